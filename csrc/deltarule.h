@@ -1,0 +1,151 @@
+/* The C interface of deltarule: everything that the binding (src/deltarule/_fast.pyx) calls.
+ *
+ * Conventions. Matrices are row-major; weights are (n_in, n_out). Sizes and offsets are size_t, in
+ * elements. Argument order: dtype, sizes, const inputs, outputs. Gradients are overwritten, not
+ * accumulated. Outputs may not overlap inputs. NaN propagates; n = 0 is legal. Arguments have been
+ * checked by the caller: functions are void, or return a dr_status when they allocate. */
+#ifndef DELTARULE_H
+#define DELTARULE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum { DR_F32 = 0, DR_F64 = 1, DR_N_DTYPES = 2 } dr_dtype;
+
+typedef enum {
+    DR_IDENTITY,
+    DR_RELU,
+    DR_LEAKY_RELU,
+    DR_SIGMOID,
+    DR_TANH,
+    DR_SOFTMAX,
+    DR_N_ACTIVATIONS
+} dr_activation;
+
+typedef enum { DR_MSE, DR_CROSS_ENTROPY, DR_BINARY_CROSS_ENTROPY, DR_N_LOSSES } dr_loss;
+
+typedef enum { DR_SGD, DR_ADAM, DR_N_OPTIMIZERS } dr_optimizer;
+
+/* How a sample counts as a hit for the metric "accuracy". */
+typedef enum { DR_HIT_NONE, DR_HIT_ARGMAX, DR_HIT_THRESHOLD } dr_hit;
+
+typedef enum { DR_OK = 0, DR_NO_MEMORY, DR_ABORTED, DR_WRONG_TEAM } dr_status;
+
+/* What random numbers are drawn for: part of the key, so that no two uses share a stream. */
+typedef enum { DR_PURPOSE_WEIGHT, DR_PURPOSE_BIAS, DR_PURPOSE_SHUFFLE, DR_N_PURPOSES } dr_purpose;
+
+/* -- instruction sets (dispatch.c) ------------------------------------------------------------ */
+int dr_isa_count(void);                  /* compiled in, best first */
+const char *dr_isa_name(int isa);
+int dr_isa_supported(int isa);           /* by this processor and its operating system */
+int dr_isa_keeps_bits(int isa);          /* has FMA, so the promise of the same bits holds */
+int dr_isa_current(void);
+void dr_isa_select(int isa);             /* from the next call on; isa must be supported */
+
+/* -- threads (threads.c) ---------------------------------------------------------------------- */
+int dr_has_openmp(void);
+int dr_threads_limit(void);              /* how many threads a call may use now */
+void dr_threads_set(int n, int exact);   /* n = 0: back to the automatic limit */
+int dr_threads_exact(void);
+int dr_threads_last_team(void);          /* team size of this thread's last call: for tests */
+void dr_threads_before_fork(void);
+
+/* -- memory (memory.c) ------------------------------------------------------------------------ */
+uint64_t dr_allocations(void);           /* made by the core so far: for tests */
+
+/* -- single operations (ops/) ----------------------------------------------------------------- */
+dr_status dr_activation_forward(dr_dtype dt, dr_activation act, double alpha, size_t n,
+                                size_t n_out, const void *x, void *y);
+dr_status dr_activation_backward(dr_dtype dt, dr_activation act, double alpha, size_t n,
+                                 size_t n_out, const void *x, const void *y, const void *dy,
+                                 void *dx);
+/* y = act(x w + b); b may be NULL */
+dr_status dr_dense_forward(dr_dtype dt, dr_activation act, double alpha, size_t n, size_t n_in,
+                           size_t n_out, const void *x, const void *w, const void *b, void *y);
+dr_status dr_dense_backward(dr_dtype dt, dr_activation act, double alpha, size_t n, size_t n_in,
+                            size_t n_out, const void *x, const void *w, const void *y,
+                            const void *dy, void *dx, void *dw, void *db);
+/* Targets are either labels (n) or dense (n, n_out), the other NULL. weight (n) may be NULL.
+ * dy may be NULL; *loss is the weighted mean, 0 when the weights sum to 0. */
+dr_status dr_loss_backward(dr_dtype dt, dr_loss loss, size_t n, size_t n_out, const void *y,
+                           const int64_t *labels, const void *dense, const void *weight,
+                           double *value, void *dy);
+/* hyper: sgd (learning_rate, momentum, nesterov, weight_decay), adam (learning_rate, beta1, beta2,
+ * eps); step counts from 1; state0 and state1 in place; sgd has only state0 */
+void dr_optimizer_step(dr_dtype dt, dr_optimizer kind, const double hyper[4], uint64_t step,
+                       size_t n, const void *g, void *w, void *state0, void *state1);
+int dr_optimizer_states(dr_optimizer kind);
+
+/* -- random numbers (ops/random.c) ------------------------------------------------------------ */
+typedef struct { uint64_t seed, step; uint32_t layer; dr_purpose purpose; } dr_stream;
+void dr_random_bits(dr_stream s, size_t n, uint32_t *out);
+void dr_random_uniform(dr_stream s, size_t n, double *out);
+void dr_random_normal(dr_stream s, size_t n, double *out);
+void dr_random_permutation(dr_stream s, size_t n, int64_t *out);
+
+/* -- a compiled network (network/) ------------------------------------------------------------ */
+typedef struct dr_plan dr_plan;
+typedef struct dr_run dr_run;
+
+/* One Dense node: reads buffer `source`, writes buffer `target`. */
+typedef struct {
+    size_t source, target;
+    dr_activation activation;
+    double alpha;
+    int bias;
+} dr_node_spec;
+
+typedef struct {
+    dr_dtype dtype;
+    size_t n_buffers, n_nodes;
+    const size_t *widths;        /* n_buffers: features of each; 0 is the input, the last the output */
+    const dr_node_spec *nodes;   /* n_nodes, in topological order */
+    dr_loss loss;
+    dr_optimizer optimizer;
+    dr_hit hit;
+} dr_graph;
+
+dr_status dr_plan_create(const dr_graph *graph, dr_plan **plan);
+void dr_plan_destroy(dr_plan *plan);
+/* Parameters in plain row-major order. slot 0: values, 1..: optimizer state. bias: 0 weight, 1 bias */
+void dr_plan_get(const dr_plan *plan, size_t node, int bias, int slot, void *out);
+void dr_plan_set(dr_plan *plan, size_t node, int bias, int slot, const void *in);
+void dr_plan_set_hyper(dr_plan *plan, const double hyper[4]);
+void dr_plan_set_fused(dr_plan *plan, int fused);    /* same bits either way; tests say so */
+uint64_t dr_plan_step(const dr_plan *plan);
+void dr_plan_set_step(dr_plan *plan, uint64_t step);
+
+typedef enum { DR_TRAIN, DR_EVALUATE, DR_PREDICT, DR_GRADIENT } dr_mode;
+
+typedef struct {
+    size_t n;                    /* rows */
+    const void *x;               /* (n, widths[0]) */
+    const int64_t *labels;       /* (n), or NULL */
+    const void *dense;           /* (n, n_out), or NULL */
+    const void *weight;          /* (n), or NULL */
+    void *y;                     /* DR_PREDICT: (n, n_out) */
+} dr_data;
+
+/* Where a run stands: a batch boundary. */
+typedef struct {
+    size_t batch;                        /* batches done */
+    double loss_sum, weight_sum, hit_sum; /* over them, weighted */
+} dr_position;
+
+/* Everything is allocated here; dr_plan_run allocates nothing. The arrays behind `data` and `plan`
+ * must outlive the run. shuffle: NULL for rows in their order. */
+dr_status dr_run_open(dr_plan *plan, dr_mode mode, const dr_data *data, size_t batch_size,
+                      const dr_stream *shuffle, dr_run **run);
+void dr_run_close(dr_run *run);
+/* poll: called about every 20 ms by the calling thread once a call lasts longer than 50 ms;
+ * non-zero abandons the batch under way without a trace (DR_ABORTED). */
+typedef int (*dr_poll)(void *context);
+dr_status dr_plan_run(dr_run *run, double budget_seconds, dr_poll poll, void *context);
+int dr_run_finished(const dr_run *run);
+size_t dr_run_n_batches(const dr_run *run);
+dr_position dr_run_position(const dr_run *run);
+void dr_run_set_position(dr_run *run, dr_position position);
+/* After a DR_GRADIENT run: the gradient of one parameter, plain row-major. */
+void dr_run_gradient(const dr_run *run, size_t node, int bias, void *out);
+
+#endif

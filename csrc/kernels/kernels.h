@@ -1,0 +1,58 @@
+/* The table of kernels: one for each ISA and dtype, all slots filled. Kernels run on one thread,
+ * cannot fail and allocate nothing. Pointers are to elements of the table's dtype. */
+#ifndef DR_KERNELS_H
+#define DR_KERNELS_H
+
+#include "deltarule.h"
+
+/* Samples of a loss: row r of the panel matrix is the user's row rows[first + r], or first + r. */
+typedef struct {
+    size_t m, n_out, stride;
+    const void *y;             /* panels, at the first of the m rows of panel 0; see row_in_panel */
+    size_t row;                /* where the m rows begin inside the panels */
+    const int64_t *rows;
+    size_t first;
+    const int64_t *labels;
+    const void *dense, *weight;
+    double scale;              /* 1 / sum of the batch's weights */
+    dr_hit hit;
+    void *dy;                  /* panels like y, or NULL */
+    void *row_loss, *row_hit;  /* (m) each, unweighted; row_hit may be NULL */
+} dr_loss_args;
+
+typedef struct {
+    /* c[m, units] = start + a[m, k] b[k, units], k ascending, by FMA. a: panels of a_width,
+     * a_stride apart, beginning at a panel's edge; b, c: one panel of `units` units; start: rows
+     * start_width apart (0: the same for all), may be c. */
+    void (*product)(size_t m, size_t units, size_t k, const void *a, size_t a_width,
+                    size_t a_stride, const void *b, const void *start, size_t start_width, void *c);
+    /* the same with a transposed: a is one panel [k][a_width], its first m columns count */
+    void (*product_t)(size_t m, size_t units, size_t k, const void *a, size_t a_width,
+                      const void *b, const void *start, size_t start_width, void *c);
+    /* sums[units] += rows of a, ascending */
+    void (*column_sum)(size_t m, size_t units, const void *a, void *sums);
+    /* dst[j][i] = src[i][j] */
+    void (*transpose)(size_t rows, size_t cols, const void *src, size_t src_width, void *dst,
+                      size_t dst_width);
+    /* rows rows[first + r] (or first + r) of a row-major (., n) matrix into m rows of panels */
+    void (*gather)(size_t m, size_t n, const void *x, const int64_t *rows, size_t first,
+                   size_t row, size_t stride, void *panels);
+    /* m rows of panels into row-major */
+    void (*scatter)(size_t m, size_t n, const void *panels, size_t row, size_t stride, void *y);
+    /* on m rows of panels; in place allowed */
+    void (*activation_forward[DR_N_ACTIVATIONS])(double alpha, size_t m, size_t n, size_t row,
+                                                 size_t stride, const void *x, void *y);
+    /* dx = flush(dy * act'); dx may be dy */
+    void (*activation_backward[DR_N_ACTIVATIONS])(double alpha, size_t m, size_t n, size_t row,
+                                                  size_t stride, const void *x, const void *y,
+                                                  const void *dy, void *dx);
+    void (*loss[DR_N_LOSSES])(const dr_loss_args *args);
+    /* n: a multiple of a unit; c: the coefficients that ops/optimizer.c prepares */
+    void (*step[DR_N_OPTIMIZERS])(size_t n, const double *c, const void *g, void *w, void *s0,
+                                  void *s1);
+} dr_kernels;
+
+/* Of the instruction set in force. */
+const dr_kernels *dr_kernels_for(dr_dtype dt);
+
+#endif

@@ -1,0 +1,141 @@
+/* Dense layers: blocking of the products, and the operations on plain arrays. */
+#include <string.h>
+
+#include "memory.h"
+#include "ops/ops.h"
+
+/* Inner index of a block: 128 rows of a panel of b are 16 KB, which leaves room in L1 for the rows
+ * of a and c that pass by. */
+#define BLOCK 128
+
+void dr_dense_product(dr_dtype dt, const dr_kernels *k, size_t m, size_t row, size_t inner,
+                      dr_matrix a, dr_matrix b, dr_start start, const void *bias,
+                      dr_activation act, double alpha, dr_matrix c, dr_watch *watch) {
+    static const _Alignas(64) char zeros[128];
+    const size_t panel = dr_panel(dt), unit = dr_unit(dt);
+    const int rowwise = dr_activation_is_rowwise(act);
+
+    for (size_t p = 0; p < dr_panels(dt, c.cols); p++) {
+        const size_t width = dr_panel_width(dt, c.cols, p);
+        char *out = dr_at(dt, c, p, row);
+        const void *from = start == DR_FROM_C ? (const void *)out : zeros;
+        size_t from_width = start == DR_FROM_C ? width : 0;
+        if (start == DR_FROM_BIAS) from = dr_offset(dt, bias, p * panel);
+
+        size_t i = 0;
+        do { /* once even if inner is 0: c is then the start itself */
+            const size_t p_in = i / panel, a_width = dr_panel_width(dt, inner, p_in);
+            /* a narrow last panel of a has rows of its own width: a block by itself */
+            const size_t wide = inner % panel && inner % panel <= unit ? inner / panel * panel : inner;
+            const size_t n = i < wide ? dr_min(BLOCK, wide - i) : inner - i;
+            k->product(m, width / unit, n, dr_at(dt, a, p_in, row), a_width, a.stride,
+                       dr_offset(dt, dr_at(dt, b, p, 0), i * width), from, from_width, out);
+            from = out;
+            from_width = width;
+            i += n;
+        } while (i < inner);
+        if (!rowwise) k->activation_forward[act](alpha, m, dr_min(panel, width), 0, 0, out, out);
+        if (watch && watch->tick(watch, (double)m * (double)inner * (double)width)) return;
+    }
+    if (rowwise) k->activation_forward[act](alpha, m, c.cols, row, c.stride, c.data, c.data);
+}
+
+void dr_dense_weight_gradient(dr_dtype dt, const dr_kernels *k, size_t m, dr_matrix x, size_t p_in,
+                              dr_matrix dy, size_t p_out, void *g) {
+    static const _Alignas(64) char zeros[128];
+    const size_t rows = dr_panel_cols(dt, x.cols, p_in), x_width = dr_panel_width(dt, x.cols, p_in);
+    const size_t width = dr_panel_width(dt, dy.cols, p_out);
+    const void *from = zeros;
+    size_t from_width = 0;
+    for (size_t r = 0; r < m; r += BLOCK) {
+        k->product_t(rows, width / dr_unit(dt), dr_min(BLOCK, m - r), dr_at(dt, x, p_in, r), x_width,
+                     dr_at(dt, dy, p_out, r), from, from_width, g);
+        from = g;
+        from_width = width;
+    }
+}
+
+void dr_dense_bias_gradient(dr_dtype dt, const dr_kernels *k, size_t m, dr_matrix dy, size_t p_out,
+                            void *g) {
+    const size_t width = dr_panel_width(dt, dy.cols, p_out);
+    memset(g, 0, width * dr_size(dt));
+    k->column_sum(m, width / dr_unit(dt), dr_at(dt, dy, p_out, 0), g);
+}
+
+static dr_matrix take(dr_arena *arena, dr_dtype dt, size_t rows, size_t cols) {
+    return (dr_matrix){dr_arena_take(arena, dr_matrix_size(dt, rows, cols), dr_size(dt)),
+                       dr_panel_stride(dt, rows), cols};
+}
+
+dr_status dr_dense_forward(dr_dtype dt, dr_activation act, double alpha, size_t n, size_t n_in,
+                           size_t n_out, const void *x, const void *w, const void *b, void *y) {
+    const dr_kernels *k = dr_kernels_for(dt);
+    dr_arena arena = {NULL, 0, 0};
+    dr_matrix in, weight, out;
+    char *bias;
+    for (int pass = 0; pass < 2; pass++) {
+        in = take(&arena, dt, n, n_in);
+        weight = take(&arena, dt, n_in, n_out);
+        out = take(&arena, dt, n, n_out);
+        bias = dr_arena_take(&arena, dr_vector_size(dt, n_out), dr_size(dt));
+        if (pass == 0) {
+            char *base = arena.overflow ? NULL : dr_alloc(arena.used, 1);
+            if (!base) return DR_NO_MEMORY;
+            arena = (dr_arena){base, 0, 0};
+        }
+    }
+    dr_to_panels(dt, k, n, x, in);
+    dr_to_panels(dt, k, n_in, w, weight);
+    if (b) memcpy(bias, b, n_out * dr_size(dt));
+    dr_dense_product(dt, k, n, 0, n_in, in, weight, DR_FROM_BIAS, bias, act, alpha, out, NULL);
+    dr_from_panels(dt, k, n, out, y);
+    dr_free(arena.base);
+    return DR_OK;
+}
+
+dr_status dr_dense_backward(dr_dtype dt, dr_activation act, double alpha, size_t n, size_t n_in,
+                            size_t n_out, const void *x, const void *w, const void *y,
+                            const void *dy, void *dx, void *dw, void *db) {
+    const dr_kernels *k = dr_kernels_for(dt);
+    const size_t panel = dr_panel(dt), size = dr_size(dt);
+    dr_arena arena = {NULL, 0, 0};
+    dr_matrix in, out, dout, din, weight, shadow, gradient;
+    char *tile;
+    for (int pass = 0; pass < 2; pass++) {
+        in = take(&arena, dt, n, n_in);
+        din = take(&arena, dt, n, n_in);
+        out = take(&arena, dt, n, n_out);
+        dout = take(&arena, dt, n, n_out);
+        weight = take(&arena, dt, n_in, n_out);
+        shadow = take(&arena, dt, n_out, n_in);
+        gradient = take(&arena, dt, n_in, n_out);
+        tile = dr_arena_take(&arena, panel, 128);
+        if (pass == 0) {
+            char *base = arena.overflow ? NULL : dr_alloc(arena.used, 1);
+            if (!base) return DR_NO_MEMORY;
+            arena = (dr_arena){base, 0, 0};
+        }
+    }
+    dr_to_panels(dt, k, n, x, in);
+    dr_to_panels(dt, k, n, y, out);
+    dr_to_panels(dt, k, n, dy, dout);
+    dr_to_panels(dt, k, n_in, w, weight);
+    k->activation_backward[act](alpha, n, n_out, 0, out.stride, out.data, out.data, dout.data,
+                                dout.data);
+    for (size_t q = 0; q < dr_panels(dt, n_out); q++) {
+        for (size_t p = 0; p < dr_panels(dt, n_in); p++) {
+            const size_t rows = dr_panel_cols(dt, n_in, p);
+            dr_dense_weight_gradient(dt, k, n, in, p, dout, q, dr_at(dt, gradient, q, p * panel));
+            k->transpose(rows, dr_panel_cols(dt, n_out, q), dr_at(dt, weight, q, p * panel),
+                         dr_panel_width(dt, n_out, q), dr_at(dt, shadow, p, q * panel),
+                         dr_panel_width(dt, n_in, p));
+        }
+        dr_dense_bias_gradient(dt, k, n, dout, q, tile);
+        memcpy(dr_offset(dt, db, q * panel), tile, dr_panel_cols(dt, n_out, q) * size);
+    }
+    dr_dense_product(dt, k, n, 0, n_out, dout, shadow, DR_FROM_ZERO, NULL, DR_IDENTITY, 0, din, NULL);
+    dr_from_panels(dt, k, n, din, dx);
+    dr_from_panels(dt, k, n_in, gradient, dw);
+    dr_free(arena.base);
+    return DR_OK;
+}

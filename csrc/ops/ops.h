@@ -1,0 +1,43 @@
+/* Operations on panel matrices, shared by the single-operation entry points and the network: what
+ * both call is the same code, so both give the same bits. m rows begin at row `row`. */
+#ifndef DR_OPS_H
+#define DR_OPS_H
+
+#include "kernels/kernels.h"
+#include "panels.h"
+
+typedef struct {
+    double c[8];
+} dr_coefficients;
+
+int dr_activation_is_rowwise(dr_activation act);
+
+/* Called between tiles with the multiply-adds done since the last call; non-zero: stop early. */
+typedef struct dr_watch dr_watch;
+struct dr_watch {
+    int (*tick)(dr_watch *watch, double multiply_adds);
+};
+
+/* c = act(bias + a b), or with bias NULL c = a b, or c += a b. inner: columns of a = rows of b. */
+typedef enum { DR_FROM_BIAS, DR_FROM_ZERO, DR_FROM_C } dr_start;
+void dr_dense_product(dr_dtype dt, const dr_kernels *k, size_t m, size_t row, size_t inner,
+                      dr_matrix a, dr_matrix b, dr_start start, const void *bias,
+                      dr_activation act, double alpha, dr_matrix c, dr_watch *watch);
+
+/* Gradient of the weights in panel p_in x panel p_out, over m rows: dr_panel rows of width. */
+void dr_dense_weight_gradient(dr_dtype dt, const dr_kernels *k, size_t m, dr_matrix x, size_t p_in,
+                              dr_matrix dy, size_t p_out, void *g);
+void dr_dense_bias_gradient(dr_dtype dt, const dr_kernels *k, size_t m, dr_matrix dy, size_t p_out,
+                            void *g);
+
+/* Row-major matrices into and out of panels. */
+void dr_to_panels(dr_dtype dt, const dr_kernels *k, size_t rows, const void *x, dr_matrix m);
+void dr_from_panels(dr_dtype dt, const dr_kernels *k, size_t rows, dr_matrix m, void *x);
+
+dr_coefficients dr_optimizer_coefficients(dr_optimizer kind, const double hyper[4], uint64_t step);
+
+/* sum w_r v_r of a batch in the one order (16 strided partials, halves onto halves); w NULL: ones */
+double dr_weighted_sum(dr_dtype dt, size_t m, const void *values, const void *weight,
+                       const int64_t *rows, size_t first);
+
+#endif

@@ -1,0 +1,124 @@
+/* Random numbers: Philox4x32-10 (Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as
+ * 1, 2, 3", 2011), with uniform, normal and permutation on top. Only integer arithmetic and
+ * + - * / sqrt in double, in an order that reference/random.py repeats: both give the same bits. */
+#include <math.h>
+
+#include "deltarule.h"
+
+#define LN2 0.69314718055994531
+#define TWO_PI 6.283185307179586
+
+typedef struct {
+    uint32_t word[4];
+} block;
+
+static block philox(dr_stream s, uint64_t index) {
+    uint32_t k0 = (uint32_t)s.seed, k1 = (uint32_t)(s.seed >> 32);
+    block b = {{(uint32_t)index, (uint32_t)s.purpose << 24 | s.layer, (uint32_t)s.step,
+                (uint32_t)(s.step >> 32)}};
+    for (int round = 0; round < 10; round++) {
+        const uint64_t p0 = (uint64_t)0xD2511F53 * b.word[0];
+        const uint64_t p1 = (uint64_t)0xCD9E8D57 * b.word[2];
+        b = (block){{(uint32_t)(p1 >> 32) ^ b.word[1] ^ k0, (uint32_t)p1,
+                     (uint32_t)(p0 >> 32) ^ b.word[3] ^ k1, (uint32_t)p0}};
+        k0 += 0x9E3779B9;
+        k1 += 0xBB67AE85;
+    }
+    return b;
+}
+
+void dr_random_bits(dr_stream s, size_t n, uint32_t *out) {
+    for (size_t i = 0; i < n; i += 4) {
+        const block b = philox(s, i / 4);
+        for (size_t j = 0; j < 4 && i + j < n; j++) out[i + j] = b.word[j];
+    }
+}
+
+static double unit_interval(uint32_t high, uint32_t low) {
+    return ((high >> 5) * 67108864.0 + (low >> 6)) * 0x1p-53;
+}
+
+void dr_random_uniform(dr_stream s, size_t n, double *out) {
+    for (size_t i = 0; i < n; i += 2) {
+        const block b = philox(s, i / 2);
+        out[i] = unit_interval(b.word[0], b.word[1]);
+        if (i + 1 < n) out[i + 1] = unit_interval(b.word[2], b.word[3]);
+    }
+}
+
+/* Natural logarithm of u in (0, 1]: 2 atanh((m - 1)/(m + 1)) of the mantissa m in [.707, 1.414]. */
+static double logarithm(double u) {
+    int e;
+    double m = frexp(u, &e);
+    if (m < 0.70710678118654752) {
+        m *= 2;
+        e -= 1;
+    }
+    const double s = (m - 1) / (m + 1), z = s * s;
+    double p = 1.0 / 23;
+    for (int k = 9; k >= 0; k--) p = p * z + 1.0 / (2 * k + 3);
+    const double t = 2 * s;
+    return e * LN2 + (t + t * (z * p));
+}
+
+/* cos and sin of 2 pi u: Taylor series on an eighth of the circle, then quarter turns. */
+static void circle(double u, double *cosine, double *sine) {
+    static const double S[] = {
+        -1.0 / 6,        1.0 / 120,        -1.0 / 5040,         1.0 / 362880,
+        -1.0 / 39916800, 1.0 / 6227020800, -1.0 / 1307674368000, 1.0 / 355687428096000,
+    };
+    static const double C[] = {
+        -1.0 / 2,       1.0 / 24,        -1.0 / 720,         1.0 / 40320,
+        -1.0 / 3628800, 1.0 / 479001600, -1.0 / 87178291200, 1.0 / 20922789888000,
+    };
+    const double q = floor(4 * u + 0.5), a = (u - q * 0.25) * TWO_PI, a2 = a * a;
+    double ps = S[7], pc = C[7];
+    for (int k = 6; k >= 0; k--) {
+        ps = ps * a2 + S[k];
+        pc = pc * a2 + C[k];
+    }
+    const double s = a + a * (a2 * ps), c = 1 + a2 * pc;
+    switch ((int)q & 3) {
+    case 0: *cosine = c, *sine = s; break;
+    case 1: *cosine = -s, *sine = c; break;
+    case 2: *cosine = -c, *sine = -s; break;
+    default: *cosine = s, *sine = -c;
+    }
+}
+
+/* Box and Muller, 1958: a pair of normals from a pair of uniforms. */
+void dr_random_normal(dr_stream s, size_t n, double *out) {
+    for (size_t i = 0; i < n; i += 2) {
+        const block b = philox(s, i / 2);
+        const double u1 = 1 - unit_interval(b.word[0], b.word[1]);
+        const double u2 = unit_interval(b.word[2], b.word[3]);
+        const double radius = sqrt(-2 * logarithm(u1));
+        double cosine, sine;
+        circle(u2, &cosine, &sine);
+        out[i] = radius * cosine;
+        if (i + 1 < n) out[i + 1] = radius * sine;
+    }
+}
+
+/* (u * n) >> 64 */
+static uint64_t scaled(uint64_t u, uint64_t n) {
+    const uint64_t u1 = u >> 32, u0 = (uint32_t)u, n1 = n >> 32, n0 = (uint32_t)n;
+    const uint64_t middle = u1 * n0 + (u0 * n0 >> 32);
+    const uint64_t other = u0 * n1 + (uint32_t)middle;
+    return u1 * n1 + (middle >> 32) + (other >> 32);
+}
+
+/* Fisher and Yates, from the last element down; element i draws the words of its own index. */
+void dr_random_permutation(dr_stream s, size_t n, int64_t *out) {
+    for (size_t i = 0; i < n; i++) out[i] = (int64_t)i;
+    block b = {{0}};
+    for (size_t i = n; i-- > 1;) {
+        if (i == n - 1 || i % 2) b = philox(s, i / 2);
+        const size_t w = i % 2 * 2;
+        const uint64_t u = (uint64_t)b.word[w] << 32 | b.word[w + 1];
+        const size_t j = (size_t)scaled(u, (uint64_t)i + 1);
+        const int64_t swap = out[i];
+        out[i] = out[j];
+        out[j] = swap;
+    }
+}

@@ -1,0 +1,96 @@
+/* The vector vocabulary: every kernel is written in these words, and only here are there intrinsics.
+ *
+ * An instantiation file (in isa/) defines DR_REAL_BITS (32 or 64) and DR_SIMD_<ISA>. Vectors are GNU
+ * vectors, so + - * / and the bit operators work on them as on numbers; what C has no operator for
+ * has a name here:
+ *   real, vec, VL          element, vector, elements in a vector
+ *   ivec, mask             integers of the same width; the result of a comparison
+ *   UNIT, UV               elements in 64 bytes, and vectors in a unit. A unit is what all ISAs agree
+ *                          on: layouts are in units, and so are the partial sums of a reduction
+ *   vfma(a, b, c)          a*b + c, rounded once (generic x86 without FMA: twice, outside the
+ *                          promise of the same bits)
+ *   vload_n, vstore_n      the first n < VL elements; the rest reads as zero, is not written
+ */
+#ifndef DR_SIMD_H
+#define DR_SIMD_H
+
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#if DR_REAL_BITS == 32
+typedef float real;
+typedef int32_t integer;
+#define DR_EXPONENT_BITS 8
+#define DR_MANTISSA_BITS 23
+#define DR_TINY 0x1p-100f /* smaller errors and optimizer state become +0; see docs/numerics.md */
+#else
+typedef double real;
+typedef int64_t integer;
+#define DR_EXPONENT_BITS 11
+#define DR_MANTISSA_BITS 52
+#define DR_TINY 0x1p-1000
+#endif
+
+#define INLINE static inline __attribute__((always_inline, unused))
+
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 32")
+#endif
+
+#if defined(DR_SIMD_AVX512)
+#define VBYTES 64
+#elif defined(DR_SIMD_AVX2)
+#define VBYTES 32
+#else
+#define VBYTES 16
+#endif
+
+#define VL ((size_t)(VBYTES / sizeof(real)))
+#define UNIT ((size_t)(64 / sizeof(real)))
+#define UV (64 / VBYTES)
+
+typedef real vec __attribute__((vector_size(VBYTES)));
+typedef integer ivec __attribute__((vector_size(VBYTES)));
+typedef real vec_unaligned __attribute__((vector_size(VBYTES), aligned(sizeof(real)), may_alias));
+
+INLINE vec vload(const real *p) { return *(const vec_unaligned *)p; }
+INLINE void vstore(real *p, vec v) { *(vec_unaligned *)p = v; }
+INLINE vec vset(real a) { return a - (vec){0}; }
+INLINE ivec viset(integer a) { return a - (ivec){0}; }
+INLINE ivec vbits(vec v) { return (ivec)v; }
+INLINE vec vreal(ivec v) { return (vec)v; }
+
+#if defined(DR_SIMD_AVX512)
+#include "simd/avx512.h"
+#else
+#include "simd/gnu.h"
+#endif
+
+INLINE vec vabs(vec v) { return vreal(vbits(v) & viset((integer)(~(uint64_t)0 >> (65 - DR_REAL_BITS)))); }
+INLINE vec vmax(vec a, vec b) { return vselect(vgt(a, b), a, b); }
+INLINE vec vmin(vec a, vec b) { return vselect(vlt(a, b), a, b); }
+/* |v| < DR_TINY becomes +0; NaN stays */
+INLINE vec vflush(vec v) { return vselect(vlt(vabs(v), vset(DR_TINY)), vset(0), v); }
+
+/* The one order in which the lanes of a unit are added: halves onto halves. */
+INLINE real unit_sum(const vec part[UV]) {
+    real p[64 / sizeof(real)];
+    for (size_t v = 0; v < UV; v++) vstore(p + v * VL, part[v]);
+    for (size_t s = UNIT / 2; s; s /= 2)
+        for (size_t j = 0; j < s; j++) p[j] += p[j + s];
+    return p[0];
+}
+
+INLINE real unit_max(const vec part[UV]) {
+    real p[64 / sizeof(real)];
+    for (size_t v = 0; v < UV; v++) vstore(p + v * VL, part[v]);
+    for (size_t s = UNIT / 2; s; s /= 2)
+        for (size_t j = 0; j < s; j++) p[j] = p[j] > p[j + s] ? p[j] : p[j + s];
+    return p[0];
+}
+
+#endif

@@ -1,0 +1,125 @@
+#ifdef __linux__
+#define _GNU_SOURCE
+#endif
+#include "threads.h"
+
+#include <sched.h>
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+/* Multiply-adds that a second thread must have to itself to be worth a barrier: about 10 us. */
+#define WORK_PER_THREAD 1e6
+
+static atomic_int wanted; /* 0: automatic */
+static atomic_int exact_mode;
+static _Thread_local int last_team = 1;
+static _Thread_local int has_pool;
+
+int dr_has_openmp(void) {
+#ifdef _OPENMP
+    return 1;
+#else
+    return 0;
+#endif
+}
+
+static int affinity(void) {
+#ifdef __linux__
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+#endif
+    return 1 << 20;
+}
+
+int dr_threads_limit(void) {
+    const int n = atomic_load(&wanted);
+#ifdef _OPENMP
+    if (n && atomic_load(&exact_mode)) return n;
+    /* follows OMP_NUM_THREADS and threadpoolctl, which call omp_set_num_threads */
+    int limit = omp_get_max_threads();
+    const int cores = affinity();
+    if (n) limit = n;
+    return limit < cores ? limit : cores;
+#else
+    (void)n, (void)affinity;
+    return 1;
+#endif
+}
+
+void dr_threads_set(int n, int exact) {
+    atomic_store(&wanted, n);
+    atomic_store(&exact_mode, exact);
+}
+
+int dr_threads_exact(void) { return atomic_load(&exact_mode); }
+int dr_threads_last_team(void) { return last_team; }
+
+int dr_threads_for(double multiply_adds, size_t shares) {
+    const int limit = dr_threads_limit();
+    if (atomic_load(&exact_mode)) return limit;
+    double n = multiply_adds / WORK_PER_THREAD;
+    if (n > (double)shares) n = (double)shares;
+    return n < 2 ? 1 : n < limit ? (int)n : limit;
+}
+
+dr_status dr_parallel_run(int threads, dr_task task, void *context) {
+#ifdef _OPENMP
+    if (threads > 1) {
+        dr_status status = DR_OK;
+        int size = 1;
+        has_pool = 1;
+#pragma omp parallel num_threads(threads)
+        {
+            const int team = omp_get_num_threads();
+            if (omp_get_thread_num() == 0) size = team;
+            if (team == threads || !atomic_load(&exact_mode))
+                task(context, omp_get_thread_num(), team);
+            else if (omp_get_thread_num() == 0)
+                status = DR_WRONG_TEAM;
+        }
+        last_team = size;
+        return status;
+    }
+#else
+    (void)threads;
+#endif
+    last_team = 1;
+    task(context, 0, 1);
+    return DR_OK;
+}
+
+/* libgomp keeps the worker threads of each master; a forked child has the master's record of them
+ * but not the threads, and would wait for them for ever. So the forking thread lets them go. */
+void dr_threads_before_fork(void) {
+#ifdef _OPENMP
+#if _OPENMP >= 201811
+    if (has_pool) omp_pause_resource_all(omp_pause_hard);
+#endif
+    has_pool = 0;
+#endif
+}
+
+static inline void relax(void) {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+void dr_barrier_wait(dr_barrier *barrier, int team) {
+    if (team == 1) return;
+    const int round = atomic_load_explicit(&barrier->round, memory_order_acquire);
+    if (atomic_fetch_add_explicit(&barrier->arrived, 1, memory_order_acq_rel) == team - 1) {
+        atomic_store_explicit(&barrier->arrived, 0, memory_order_relaxed);
+        atomic_store_explicit(&barrier->round, round + 1, memory_order_release);
+        return;
+    }
+    for (int spins = 0; atomic_load_explicit(&barrier->round, memory_order_acquire) == round;) {
+        if (++spins < 2000)
+            relax();
+        else
+            sched_yield();
+    }
+}

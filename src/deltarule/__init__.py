@@ -1,0 +1,36 @@
+"""Neural networks trained by backpropagation, fast on the CPU and with the same bits everywhere."""
+
+from . import activations, initializers, layers, losses, metrics, ops, optimizers, reference
+from ._header import ModelFileError
+from .config import config, get_isa, get_num_threads, set_isa, set_num_threads
+from .history import History
+from .layers import Dense, Layer
+from .network import Network
+from .optimizers import SGD, Adam
+from .serialization import load
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "SGD",
+    "Adam",
+    "Dense",
+    "History",
+    "Layer",
+    "ModelFileError",
+    "Network",
+    "activations",
+    "config",
+    "get_isa",
+    "get_num_threads",
+    "initializers",
+    "layers",
+    "load",
+    "losses",
+    "metrics",
+    "ops",
+    "optimizers",
+    "reference",
+    "set_isa",
+    "set_num_threads",
+]

@@ -1,0 +1,351 @@
+"""Argument checks shared by the fast functions, the numpy reference and Network.
+
+One set of checks for both backends, so that a bad call raises the same exception whichever runs it.
+A wrong kind of thing is a TypeError, a wrong value or shape a ValueError; every message names the
+argument, what was expected and what came. numpy only; nothing here computes.
+"""
+
+import difflib
+import math
+import numbers
+import operator
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+# The position of a name is its number in C (the enums of deltarule.h).
+ACTIVATIONS = ("identity", "relu", "leaky_relu", "sigmoid", "tanh", "softmax")
+LOSSES = ("mse", "cross_entropy", "binary_cross_entropy")
+INITIALIZERS = (
+    "zeros",
+    "glorot_uniform",
+    "glorot_normal",
+    "he_uniform",
+    "he_normal",
+    "lecun_uniform",
+    "lecun_normal",
+)
+# What random numbers are drawn for: part of the counter, so that no two uses share a stream.
+PURPOSES = {"weight": 0, "bias": 1, "shuffle": 2}
+
+# The default slope of the activations that have one.
+_ALPHAS = {"leaky_relu": 0.01}
+
+# The block counter has 32 bits and a block four words: a stream ends after 2^34 words.
+_STREAM_WORDS = 4 << 32
+
+
+# ------------------------------------------------------------------------------ names and numbers
+def choice(argument: str, value: object, table: Collection[str]) -> str:
+    """`value` if it is one of the names in `table`."""
+    if not isinstance(value, str):
+        raise TypeError(f"{argument} must be a string, got {type(value).__name__}")
+    if value in table:
+        return str(value)
+    message = f"{argument} must be one of {', '.join(map(repr, table))}; got {value!r}"
+    plain = value.strip().lower().replace("-", "_").replace(" ", "_")
+    close = difflib.get_close_matches(plain, table, n=1)
+    raise ValueError(f"{message}; did you mean {close[0]!r}?" if close else message)
+
+
+def integer(argument: str, value: object, low: int, high: int | None = None) -> int:
+    """`value` as an int with low <= value, and value < high where `high` is given."""
+    if isinstance(value, bool | np.bool_):
+        raise TypeError(f"{argument} must be an integer, got {value!r}")
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise TypeError(f"{argument} must be an integer, got {type(value).__name__}") from None
+    if number < low or (high is not None and number >= high):
+        upper = "" if high is None else f" and < {high}"
+        raise ValueError(f"{argument} must be >= {low}{upper}, got {number}")
+    return number
+
+
+def positive_int(argument: str, value: object) -> int:
+    """`value` as an int >= 1; bools and floats are refused."""
+    return integer(argument, value, 1)
+
+
+def non_negative_int(argument: str, value: object) -> int:
+    """`value` as an int >= 0; bools and floats are refused."""
+    return integer(argument, value, 0)
+
+
+def _real(argument: str, value: object) -> float:
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{argument} must be a real number, got {type(value).__name__}")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise ValueError(f"{argument} must be finite, got {number}")
+    return number
+
+
+def positive_real(argument: str, value: object) -> float:
+    """`value` as a finite float > 0."""
+    number = _real(argument, value)
+    if number <= 0:
+        raise ValueError(f"{argument} must be > 0, got {number}")
+    return number
+
+
+def non_negative_real(argument: str, value: object) -> float:
+    """`value` as a finite float >= 0."""
+    number = _real(argument, value)
+    if number < 0:
+        raise ValueError(f"{argument} must be >= 0, got {number}")
+    return number
+
+
+def fraction(argument: str, value: object) -> float:
+    """`value` as a float with 0 <= value < 1."""
+    number = _real(argument, value)
+    if not 0 <= number < 1:
+        raise ValueError(f"{argument} must be >= 0 and < 1, got {number}")
+    return number
+
+
+def boolean(argument: str, value: object) -> bool:
+    """`value` if it is True or False."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{argument} must be True or False, got {type(value).__name__}")
+    return bool(value)
+
+
+def activation(name: object, alpha: object = None) -> float:
+    """The slope `alpha` that the activation `name` will use; 0.0 where it has no parameter.
+
+    leaky_relu takes a slope >= 0 only: backward reads the sign of the input off the output.
+    """
+    known = choice("activation", name, ACTIVATIONS)
+    if alpha is None:
+        return _ALPHAS.get(known, 0.0)
+    if known not in _ALPHAS:
+        raise ValueError(f"alpha is not a parameter of {known!r}, got {alpha!r}")
+    return non_negative_real("alpha", alpha)
+
+
+def float_dtype(argument: str, value: object) -> np.dtype[Any]:
+    """The native numpy dtype float32 or float64 that `value` (a name, a type, a dtype) means."""
+    try:
+        found = None if value is None else np.dtype(value)  # type: ignore[call-overload]
+    except TypeError:
+        found = None
+    if found is None or found.kind != "f" or found.itemsize not in (4, 8):
+        message = f"{argument} must be 'float32' or 'float64', got {value!r}"
+        raise ValueError(message) if isinstance(value, str) else TypeError(message)
+    return np.dtype(f"f{found.itemsize}")
+
+
+# ----------------------------------------------------------------------------------------- arrays
+def _as_array(argument: str, a: object) -> Array:
+    if type(a) is not np.ndarray and isinstance(a, np.ma.MaskedArray):
+        raise TypeError(f"{argument} must be a plain array, got a masked array; fill it first")
+    try:
+        return np.asarray(a)
+    except ValueError as error:  # ragged nested lists
+        raise ValueError(f"{argument} cannot be made into an array: {error}") from None
+
+
+def _check_shape(argument: str, got: tuple[int, ...], expected: Sequence[int | None]) -> None:
+    fits = len(got) == len(expected) and all(
+        e is None or e == g for e, g in zip(expected, got, strict=True)
+    )
+    if not fits:
+        names = ["any" if e is None else str(e) for e in expected]
+        text = f"({names[0]},)" if len(names) == 1 else f"({', '.join(names)})"
+        raise ValueError(f"{argument} must have shape {text}, got {got}")
+
+
+def real_array(
+    argument: str,
+    a: object,
+    *,
+    ndim: int | None = None,
+    shape: Sequence[int | None] | None = None,
+    dtype: npt.DTypeLike | None = None,
+) -> Array:
+    """`a` as a C-contiguous, aligned float32 or float64 array in native byte order.
+
+    Without `dtype`, `a` must be float32 or float64 already (of any byte order and strides). With
+    `dtype`, booleans, integers and floats of any size are converted to it, and values that would
+    overflow to infinity are refused. None in `shape` stands for any length. The result may be
+    `a` itself: copy before writing.
+    """
+    array = _as_array(argument, a)
+    if dtype is None:
+        if array.dtype.kind != "f" or array.dtype.itemsize not in (4, 8):
+            raise TypeError(f"{argument} must be float32 or float64, got dtype {array.dtype}")
+        target = np.dtype(f"f{array.dtype.itemsize}")
+    else:
+        if array.dtype.kind not in "buif":
+            raise TypeError(f"{argument} must hold real numbers, got dtype {array.dtype}")
+        target = np.dtype(dtype)
+    if ndim is not None and array.ndim != ndim:
+        wanted = f"{ndim} dimension{'' if ndim == 1 else 's'}"
+        raise ValueError(f"{argument} must have {wanted}, got shape {array.shape}")
+    if shape is not None:
+        _check_shape(argument, array.shape, shape)
+    try:
+        with np.errstate(over="raise"):
+            return np.require(array, target, ["C_CONTIGUOUS", "ALIGNED"])
+    except FloatingPointError:
+        raise ValueError(f"{argument} has values too large for {target}") from None
+
+
+def same_dtype(**arrays: Array | None) -> np.dtype[Any]:
+    """The one dtype of all the arrays given (None is passed over); TypeError if they differ."""
+    given = [(name, a.dtype) for name, a in arrays.items() if a is not None]
+    first, expected = given[0]
+    for name, dtype in given[1:]:
+        if dtype != expected:
+            raise TypeError(f"{name} must have the dtype of {first}, {expected}; got dtype {dtype}")
+    return expected
+
+
+def labels(argument: str, t: object, n: int, n_classes: int) -> npt.NDArray[np.int64]:
+    """An own int64 copy (n,) of integer or boolean class labels, each 0 <= label < n_classes.
+
+    A copy, checked after copying: no other thread can move a label out of range afterwards.
+    """
+    array = _as_array(argument, t)
+    if array.dtype.kind not in "bui":
+        raise TypeError(f"{argument} must be integer labels, got dtype {array.dtype}")
+    _check_shape(argument, array.shape, (n,))
+    own = array.astype(np.uint8) if array.dtype.kind == "b" else array.copy()
+    bad = (own < 0) | (own >= n_classes)
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise ValueError(
+            f"{argument} has label {int(own[row])} at row {row}; expected 0 <= label < {n_classes}"
+        )
+    return np.ascontiguousarray(own, dtype=np.int64)
+
+
+def sample_weight(argument: str, w: object, n: int, dtype: npt.DTypeLike) -> Array:
+    """Weights (n,) of the samples, converted to `dtype`: finite and >= 0."""
+    array = real_array(argument, w, shape=(n,), dtype=dtype)
+    bad = ~(np.isfinite(array) & (array >= 0))
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise ValueError(
+            f"{argument} must be finite and >= 0, got {float(array[row])} at row {row}"
+        )
+    return array
+
+
+# ------------------------------------------------------------- the arguments of one call, together
+def activation_arrays(x: object, *, y: object = None, dy: object = None) -> tuple[Array, ...]:
+    """(x,) of activation_forward, or (x, y, dy) of activation_backward: one shape, one dtype."""
+    first = real_array("x", x)
+    if first.ndim == 0:
+        raise ValueError("x must have at least 1 dimension, got shape ()")
+    if y is None and dy is None:
+        return (first,)
+    arrays = {name: real_array(name, a, shape=first.shape) for name, a in (("y", y), ("dy", dy))}
+    same_dtype(x=first, **arrays)
+    return (first, arrays["y"], arrays["dy"])
+
+
+def dense_forward_arrays(x: object, w: object, b: object) -> tuple[Array, Array, Array | None]:
+    """(x, w, b) of dense_forward: (n, n_in), (n_in, n_out), (n_out,) or None, one dtype."""
+    rows = real_array("x", x, ndim=2)
+    weight = real_array("w", w, shape=(rows.shape[1], None))
+    bias = None if b is None else real_array("b", b, shape=(weight.shape[1],))
+    same_dtype(x=rows, w=weight, b=bias)
+    return rows, weight, bias
+
+
+def dense_backward_arrays(
+    x: object, w: object, y: object, dy: object
+) -> tuple[Array, Array, Array, Array]:
+    """(x, w, y, dy) of dense_backward: y and dy (n, n_out), one dtype."""
+    rows, weight, _ = dense_forward_arrays(x, w, None)
+    shape = (rows.shape[0], weight.shape[1])
+    output = real_array("y", y, shape=shape)
+    gradient = real_array("dy", dy, shape=shape)
+    same_dtype(x=rows, w=weight, y=output, dy=gradient)
+    return rows, weight, output, gradient
+
+
+def loss_arrays(
+    loss: str, y: object, t: object, weight: object
+) -> tuple[Array, Array, Array | None]:
+    """(y, t, sample_weight) of the loss functions.
+
+    y (n, n_out) with n_out >= 1; t of that shape and dtype or, for cross_entropy, int64 labels
+    (n,); sample_weight (n,) of the dtype of y, or None.
+    """
+    output = real_array("y", y, ndim=2)
+    n, n_out = output.shape
+    if n_out == 0:
+        raise ValueError(f"y must have at least 1 column, got shape {output.shape}")
+    target = _as_array("t", t)
+    if loss == "cross_entropy" and target.ndim == 1:
+        target = labels("t", target, n, n_out)
+    else:
+        target = real_array("t", target, shape=output.shape)
+        same_dtype(y=output, t=target)
+    if weight is None:
+        return output, target, None
+    own = real_array("sample_weight", weight)
+    same_dtype(y=output, sample_weight=own)
+    return output, target, sample_weight("sample_weight", own, n, output.dtype)
+
+
+def step_arrays(**arrays: object) -> tuple[Array, ...]:
+    """The arrays of an optimiser step, w first: any one shape, one dtype."""
+    checked: dict[str, Array] = {}
+    for name, a in arrays.items():
+        shape = next(iter(checked.values())).shape if checked else None
+        checked[name] = real_array(name, a, shape=shape)
+    same_dtype(**checked)
+    return tuple(checked.values())
+
+
+def sgd_hyper(
+    learning_rate: object, momentum: object, nesterov: object, weight_decay: object
+) -> tuple[float, float, float, float]:
+    """The hyperparameters of sgd_step in the order of Plan.set_hyper."""
+    return (
+        non_negative_real("learning_rate", learning_rate),
+        fraction("momentum", momentum),
+        float(boolean("nesterov", nesterov)),
+        non_negative_real("weight_decay", weight_decay),
+    )
+
+
+def adam_hyper(
+    learning_rate: object, betas: object, eps: object
+) -> tuple[float, float, float, float]:
+    """The hyperparameters of adam_step in the order of Plan.set_hyper."""
+    rate = non_negative_real("learning_rate", learning_rate)
+    if not isinstance(betas, tuple | list):
+        raise TypeError(f"betas must be a pair of numbers, got {type(betas).__name__}")
+    if len(betas) != 2:
+        raise ValueError(f"betas must be a pair of numbers, got {len(betas)}")
+    first, second = fraction("betas[0]", betas[0]), fraction("betas[1]", betas[1])
+    return rate, first, second, positive_real("eps", eps)
+
+
+def random_arguments(
+    n: object, words: int, seed: object, purpose: object, layer: object, step: object
+) -> tuple[int, int, int, int, int]:
+    """(n, seed, purpose number, layer, step) of a random function using `words` words an element.
+
+    seed and step have 64 bits, layer 24; n * words may not pass the 2^34 words of a stream.
+    """
+    return (
+        integer("n", n, 0, _STREAM_WORDS // words + 1),
+        integer("seed", seed, 0, 1 << 64),
+        PURPOSES[choice("purpose", purpose, PURPOSES)],
+        integer("layer", layer, 0, 1 << 24),
+        integer("step", step, 0, 1 << 64),
+    )

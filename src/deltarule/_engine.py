@@ -1,0 +1,84 @@
+"""The two engines behind a Network, and what it relies on in both."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any, Protocol
+
+import numpy.typing as npt
+
+from ._graph import Graph
+from ._spec import describe, suggest
+
+Array = npt.NDArray[Any]
+
+BACKENDS = ("fast", "reference")
+
+
+class Run(Protocol):
+    """One epoch of training, resumable between batches."""
+
+    @property
+    def batch(self) -> int: ...
+    @property
+    def n_batches(self) -> int: ...
+    @property
+    def sums(self) -> tuple[float, float, float]: ...
+    def advance(self, budget: float) -> bool: ...
+
+
+class Plan(Protocol):
+    """A compiled network: memory for parameters and optimizer state, and the loops over it."""
+
+    @property
+    def graph(self) -> Graph: ...
+    @property
+    def n_slots(self) -> int: ...
+    step: int
+
+    def get(self, slot: int, name: str) -> Array: ...
+    def set(self, slot: int, name: str, array: Array) -> None: ...
+    def set_hyper(self, hyper: tuple[float, ...]) -> None: ...
+    def predict(self, x: Array) -> Array: ...
+    def evaluate(self, x: Array, t: Array, w: Array | None) -> tuple[float, float, float]: ...
+    def gradients(
+        self, x: Array, t: Array, w: Array | None
+    ) -> tuple[float, dict[str, Array]]: ...
+    def train_batch(self, x: Array, t: Array, w: Array | None) -> float: ...
+    def train(
+        self,
+        x: Array,
+        t: Array,
+        w: Array | None,
+        *,
+        batch_size: int,
+        shuffle: bool,
+        seed: int,
+        epoch: int,
+        batch: int = 0,
+        sums: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    ) -> Run: ...
+
+
+def check_backend(backend: object) -> str:
+    if not isinstance(backend, str):
+        raise TypeError(f"backend must be 'fast' or 'reference', got {describe(backend)}")
+    if backend not in BACKENDS:
+        hint = suggest(backend, BACKENDS, {"numpy": "reference", "c": "fast"})
+        raise ValueError(f"unknown backend {backend!r}{hint}; known: 'fast', 'reference'")
+    return backend
+
+
+def new_plan(backend: str, graph: Graph) -> Plan:
+    """An engine for the graph with all parameters and state zero."""
+    module = "_fast" if backend == "fast" else "reference.plan"
+    plan: Plan = importlib.import_module(f"{__package__}.{module}").Plan(graph)
+    return plan
+
+
+def initialize(backend: str, initializer: str, n_in: int, n_out: int, **where: Any) -> Array:
+    """First values of a parameter; both backends give the same bits."""
+    module = "ops" if backend == "fast" else "reference"
+    functions = importlib.import_module(f"{__package__}.{module}")
+    values: Array = functions.initialize(initializer, n_in, n_out, **where)
+    return values

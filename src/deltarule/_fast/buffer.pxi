@@ -1,0 +1,58 @@
+# Arrays as C pointers. Typed memoryviews cost most of a microsecond a call under the limited API;
+# a plain PyObject_GetBuffer does not.
+from cpython.buffer cimport (PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_WRITABLE, PyBuffer_Release,
+                             PyObject_GetBuffer)
+
+from ._check import ACTIVATIONS, LOSSES, PURPOSES
+
+if len(ACTIVATIONS) != DR_N_ACTIVATIONS or len(LOSSES) != DR_N_LOSSES:
+    raise ImportError("deltarule._fast was built from other sources than deltarule._check: rebuild")
+
+cdef dict _DTYPES = {"float32": <int>DR_F32, "float64": <int>DR_F64}
+cdef dict _ACTIVATIONS = {name: i for i, name in enumerate(ACTIVATIONS)}
+cdef dict _LOSSES = {name: i for i, name in enumerate(LOSSES)}
+cdef dict _OPTIMIZERS = {"sgd": <int>DR_SGD, "adam": <int>DR_ADAM}
+cdef dict _HITS = {"none": <int>DR_HIT_NONE, "argmax": <int>DR_HIT_ARGMAX,
+                   "threshold": <int>DR_HIT_THRESHOLD}
+cdef dict _FORMATS = {"float32": ("f",), "float64": ("d",), "int64": ("l", "q"), "uint32": ("I", "L")}
+cdef dict _SIZES = {"float32": 4, "float64": 8, "int64": 8, "uint32": 4}
+
+
+cdef class _Buffer:
+    """A held buffer; released with the object."""
+    cdef Py_buffer view
+    cdef bint held
+
+    def __dealloc__(self):
+        if self.held:
+            PyBuffer_Release(&self.view)
+
+
+cdef _Buffer _hold(object array, str dtype, size_t count, bint writable=False):
+    """The buffer of a C-contiguous array of `count` elements of `dtype`."""
+    cdef _Buffer b = _Buffer()
+    cdef int flags = PyBUF_C_CONTIGUOUS | PyBUF_FORMAT
+    if writable:
+        flags |= PyBUF_WRITABLE
+    PyObject_GetBuffer(array, &b.view, flags)
+    b.held = True
+    cdef str format = (<bytes>b.view.format).decode("ascii") if b.view.format != NULL else "B"
+    if (format not in _FORMATS[dtype] or b.view.itemsize != <Py_ssize_t>_SIZES[dtype]
+            or <size_t>b.view.len != count * <size_t>b.view.itemsize):
+        raise ValueError(f"expected {count} contiguous elements of {dtype}, got {b.view.len} bytes "
+                         f"of format {format!r}")
+    return b
+
+
+cdef inline void *_at(_Buffer b):
+    return b.view.buf if b is not None else NULL
+
+
+cdef int _raise(dr_status status) except -1:
+    if status == DR_NO_MEMORY:
+        raise MemoryError("deltarule could not allocate memory")
+    if status == DR_WRONG_TEAM:
+        raise RuntimeError(
+            f"exactly {dr_threads_limit()} threads were asked for and OpenMP did not give them "
+            "(OMP_THREAD_LIMIT, OMP_DYNAMIC or a call from inside a parallel region)")
+    return 0

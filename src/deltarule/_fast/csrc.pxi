@@ -1,0 +1,113 @@
+# What csrc/deltarule.h declares.
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+cdef extern from "deltarule.h" nogil:
+    ctypedef enum dr_dtype:
+        DR_F32, DR_F64
+    ctypedef enum dr_activation:
+        DR_N_ACTIVATIONS
+    ctypedef enum dr_loss:
+        DR_N_LOSSES
+    ctypedef enum dr_optimizer:
+        DR_SGD, DR_ADAM
+    ctypedef enum dr_hit:
+        DR_HIT_NONE, DR_HIT_ARGMAX, DR_HIT_THRESHOLD
+    ctypedef enum dr_status:
+        DR_OK, DR_NO_MEMORY, DR_ABORTED, DR_WRONG_TEAM
+    ctypedef enum dr_purpose:
+        DR_PURPOSE_WEIGHT
+    ctypedef enum dr_mode:
+        DR_TRAIN, DR_EVALUATE, DR_PREDICT, DR_GRADIENT
+
+    int dr_isa_count()
+    const char *dr_isa_name(int isa)
+    int dr_isa_supported(int isa)
+    int dr_isa_keeps_bits(int isa)
+    int dr_isa_current()
+    void dr_isa_select(int isa)
+
+    int dr_has_openmp()
+    int dr_threads_limit()
+    void dr_threads_set(int n, int exact)
+    int dr_threads_exact()
+    int dr_threads_last_team()
+    void dr_threads_before_fork()
+    uint64_t dr_allocations()
+
+    dr_status dr_activation_forward(dr_dtype dt, dr_activation act, double alpha, size_t n,
+                                    size_t n_out, const void *x, void *y)
+    dr_status dr_activation_backward(dr_dtype dt, dr_activation act, double alpha, size_t n,
+                                     size_t n_out, const void *x, const void *y, const void *dy,
+                                     void *dx)
+    dr_status dr_dense_forward(dr_dtype dt, dr_activation act, double alpha, size_t n, size_t n_in,
+                               size_t n_out, const void *x, const void *w, const void *b, void *y)
+    dr_status dr_dense_backward(dr_dtype dt, dr_activation act, double alpha, size_t n,
+                                size_t n_in, size_t n_out, const void *x, const void *w,
+                                const void *y, const void *dy, void *dx, void *dw, void *db)
+    dr_status dr_loss_backward(dr_dtype dt, dr_loss loss, size_t n, size_t n_out, const void *y,
+                               const int64_t *labels, const void *dense, const void *weight,
+                               double *value, void *dy)
+    void dr_optimizer_step(dr_dtype dt, dr_optimizer kind, const double *hyper, uint64_t step,
+                           size_t n, const void *g, void *w, void *state0, void *state1)
+    int dr_optimizer_states(dr_optimizer kind)
+
+    ctypedef struct dr_stream:
+        uint64_t seed
+        uint64_t step
+        uint32_t layer
+        dr_purpose purpose
+    void dr_random_bits(dr_stream s, size_t n, uint32_t *out)
+    void dr_random_uniform(dr_stream s, size_t n, double *out)
+    void dr_random_normal(dr_stream s, size_t n, double *out)
+    void dr_random_permutation(dr_stream s, size_t n, int64_t *out)
+
+    ctypedef struct dr_plan:
+        pass
+    ctypedef struct dr_run:
+        pass
+    ctypedef struct dr_node_spec:
+        size_t source
+        size_t target
+        dr_activation activation
+        double alpha
+        int bias
+    ctypedef struct dr_graph:
+        dr_dtype dtype
+        size_t n_buffers
+        size_t n_nodes
+        const size_t *widths
+        const dr_node_spec *nodes
+        dr_loss loss
+        dr_optimizer optimizer
+        dr_hit hit
+    dr_status dr_plan_create(const dr_graph *graph, dr_plan **plan)
+    void dr_plan_destroy(dr_plan *plan)
+    void dr_plan_get(const dr_plan *plan, size_t node, int bias, int slot, void *out)
+    void dr_plan_set(dr_plan *plan, size_t node, int bias, int slot, const void *values)
+    void dr_plan_set_hyper(dr_plan *plan, const double *hyper)
+    void dr_plan_set_fused(dr_plan *plan, int fused)
+    uint64_t dr_plan_step(const dr_plan *plan)
+    void dr_plan_set_step(dr_plan *plan, uint64_t step)
+
+    ctypedef struct dr_data:
+        size_t n
+        const void *x
+        const int64_t *labels
+        const void *dense
+        const void *weight
+        void *y
+    ctypedef struct dr_position:
+        size_t batch
+        double loss_sum
+        double weight_sum
+        double hit_sum
+    ctypedef int (*dr_poll)(void *context) noexcept
+    dr_status dr_run_open(dr_plan *plan, dr_mode mode, const dr_data *data, size_t batch_size,
+                          const dr_stream *shuffle, dr_run **run)
+    void dr_run_close(dr_run *run)
+    dr_status dr_plan_run(dr_run *run, double budget_seconds, dr_poll poll, void *context)
+    int dr_run_finished(const dr_run *run)
+    size_t dr_run_n_batches(const dr_run *run)
+    dr_position dr_run_position(const dr_run *run)
+    void dr_run_set_position(dr_run *run, dr_position position)
+    void dr_run_gradient(const dr_run *run, size_t node, int bias, void *out)

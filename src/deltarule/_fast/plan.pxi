@@ -1,0 +1,235 @@
+# A compiled network. The same interface as reference/plan.py, which says what each method does.
+from libc.stdlib cimport free, malloc
+
+cdef extern from "Python.h":
+    int PyErr_CheckSignals() except -1
+
+
+cdef int _poll(void *context) noexcept with gil:
+    """Called by a long C call now and then: has the user pressed Ctrl-C?"""
+    cdef _Call call = <_Call>context
+    try:
+        PyErr_CheckSignals()
+    except BaseException as error:
+        call.error = error
+        return 1
+    return 0
+
+
+cdef class _Call:
+    """A run in C with the arrays that it reads."""
+    cdef dr_run *run
+    cdef object plan, error
+    cdef tuple buffers
+
+    def __dealloc__(self):
+        dr_run_close(self.run)
+
+    cdef int advance(self, double budget) except -1:
+        cdef dr_status status
+        cdef void *me = <void *>self
+        with nogil:
+            status = dr_plan_run(self.run, budget, _poll, me)
+        if status == DR_ABORTED:
+            error, self.error = self.error, None
+            raise error
+        return _raise(status)
+
+
+cdef class Plan:
+    """A network compiled for the C core; see deltarule.reference.plan.Plan for the interface."""
+    cdef dr_plan *plan
+    cdef readonly object graph
+    cdef readonly int n_slots
+    cdef str dtype
+    cdef size_t n_in, n_out
+    cdef dict shapes      # parameter name -> (node, is bias, shape)
+
+    def __cinit__(self, graph):
+        cdef dr_graph g
+        cdef dr_node_spec *nodes = NULL
+        cdef size_t *widths = NULL
+        cdef size_t n_buffers = len(graph.widths), n_nodes = len(graph.nodes)
+        cdef dr_status status
+        self.graph = graph
+        self.dtype = graph.dtype
+        self.n_in, self.n_out = graph.widths[0], graph.widths[-1]
+        self.shapes = {}
+        shapes = graph.parameter_shapes()
+        try:
+            nodes = <dr_node_spec *>malloc(n_nodes * sizeof(dr_node_spec))
+            widths = <size_t *>malloc(n_buffers * sizeof(size_t))
+            if nodes == NULL or widths == NULL:
+                raise MemoryError("deltarule could not allocate memory")
+            for i, width in enumerate(graph.widths):
+                widths[i] = width
+            for i, node in enumerate(graph.nodes):
+                if not (0 <= node.source < node.target < n_buffers):
+                    raise ValueError(f"node {node.name} reads buffer {node.source} and writes "
+                                     f"buffer {node.target} of {n_buffers}")
+                nodes[i].source = node.source
+                nodes[i].target = node.target
+                nodes[i].activation = <dr_activation><int>_ACTIVATIONS[node.activation]
+                nodes[i].alpha = node.alpha
+                nodes[i].bias = node.bias
+                for bias, part in enumerate(("weight", "bias")):
+                    name = f"{node.name}.{part}"
+                    if name in shapes:
+                        self.shapes[name] = (i, bias, shapes[name])
+            g.dtype = <dr_dtype><int>_DTYPES[graph.dtype]
+            g.n_buffers, g.n_nodes = n_buffers, n_nodes
+            g.widths, g.nodes = widths, nodes
+            g.loss = <dr_loss><int>_LOSSES[graph.loss]
+            g.optimizer = <dr_optimizer><int>_OPTIMIZERS[graph.optimizer]
+            g.hit = <dr_hit><int>_HITS[graph.accuracy]
+            self.n_slots = 1 + dr_optimizer_states(g.optimizer)
+            with nogil:
+                status = dr_plan_create(&g, &self.plan)
+            _raise(status)
+        finally:
+            free(nodes)
+            free(widths)
+
+    def __dealloc__(self):
+        dr_plan_destroy(self.plan)
+
+    @property
+    def step(self):
+        return dr_plan_step(self.plan)
+
+    @step.setter
+    def step(self, uint64_t step):
+        dr_plan_set_step(self.plan, step)
+
+    def set_hyper(self, hyper):
+        cdef double h[4]
+        h[0], h[1], h[2], h[3] = hyper
+        dr_plan_set_hyper(self.plan, h)
+
+    def set_fused(self, bint fused):
+        """Whether updates happen inside the weight-gradient product; the same bits either way."""
+        dr_plan_set_fused(self.plan, fused)
+
+    def get(self, int slot, str name):
+        node, bias, shape = self._parameter(slot, name)
+        array = np.empty(shape, self.dtype)
+        cdef _Buffer b = _hold(array, self.dtype, array.size, True)
+        dr_plan_get(self.plan, node, bias, slot, _at(b))
+        return array
+
+    def set(self, int slot, str name, array):
+        node, bias, shape = self._parameter(slot, name)
+        if tuple(array.shape) != tuple(shape):
+            raise ValueError(f"{name} has shape {shape}, got {tuple(array.shape)}")
+        array = np.ascontiguousarray(array, self.dtype)
+        cdef _Buffer b = _hold(array, self.dtype, array.size)
+        dr_plan_set(self.plan, node, bias, slot, _at(b))
+
+    cdef tuple _parameter(self, int slot, str name):
+        if not 0 <= slot < self.n_slots:
+            raise ValueError(f"slot must be 0 .. {self.n_slots - 1}, got {slot}")
+        return self.shapes[name]
+
+    cdef _Call _open(self, dr_mode mode, x, t, w, y, size_t batch_size, dr_stream *shuffle):
+        """A run over the rows of x. The arrays must stay alive and unchanged meanwhile: the call
+        keeps their buffers."""
+        cdef dr_data data
+        cdef _Call call = _Call()
+        cdef dr_status status
+        cdef size_t n = len(x)
+        cdef _Buffer xb = _hold(x, self.dtype, n * self.n_in), tb = None, wb = None, yb = None
+        data.n = n
+        data.x = _at(xb)
+        data.labels, data.dense, data.weight, data.y = NULL, NULL, NULL, NULL
+        if t is None:
+            if mode != DR_PREDICT:
+                raise ValueError("targets are needed")
+        else:
+            if t.ndim == 1:
+                if self.graph.loss != "cross_entropy" or self.graph.accuracy == "threshold":
+                    raise ValueError("integer labels go with cross_entropy")
+                tb = _hold(t, "int64", n)
+                if n and (t.min() < 0 or <size_t>t.max() >= self.n_out):
+                    raise ValueError(f"labels must lie in 0 .. {self.n_out - 1}")
+                data.labels = <const int64_t *>_at(tb)
+            else:
+                tb = _hold(t, self.dtype, n * self.n_out)
+                data.dense = _at(tb)
+        if w is not None:
+            wb = _hold(w, self.dtype, n)
+            data.weight = _at(wb)
+        if y is not None:
+            yb = _hold(y, self.dtype, n * self.n_out, True)
+            data.y = _at(yb)
+        with nogil:
+            status = dr_run_open(self.plan, mode, &data, batch_size, shuffle, &call.run)
+        _raise(status)
+        call.plan = self
+        call.buffers = (xb, tb, wb, yb)
+        return call
+
+    def predict(self, x):
+        y = np.empty((len(x), self.n_out), self.dtype)
+        self._open(DR_PREDICT, x, None, None, y, 0, NULL).advance(float("inf"))
+        return y
+
+    def evaluate(self, x, t, w):
+        cdef _Call call = self._open(DR_EVALUATE, x, t, w, None, 0, NULL)
+        call.advance(float("inf"))
+        return _sums(dr_run_position(call.run))
+
+    def gradients(self, x, t, w):
+        cdef _Call call = self._open(DR_GRADIENT, x, t, w, None, len(x), NULL)
+        cdef _Buffer b
+        call.advance(float("inf"))
+        gradients = {}
+        for name, (node, bias, shape) in self.shapes.items():
+            array = gradients[name] = np.empty(shape, self.dtype)
+            b = _hold(array, self.dtype, array.size, True)
+            dr_run_gradient(call.run, node, bias, _at(b))
+        return _mean(dr_run_position(call.run)), gradients
+
+    def train_batch(self, x, t, w):
+        cdef _Call call = self._open(DR_TRAIN, x, t, w, None, len(x), NULL)
+        call.advance(float("inf"))
+        return _mean(dr_run_position(call.run))
+
+    def train(self, x, t, w, *, size_t batch_size, bint shuffle, seed, epoch, size_t batch=0,
+              sums=(0.0, 0.0, 0.0)):
+        cdef dr_stream stream = _stream(seed, PURPOSES["shuffle"], 0, epoch)
+        cdef dr_position position
+        cdef Run run = Run()
+        run.call = self._open(DR_TRAIN, x, t, w, None, batch_size, &stream if shuffle else NULL)
+        position.batch = batch
+        position.loss_sum, position.weight_sum, position.hit_sum = sums
+        dr_run_set_position(run.call.run, position)
+        return run
+
+
+cdef class Run:
+    """One epoch under way, standing between two batches."""
+    cdef _Call call
+
+    def advance(self, double budget):
+        self.call.advance(budget)
+        return bool(dr_run_finished(self.call.run))
+
+    @property
+    def batch(self):
+        return dr_run_position(self.call.run).batch
+
+    @property
+    def n_batches(self):
+        return dr_run_n_batches(self.call.run)
+
+    @property
+    def sums(self):
+        return _sums(dr_run_position(self.call.run))
+
+
+cdef tuple _sums(dr_position p):
+    return p.loss_sum, p.weight_sum, p.hit_sum
+
+
+cdef double _mean(dr_position p):
+    return p.loss_sum / p.weight_sum if p.weight_sum > 0 else 0.0

@@ -1,0 +1,63 @@
+# Instruction sets, threads, counters: what config.py builds on.
+
+
+def isa_names():
+    """Instruction sets compiled in, best first."""
+    return tuple(dr_isa_name(i).decode("ascii") for i in range(dr_isa_count()))
+
+
+def isa_supported(int isa):
+    """Whether this processor and its operating system have it."""
+    return bool(dr_isa_supported(isa))
+
+
+def isa_keeps_bits(int isa):
+    """Whether it has FMA, which the promise of the same bits rests on."""
+    return bool(dr_isa_keeps_bits(isa))
+
+
+def isa_current():
+    """Index of the instruction set in force."""
+    return dr_isa_current()
+
+
+def isa_select(int isa):
+    """Selects an instruction set by index from the next call on."""
+    if not 0 <= isa < dr_isa_count() or not dr_isa_supported(isa):
+        raise ValueError(f"instruction set {isa} is not available")
+    dr_isa_select(isa)
+
+
+def has_openmp():
+    """Whether the extension was built with OpenMP."""
+    return bool(dr_has_openmp())
+
+
+def threads_limit():
+    """How many threads a call may use now."""
+    return dr_threads_limit()
+
+
+def threads_set(int n, bint exact):
+    """Limits calls to n threads (0: automatic); exact: use just n, whatever the work."""
+    dr_threads_set(n, exact)
+
+
+def threads_exact():
+    """Whether exactly the number of threads that was set is used."""
+    return bool(dr_threads_exact())
+
+
+def last_team():
+    """Team size of this thread's last call."""
+    return dr_threads_last_team()
+
+
+def before_fork():
+    """Lets go of OpenMP's threads, which a forked child would wait for in vain."""
+    dr_threads_before_fork()
+
+
+def allocations():
+    """Allocations that the C core has made so far."""
+    return dr_allocations()

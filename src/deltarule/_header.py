@@ -1,0 +1,154 @@
+"""A strict reader for the header of a safetensors file: 8 bytes of length, JSON, arrays.
+
+Whatever is not exactly as the format wants it is an error, and nothing is allocated by what the
+file says before that has been compared with what the file has.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import stat
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+MAX_HEADER = 1 << 20
+MAX_DEPTH = 16
+MAX_RANK = 8
+ITEMSIZE = {"F32": 4, "F64": 8}
+
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+
+
+class ModelFileError(ValueError):
+    """A file that is not a sound model file; the message names the file and the fault."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the header says about one array; begin and end count from the end of the header."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Header:
+    metadata: dict[str, str]
+    tensors: dict[str, Entry]
+
+
+def read(path: str | bytes) -> tuple[bytes, Header]:
+    """The bytes of a file and its checked header. ValueError or TypeError with the fault."""
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise ValueError("it is not a regular file")
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size < 8:
+            raise ValueError(f"it has {size} bytes, too few for a header")
+        prefix = file.read(8)
+        length = int.from_bytes(prefix, "little")
+        if length > MAX_HEADER:
+            raise ValueError(f"its header is said to have {length} bytes, at most {MAX_HEADER} may")
+        if 8 + length > size:
+            raise ValueError(f"it has {size} bytes, but its header is said to have {length}")
+        text = file.read(length)
+        header = parse(text, size - 8 - length)
+        data = prefix + text + file.read(size - 8 - length)
+    if len(data) != size:
+        raise ValueError("it changed while it was read")
+    return data, header
+
+
+def parse(raw: bytes, payload: int) -> Header:
+    """The checked header of a file with `payload` bytes behind it."""
+    try:
+        text = raw.decode("utf-8", errors="strict")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"its header is not UTF-8: {error.reason}") from None
+    if not text.startswith("{"):
+        raise ValueError("its header does not begin with '{'")
+    content = parse_json(text)
+    metadata = content.pop("__metadata__", {})
+    if not isinstance(metadata, dict):
+        raise TypeError("__metadata__ is not an object")
+    for value in metadata.values():
+        if not isinstance(value, str):
+            raise TypeError("__metadata__ has a value that is not a text")
+    tensors = {name: _entry(name, value, payload) for name, value in content.items()}
+    position = 0
+    for name, entry in sorted(tensors.items(), key=lambda item: (item[1].begin, item[1].end)):
+        if entry.begin != position:
+            raise ValueError(f"the array {name!r:.80} begins at {entry.begin}, not at {position}")
+        position = entry.end
+    if position != payload:
+        raise ValueError(f"its arrays end at byte {position}, but {payload} bytes are there")
+    return Header(metadata, tensors)
+
+
+def parse_json(text: str) -> dict[str, Any]:
+    """A JSON object: no duplicate keys, no NaN or Infinity, nested MAX_DEPTH deep at most."""
+    depth = 0
+    for bracket in re.findall(r"[\[\]{}]", _STRING.sub("", text)):
+        depth += 1 if bracket in "[{" else -1
+        if depth > MAX_DEPTH:
+            raise ValueError(f"its JSON is nested more than {MAX_DEPTH} deep")
+    try:
+        content = json.loads(
+            text, object_pairs_hook=_unique, parse_constant=_constant, parse_float=_finite
+        )
+    except json.JSONDecodeError as error:
+        raise ValueError(f"its JSON is broken: {error}") from None
+    if not isinstance(content, dict):
+        raise TypeError("its JSON is not an object")
+    return content
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in content:
+            raise ValueError(f"its JSON has the key {key!r:.60} twice")
+        content[key] = value
+    return content
+
+
+def _constant(name: str) -> NoReturn:
+    raise ValueError(f"its JSON has {name}")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"its JSON has a number that is too large: {text:.40}")
+    return number
+
+
+def _entry(name: str, value: object, payload: int) -> Entry:
+    if not isinstance(value, dict) or set(value) != {"dtype", "shape", "data_offsets"}:
+        raise ValueError(f"the entry of {name!r:.80} must have dtype, shape and data_offsets")
+    dtype = value["dtype"]
+    if not isinstance(dtype, str) or dtype not in ITEMSIZE:
+        raise ValueError(f"the array {name!r:.80} has dtype {dtype!r:.40}, not F32 or F64")
+    shape = _sizes(name, "shape", value["shape"])
+    offsets = _sizes(name, "data_offsets", value["data_offsets"])
+    if len(shape) > MAX_RANK:
+        raise ValueError(f"the array {name!r:.80} has {len(shape)} dimensions")
+    if len(offsets) != 2 or not offsets[0] <= offsets[1] <= payload:
+        raise ValueError(f"the array {name!r:.80} has data_offsets outside the file")
+    if math.prod(shape) * ITEMSIZE[dtype] != offsets[1] - offsets[0]:
+        raise ValueError(f"the array {name!r:.80} does not have as many bytes as its shape needs")
+    return Entry(dtype, shape, offsets[0], offsets[1])
+
+
+def _sizes(name: str, key: str, value: object) -> tuple[int, ...]:
+    if not isinstance(value, list):
+        raise TypeError(f"{key} of {name!r:.80} is not a list")
+    for size in value:
+        if type(size) is not int or not 0 <= size < 1 << 62:
+            raise ValueError(f"{key} of {name!r:.80} has {size!r:.40}, not a size")
+    return tuple(value)

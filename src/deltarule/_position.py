@@ -1,0 +1,80 @@
+"""Where a network is in its training: the number of the epoch, and how far into it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from . import _check
+from ._engine import Run
+
+_LARGE = 2**62
+
+
+@dataclass(frozen=True)
+class Position:
+    """epoch: epochs begun before this one; it keys the order of the rows.
+
+    batch: batches of this epoch that are done; 0 means that it has not begun and the rest is void.
+    sums: of the loss, the weights and the hits over those batches.
+    rows, batch_size, shuffle: of the fit that was interrupted.
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    sums: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    rows: int = 0
+    batch_size: int = 0
+    shuffle: bool = True
+
+    def start(self, rows: int, batch_size: int, shuffle: bool) -> Position:
+        """Where a fit begins: within the unfinished epoch if it is of its kind, else a new one."""
+        if self.batch == 0:
+            return Position(self.epoch, 0, (0.0, 0.0, 0.0), rows, batch_size, shuffle)
+        if (self.rows, self.batch_size, self.shuffle) == (rows, batch_size, shuffle):
+            return self
+        return Position(self.epoch + 1, 0, (0.0, 0.0, 0.0), rows, batch_size, shuffle)
+
+    def after(self, run: Run) -> Position:
+        """Where the network is when a run of this epoch has stopped."""
+        if run.batch >= run.n_batches:
+            return Position(self.epoch + 1)
+        return Position(
+            self.epoch, run.batch, run.sums, self.rows, self.batch_size, self.shuffle
+        )
+
+    def to_config(self) -> dict[str, Any]:
+        """The JSON form. The sums are in hexadecimal: exact, and JSON has no nan."""
+        config: dict[str, Any] = {"epoch": self.epoch, "batch": self.batch}
+        if self.batch:
+            config["sums"] = [value.hex() for value in self.sums]
+            config["rows"] = self.rows
+            config["batch_size"] = self.batch_size
+            config["shuffle"] = self.shuffle
+        return config
+
+    @classmethod
+    def from_config(cls, config: object) -> Position:
+        """Raises TypeError or ValueError for what `to_config` cannot have written."""
+        if not isinstance(config, Mapping):
+            raise TypeError("position must be an object")
+        epoch = _check.integer("position.epoch", config.get("epoch"), 0, _LARGE)
+        batch = _check.integer("position.batch", config.get("batch"), 0, _LARGE)
+        known = {"epoch", "batch"} | ({"sums", "rows", "batch_size", "shuffle"} if batch else set())
+        if set(config) != known:
+            raise ValueError(f"position must have the keys {sorted(known)}")
+        if not batch:
+            return cls(epoch)
+        sums = config["sums"]
+        if not (isinstance(sums, list) and len(sums) == 3):
+            raise ValueError("position.sums must be three numbers")
+        if not all(isinstance(value, str) and len(value) <= 40 for value in sums):
+            raise TypeError("position.sums must be hexadecimal numbers")
+        rows = _check.integer("position.rows", config["rows"], 1, _LARGE)
+        batch_size = _check.integer("position.batch_size", config["batch_size"], 1, rows + 1)
+        if batch >= -(-rows // batch_size):
+            raise ValueError("position.batch is behind the last batch of the epoch")
+        loss, weight, hits = (float.fromhex(value) for value in sums)
+        shuffle = _check.boolean("position.shuffle", config["shuffle"])
+        return cls(epoch, batch, (loss, weight, hits), rows, batch_size, shuffle)

@@ -1,0 +1,165 @@
+"""The whole state of a network as a description (JSON) and named arrays, and back.
+
+Model files, pickles and copies all go through here. The description may come from a hostile file:
+it is checked against closed tables, and nothing is allocated before the shapes of the arrays that
+are there have been found to be those that the layers need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _check, layers, losses, metrics, optimizers
+from ._graph import Graph
+from ._position import Position
+from ._spec import from_config
+
+if TYPE_CHECKING:
+    from .network import Network
+
+Array = npt.NDArray[Any]
+
+FORMAT = 1
+KEYS = (
+    "format",
+    "version",
+    "layers",
+    "loss",
+    "optimizer",
+    "metrics",
+    "dtype",
+    "seed",
+    "input_shape",
+    "step",
+    "position",
+)
+
+
+@dataclass(frozen=True)
+class State:
+    """What a description says, as objects. `arguments` are those of Network."""
+
+    arguments: dict[str, Any]
+    input_shape: tuple[int, ...] | None
+    step: int
+    position: Position
+
+
+def describe_network(net: Network, version: str) -> dict[str, Any]:
+    """The description: constructor arguments, shape, updates made and position in training."""
+    return {
+        "format": FORMAT,
+        "version": version,
+        "layers": [layer.to_config() for layer in net.layers],
+        "loss": net.loss.to_config(),
+        "optimizer": net.optimizer.to_config(),
+        "metrics": [metric.to_config() for metric in net.metrics],
+        "dtype": net.dtype,
+        "seed": net.seed,
+        "input_shape": None if net.input_shape is None else list(net.input_shape),
+        "step": net._plan.step if net._plan is not None else 0,
+        "position": net._position.to_config(),
+    }
+
+
+def parse_description(description: object) -> State:
+    """Raises TypeError or ValueError for whatever `describe_network` cannot have written."""
+    if not isinstance(description, Mapping):
+        raise TypeError("the description must be an object")
+    version = _check.integer("format", description.get("format"), 1)
+    if version > FORMAT:
+        raise ValueError(
+            f"it has format version {version}, written by deltarule "
+            f"{description.get('version')!r:.40}; this version reads up to {FORMAT}: upgrade "
+            "deltarule"
+        )
+    for key in KEYS:
+        if key not in description:
+            raise ValueError(f"the description has no {key!r}")
+    for key in description:
+        if key not in KEYS:
+            raise ValueError(f"the description has an unknown key {key!r:.60}")
+    if not isinstance(description["version"], str):
+        raise TypeError("version must be a text")
+    if description["dtype"] not in ("float32", "float64"):
+        raise ValueError(f"unknown dtype {description['dtype']!r:.60}")
+    arguments = {
+        "layers": [from_config(c, layers.TABLE, "layer") for c in _list(description, "layers")],
+        "loss": from_config(description["loss"], losses.TABLE, "loss"),
+        "optimizer": from_config(description["optimizer"], optimizers.TABLE, "optimizer"),
+        "metrics": [from_config(c, metrics.TABLE, "metric") for c in _list(description, "metrics")],
+        "dtype": description["dtype"],
+        "seed": description["seed"],
+    }
+    shape = description["input_shape"]
+    if shape is not None:
+        sizes = _list(description, "input_shape")
+        shape = tuple(_check.integer("input_shape", size, 1, 1 << 31) for size in sizes)
+    step = _check.integer("step", description["step"], 0, 1 << 62)
+    return State(arguments, shape, step, Position.from_config(description["position"]))
+
+
+def _list(description: Mapping[str, Any], key: str) -> list[Any]:
+    value = description[key]
+    if not isinstance(value, list):
+        raise TypeError(f"{key} must be a list")
+    return value
+
+
+def array_names(graph: Graph, n_slots: int) -> dict[str, tuple[int, str]]:
+    """Names in the file -> (slot, parameter): "0.weight", "optimizer.1.0.weight", ..."""
+    names: dict[str, tuple[int, str]] = {}
+    for slot in range(n_slots):
+        for parameter in graph.parameter_shapes():
+            name = parameter if slot == 0 else f"optimizer.{slot}.{parameter}"
+            names[name] = (slot, parameter)
+    return names
+
+
+def collect_arrays(net: Network) -> dict[str, Array]:
+    """All arrays of a network, new ones; none before it is built."""
+    plan = net._plan
+    if plan is None:
+        return {}
+    names = array_names(plan.graph, net.optimizer.n_slots)
+    return {name: plan.get(slot, parameter) for name, (slot, parameter) in names.items()}
+
+
+def check_arrays(graph: Graph, n_slots: int, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """ValueError unless the arrays are exactly those that the graph needs."""
+    wanted = graph.parameter_shapes()
+    names = array_names(graph, n_slots)
+    for name, (_, parameter) in names.items():
+        if name not in shapes:
+            raise ValueError(f"the array {name!r} is missing")
+        if tuple(shapes[name]) != wanted[parameter]:
+            raise ValueError(
+                f"the array {name!r} must have shape {wanted[parameter]}, got "
+                f"{tuple(shapes[name])!r:.80}"
+            )
+    for name in shapes:
+        if name not in names:
+            raise ValueError(f"there is an unknown array {name!r:.80}")
+
+
+def restore(net: Network, state: State, arrays: Mapping[str, Array]) -> None:
+    """Fills a new network. Raises ValueError, before anything is allocated, if arrays misfit."""
+    if state.input_shape is None:
+        if arrays:
+            raise ValueError("there are arrays, but no input_shape")
+        return
+    graph = net._lower(state.input_shape)
+    for name, array in arrays.items():
+        if array.dtype != np.dtype(graph.dtype):
+            raise ValueError(f"the array {name!r:.80} has dtype {array.dtype}, not {graph.dtype}")
+    check_arrays(graph, net.optimizer.n_slots, {name: a.shape for name, a in arrays.items()})
+    plan = net._new_plan(graph)
+    for name, (slot, parameter) in array_names(graph, net.optimizer.n_slots).items():
+        plan.set(slot, parameter, arrays[name])
+    plan.step = state.step
+    net._adopt(plan, state.input_shape, state.position)

@@ -1,0 +1,123 @@
+"""The fully connected layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from .. import _check, activations, initializers
+from .._graph import Node
+from .._spec import from_config
+from ..activations import Activation
+from ..initializers import Initializer
+from .base import Layer
+
+
+@dataclass(frozen=True, repr=False, init=False)
+class Dense(Layer):
+    """y = activation(x @ weight + bias), x (n, n_in), weight (n_in, units), bias (units,).
+
+    units: number of outputs, >= 1.
+    activation: a name, an object of deltarule.activations, or None for none (identity).
+    bias: whether there is one.
+    weight_init: a name, an object of deltarule.initializers, or None: he_uniform before relu and
+        leaky_relu, glorot_uniform otherwise.
+    bias_init: a name or an object; zeros by default.
+
+    Raises TypeError or ValueError that names the argument.
+    """
+
+    kind: ClassVar[str] = "dense"
+    units: int
+    activation: Activation
+    bias: bool
+    weight_init: Initializer
+    bias_init: Initializer
+
+    def __init__(
+        self,
+        units: int,
+        activation: str | Activation | None = None,
+        *,
+        bias: bool = True,
+        weight_init: str | Initializer | None = None,
+        bias_init: str | Initializer = "zeros",
+    ) -> None:
+        units = _check.integer("units", units, 1, 1 << 31)
+        activation = activations.get(activation)
+        if activation.kind == "softmax" and units == 1:
+            raise ValueError(
+                "softmax over one output is always 1: use activation='sigmoid', or units=2"
+            )
+        if weight_init is None:
+            weight_init = _default_weight_init(activation)
+        object.__setattr__(self, "units", units)
+        object.__setattr__(self, "activation", activation)
+        object.__setattr__(self, "bias", _check.boolean("bias", bias))
+        object.__setattr__(self, "weight_init", initializers.get(weight_init))
+        object.__setattr__(self, "bias_init", initializers.get(bias_init))
+
+    def __repr__(self) -> str:
+        shown = [repr(self.units)]
+        if self.activation.kind != "identity":
+            by_name = self.activation == activations.TABLE[self.activation.kind]()
+            text = repr(self.activation.kind) if by_name else repr(self.activation)
+            shown.append(f"activation={text}")
+        if not self.bias:
+            shown.append("bias=False")
+        if self.weight_init.kind != _default_weight_init(self.activation):
+            shown.append(f"weight_init={self.weight_init.kind!r}")
+        if self.bias_init.kind != "zeros":
+            shown.append(f"bias_init={self.bias_init.kind!r}")
+        return f"Dense({', '.join(shown)})"
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        known = dict(config)
+        tables: tuple[tuple[str, Mapping[str, type[Any]]], ...] = (
+            ("activation", activations.TABLE),
+            ("weight_init", initializers.TABLE),
+            ("bias_init", initializers.TABLE),
+        )
+        for name, table in tables:
+            if name in known:
+                known[name] = from_config(known[name], table, name)
+        return super().from_config(known)
+
+    @property
+    def output_activation(self) -> Activation:
+        return self.activation
+
+    @property
+    def n_out(self) -> int:
+        return self.units
+
+    def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        if len(input_shape) != 1:
+            raise ValueError(
+                f"a Dense layer needs samples of rank 1, (features,), got {input_shape}: "
+                "reshape X to (n, features), for example X.reshape(len(X), -1)"
+            )
+        return (self.units,)
+
+    def lower(self, name: str, source: int, target: int) -> Node:
+        return Node(
+            kind=self.kind,
+            name=name,
+            source=source,
+            target=target,
+            activation=self.activation.kind,
+            alpha=self.activation.alpha,
+            bias=self.bias,
+        )
+
+    def initializers(self) -> dict[str, Initializer]:
+        drawn = {"weight": self.weight_init}
+        if self.bias:
+            drawn["bias"] = self.bias_init
+        return drawn
+
+
+def _default_weight_init(activation: Activation) -> str:
+    return "he_uniform" if activation.kind in ("relu", "leaky_relu") else "glorot_uniform"

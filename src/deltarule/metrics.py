@@ -1,0 +1,57 @@
+"""Metrics reported beside the loss: a name such as "accuracy", or an object."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ._spec import Spec, describe, resolve
+from .losses import Loss
+
+
+@dataclass(frozen=True, repr=False)
+class Metric(Spec):
+    """Base of the metrics."""
+
+
+@dataclass(frozen=True, repr=False)
+class Accuracy(Metric):
+    """The weighted share of samples whose output is right.
+
+    With several outputs (but for binary_cross_entropy): the largest output is the label. With
+    one output or binary_cross_entropy: each output is on the right side of one half, and a sample
+    counts with its share of right outputs.
+    """
+
+    kind: ClassVar[str] = "accuracy"
+
+
+TABLE: dict[str, type[Metric]] = {Accuracy.kind: Accuracy}
+
+ALIASES = {"acc": "accuracy", "binaryaccuracy": "accuracy", "categoricalaccuracy": "accuracy"}
+
+
+def get(metric: str | Metric) -> Metric:
+    """The metric for a name or an object.
+
+    Raises ValueError for an unknown name, TypeError for anything else.
+    """
+    return resolve(metric, TABLE, "metric", ALIASES)
+
+
+def get_all(metrics: Iterable[str | Metric]) -> tuple[Metric, ...]:
+    """The metrics for a list of names or objects; each may be there once."""
+    if isinstance(metrics, str) or not isinstance(metrics, Iterable):
+        raise TypeError(f"metrics must be a list such as ['accuracy'], got {describe(metrics)}")
+    found = tuple(get(metric) for metric in metrics)
+    if len(set(found)) != len(found):
+        raise ValueError("metrics has the same metric twice")
+    return found
+
+
+def accuracy_rule(metrics: Iterable[Metric], loss: Loss, n_out: int) -> str:
+    """How the engine counts hits: "none", "argmax" or "threshold"."""
+    if not any(isinstance(metric, Accuracy) for metric in metrics):
+        return "none"
+    return "threshold" if n_out == 1 or loss.kind == "binary_cross_entropy" else "argmax"

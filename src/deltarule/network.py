@@ -1,0 +1,390 @@
+"""Network: the object that owns parameters, optimizer state and the position in training."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _check, _engine, _inputs, _progress, _state, losses, optimizers
+from . import metrics as _metrics
+from ._gate import Gate
+from ._graph import Graph
+from ._position import Position
+from ._summary import Summary, summarize
+from .history import History
+from .layers import Layer, check_layers, check_sample_shape
+from .losses import Loss
+from .metrics import Metric
+from .optimizers import Optimizer
+
+Array = npt.NDArray[Any]
+Validation = tuple[npt.ArrayLike, npt.ArrayLike] | tuple[npt.ArrayLike, npt.ArrayLike, Any]
+
+_MAX_BYTES = 1 << 46  # more than any machine has; an honest allocation failure below that
+_SLICE = 0.05  # seconds of training between two looks at Ctrl-C and the progress bar
+
+
+class Network:
+    """A stack of layers trained by backpropagation (Rumelhart, Hinton and Williams, 1986).
+
+    layers: a list of layers; they are specifications and may be shared between networks.
+    loss: "mse", "cross_entropy", "binary_cross_entropy", or an object. cross_entropy needs a last
+        activation of softmax or identity (logits), binary_cross_entropy sigmoid or identity.
+    optimizer: "adam", "sgd", or an object such as Adam(1e-3).
+    metrics: a list of names; "accuracy".
+    dtype: "float32" or "float64", of the parameters and of all arithmetic.
+    backend: "fast" (C) or "reference" (numpy).
+    seed: of the first weights and of the order of the rows; 0 <= seed < 2^64.
+
+    A sample is a row. Before `build` or the first `fit` there are no parameters.
+    Raises TypeError or ValueError that names the argument.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        loss: str | Loss,
+        optimizer: str | Optimizer = "adam",
+        *,
+        metrics: Iterable[str | Metric] = (),
+        dtype: npt.DTypeLike = "float32",
+        backend: str = "fast",
+        seed: int = 0,
+    ) -> None:
+        self._layers = check_layers(layers)
+        self._loss = losses.get(loss)
+        last = self._layers[-1]
+        self._loss.check_output(last.output_activation, last.n_out)
+        self._optimizer = optimizers.get(optimizer)
+        self._metrics = _metrics.get_all(metrics)
+        self._dtype = _check.float_dtype("dtype", dtype)
+        self._backend = _engine.check_backend(backend)
+        self._seed = _check.integer("seed", seed, 0, 1 << 64)
+        self._plan: _engine.Plan | None = None
+        self._input_shape: tuple[int, ...] | None = None
+        self._position = Position()
+        self._gate = Gate()
+
+    # ------------------------------------------------------------------ what it was made from
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        return self._layers
+
+    @property
+    def loss(self) -> Loss:
+        return self._loss
+
+    @property
+    def optimizer(self) -> Optimizer:
+        return self._optimizer
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        return self._metrics
+
+    @property
+    def dtype(self) -> str:
+        return self._dtype.name
+
+    @property
+    def backend(self) -> str:
+        return self._backend
+
+    @property
+    def seed(self) -> int:
+        return self._seed
+
+    @property
+    def input_shape(self) -> tuple[int, ...] | None:
+        """The shape of a sample, None before the network is built."""
+        return self._input_shape
+
+    @property
+    def built(self) -> bool:
+        return self._plan is not None
+
+    def __repr__(self) -> str:
+        parts = [f"[{', '.join(map(repr, self._layers))}]", f"loss={self._loss.kind!r}"]
+        parts.append(f"optimizer={self._optimizer!r}")
+        if self._metrics:
+            parts.append(f"metrics={[metric.kind for metric in self._metrics]!r}")
+        parts += [f"dtype={self.dtype!r}", f"backend={self._backend!r}", f"seed={self._seed}"]
+        return f"Network({', '.join(parts)})"
+
+    # ----------------------------------------------------------------------------- building
+    def build(self, input_shape: int | Sequence[int]) -> None:
+        """Draws the first weights for samples of input_shape: (64,) or 64.
+
+        Building again for the same shape changes nothing; for another it raises ValueError.
+        """
+        with self._gate.training("build()"):
+            self._build(check_sample_shape(input_shape))
+
+    def _build(self, shape: tuple[int, ...]) -> None:
+        if self._plan is not None:
+            if shape != self._input_shape:
+                raise ValueError(
+                    f"this network is already built for samples of shape {self._input_shape}, "
+                    f"got input_shape {shape}"
+                )
+            return
+        graph = self._lower(shape)
+        plan = self._new_plan(graph)
+        shapes = graph.parameter_shapes()
+        for index, layer in enumerate(self._layers):
+            n_in, n_out = shapes[f"{index}.weight"]
+            for purpose, initializer in layer.initializers().items():
+                values = _engine.initialize(
+                    self._backend,
+                    initializer.kind,
+                    n_in,
+                    n_out,
+                    seed=self._seed,
+                    layer=index,
+                    purpose=purpose,
+                    dtype=self.dtype,
+                )
+                plan.set(0, f"{index}.{purpose}", values)
+        self._adopt(plan, shape, Position())
+
+    def _lower(self, shape: tuple[int, ...]) -> Graph:
+        """The graph for samples of a shape; ValueError when the layers cannot take them."""
+        nodes = []
+        widths = list(shape)
+        for index, layer in enumerate(self._layers):
+            shape = layer.output_shape(shape)
+            nodes.append(layer.lower(str(index), index, index + 1))
+            widths.append(shape[0])
+        return Graph(
+            dtype=self.dtype,
+            widths=tuple(widths),
+            nodes=tuple(nodes),
+            loss=self._loss.kind,
+            optimizer=self._optimizer.kind,
+            accuracy=_metrics.accuracy_rule(self._metrics, self._loss, widths[-1]),
+        )
+
+    def _new_plan(self, graph: Graph) -> _engine.Plan:
+        size = sum(int(np.prod(s, dtype=object)) for s in graph.parameter_shapes().values())
+        if size * self._dtype.itemsize * self._optimizer.n_slots > _MAX_BYTES:
+            raise MemoryError(f"this network has {size:,} parameters")
+        plan = _engine.new_plan(self._backend, graph)
+        plan.set_hyper(self._optimizer.hyper())
+        return plan
+
+    def _adopt(self, plan: _engine.Plan, shape: tuple[int, ...], position: Position) -> None:
+        self._input_shape = shape
+        self._position = position
+        self._plan = plan
+
+    def _built(self, what: str) -> _engine.Plan:
+        if self._plan is None:
+            raise RuntimeError(f"{what}: the network is not built; call build() or fit() first")
+        return self._plan
+
+    # ----------------------------------------------------------------------------- training
+    def fit(
+        self,
+        X: npt.ArrayLike,
+        y: npt.ArrayLike,
+        *,
+        epochs: int = 1,
+        batch_size: int = 32,
+        validation_data: Validation | None = None,
+        sample_weight: npt.ArrayLike | None = None,
+        shuffle: bool = True,
+        verbose: bool | str = "auto",
+    ) -> History:
+        """Trains for a number of epochs, from where the network is.
+
+        X: (n, features), finite. y: (n,) labels or numbers, or (n, n_out). sample_weight: (n,),
+        finite and >= 0. validation_data: (X, y) or (X, y, sample_weight), measured after every
+        epoch. shuffle: a new order of the rows every epoch. verbose: True or False for a progress
+        bar, "auto" for one where stderr is a terminal.
+
+        Returns a History. After Ctrl-C the network is as after the last whole batch, and the next
+        fit with the same number of rows, batch_size and shuffle first finishes that epoch, which
+        counts as one of its own.
+        Raises TypeError or ValueError before anything has changed, RuntimeError while training.
+        """
+        with self._gate.training("fit()"):
+            epochs = _check.positive_int("epochs", epochs)
+            batch_size = _check.positive_int("batch_size", batch_size)
+            shuffle = _check.boolean("shuffle", shuffle)
+            shown = _progress.wanted(verbose)
+            data = self._prepare(X, y, sample_weight, positive=True)
+            rows, n_in = data[0].shape
+            validation = _inputs.prepare_validation(validation_data, self._target(n_in))
+            self._build((n_in,))
+            plan = self._built("fit()")
+            batch_size = min(batch_size, rows)
+            history = History()
+            with _progress.Progress(shown, epochs) as progress:
+                for epoch in range(epochs):
+                    self._position = self._position.start(rows, batch_size, shuffle)
+                    run = self._train_epoch(plan, data, epoch, progress)
+                    values = self._report(run.sums)
+                    if validation is not None:
+                        sums = plan.evaluate(*validation)
+                        values |= {f"val_{k}": v for k, v in self._report(sums).items()}
+                    history.append(values)
+                    progress.end_epoch(values)
+            return history
+
+    def _train_epoch(
+        self,
+        plan: _engine.Plan,
+        data: _inputs.Data,
+        epoch: int,
+        progress: _progress.Progress,
+    ) -> _engine.Run:
+        """The rest of the epoch at the present position, which is kept whatever happens."""
+        at = self._position
+        run = plan.train(
+            *data,
+            batch_size=at.batch_size,
+            shuffle=at.shuffle,
+            seed=self._seed,
+            epoch=at.epoch,
+            batch=at.batch,
+            sums=at.sums,
+        )
+        try:
+            while not run.advance(_SLICE):
+                progress.update(epoch, run)
+            progress.update(epoch, run)
+        finally:
+            self._position = at.after(run)
+        return run
+
+    def _report(self, sums: tuple[float, float, float]) -> dict[str, float]:
+        loss, weight, hits = sums
+        values = {"loss": loss / weight if weight else 0.0}
+        for metric in self._metrics:
+            values[metric.kind] = hits / weight if weight else 0.0
+        return values
+
+    def train_on_batch(
+        self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
+    ) -> float:
+        """One update over all rows of X. Returns the loss before it.
+
+        Weights that sum to zero change nothing and give 0.0. Arguments and errors as for fit.
+        """
+        with self._gate.training("train_on_batch()"):
+            data = self._prepare(X, y, sample_weight)
+            self._build((data[0].shape[1],))
+            return self._built("train_on_batch()").train_batch(*data)
+
+    # ------------------------------------------------------------------------ using the network
+    def predict(self, X: npt.ArrayLike) -> Array:
+        """What the last layer puts out, (n, n_out). nan and inf in X pass through.
+
+        May be called from several threads, also while the network is training.
+        """
+        plan = self._built("predict()")
+        graph = plan.graph
+        fits = (
+            type(X) is np.ndarray
+            and X.dtype == self._dtype
+            and X.ndim == 2
+            and X.shape[1] == graph.n_in
+            and X.flags.carray  # C-contiguous, aligned and writable; the rest goes the long way
+        )
+        x = X if fits else _inputs.prepare_x(X, graph.n_in, self.dtype, finite=False, empty=True)
+        assert isinstance(x, np.ndarray)
+        if x.shape[0] == 0:
+            return np.empty((0, graph.n_out), self._dtype)
+        return plan.predict(x)
+
+    def evaluate(
+        self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
+    ) -> dict[str, float]:
+        """The loss and the metrics over all rows: {"loss": ..., "accuracy": ...}.
+
+        Arguments and errors as for fit.
+        """
+        with self._gate.reading("evaluate()"):
+            plan = self._built("evaluate()")
+            return self._report(plan.evaluate(*self._prepare(X, y, sample_weight, positive=True)))
+
+    def gradients(
+        self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
+    ) -> tuple[float, dict[str, Array]]:
+        """(loss, {name: gradient}) over all rows; nothing is updated.
+
+        Arguments and errors as for fit.
+        """
+        with self._gate.training("gradients()"):  # the engine has one place for gradients
+            plan = self._built("gradients()")
+            return plan.gradients(*self._prepare(X, y, sample_weight))
+
+    def _prepare(
+        self, X: object, y: object, sample_weight: object, *, positive: bool = False
+    ) -> _inputs.Data:
+        n_in = None if self._plan is None else self._plan.graph.n_in
+        return _inputs.prepare_data(
+            (X, y, sample_weight), self._target(n_in), positive=positive
+        )
+
+    def _target(self, n_in: int | None) -> _inputs.Target:
+        return _inputs.Target(self._loss.kind, n_in, self._layers[-1].n_out, self.dtype)
+
+    # --------------------------------------------------------------------------- parameters
+    @property
+    def n_parameters(self) -> int:
+        """How many numbers are learnt."""
+        shapes = self._built("n_parameters").graph.parameter_shapes()
+        return sum(int(np.prod(shape, dtype=object)) for shape in shapes.values())
+
+    def parameters(self) -> dict[str, Array]:
+        """Copies of all parameters: {"0.weight": (n_in, n_out), "0.bias": (n_out,), ...}."""
+        with self._gate.reading("parameters()"):
+            plan = self._built("parameters()")
+            return {name: plan.get(0, name) for name in plan.graph.parameter_shapes()}
+
+    def set_parameters(self, parameters: Mapping[str, npt.ArrayLike]) -> None:
+        """Replaces some or all parameters by copies; optimizer state stays as it is.
+
+        Raises TypeError or ValueError, before any has changed, for unknown names, other shapes,
+        what is not real numbers, nan and inf.
+        """
+        with self._gate.training("set_parameters()"):
+            plan = self._built("set_parameters()")
+            shapes = plan.graph.parameter_shapes()
+            checked = _inputs.prepare_parameters(parameters, shapes, self.dtype)
+            for name, values in checked.items():
+                plan.set(0, name, values)
+
+    def summary(self) -> Summary:
+        """A printable table of the layers, their shapes and parameters, and the memory."""
+        graph = self._built("summary()").graph
+        title = f"Network, loss {self._loss.kind}, {self._optimizer!r}, backend {self._backend}"
+        return summarize(self._layers, graph, self._optimizer, title)
+
+    # ------------------------------------------------------------------------- saving, copying
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes architecture, parameters, optimizer state and position to a safetensors file.
+
+        The file is replaced as a whole or not at all. Read it with `deltarule.load`.
+        """
+        from .serialization import save
+
+        save(self, path)
+
+    def __getstate__(self) -> dict[str, Any]:
+        with self._gate.reading("copying"):
+            return {
+                "description": _state.describe_network(self, ""),
+                "arrays": _state.collect_arrays(self),
+                "backend": self._backend,
+            }
+
+    def __setstate__(self, pickled: dict[str, Any]) -> None:
+        state = _state.parse_description(pickled["description"])
+        Network.__init__(self, **state.arguments, backend=pickled["backend"])
+        _state.restore(self, state, pickled["arrays"])

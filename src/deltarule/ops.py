@@ -1,0 +1,221 @@
+"""The operations, fast: the names and signatures of deltarule.reference, computed in C.
+
+Arguments, results and errors are documented there, beside the formulas; both go through the same
+checks, so the same bad call raises the same error.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _check, _fast
+from ._check import Array
+from .reference.initializer import initial_values
+
+F64 = npt.NDArray[np.float64]
+
+__all__ = [
+    "activation_backward",
+    "activation_forward",
+    "adam_step",
+    "dense_backward",
+    "dense_forward",
+    "initialize",
+    "loss_backward",
+    "loss_forward",
+    "random_bits",
+    "random_normal",
+    "random_permutation",
+    "random_uniform",
+    "sgd_step",
+]
+
+
+def _rows(a: Array) -> tuple[int, int]:
+    """(n, n_out) of an array seen as rows along its last axis."""
+    return (a.size // a.shape[-1] if a.shape[-1] else 0), a.shape[-1]
+
+
+def activation_forward(activation: str, x: npt.ArrayLike, *, alpha: float | None = None) -> Array:
+    """See deltarule.reference.activation_forward."""
+    slope = _check.activation(activation, alpha)
+    (x_,) = _check.activation_arrays(x)
+    y = np.empty_like(x_)
+    _fast.activation_forward(x_.dtype.name, activation, slope, *_rows(x_), x_, y)
+    return y
+
+
+def activation_backward(
+    activation: str,
+    x: npt.ArrayLike,
+    y: npt.ArrayLike,
+    dy: npt.ArrayLike,
+    *,
+    alpha: float | None = None,
+) -> Array:
+    """See deltarule.reference.activation_backward."""
+    slope = _check.activation(activation, alpha)
+    x_, y_, dy_ = _check.activation_arrays(x, y=y, dy=dy)
+    dx = np.empty_like(x_)
+    _fast.activation_backward(x_.dtype.name, activation, slope, *_rows(x_), x_, y_, dy_, dx)
+    return dx
+
+
+def dense_forward(
+    x: npt.ArrayLike,
+    w: npt.ArrayLike,
+    b: npt.ArrayLike | None = None,
+    *,
+    activation: str = "identity",
+    alpha: float | None = None,
+) -> Array:
+    """See deltarule.reference.dense_forward."""
+    slope = _check.activation(activation, alpha)
+    x_, w_, b_ = _check.dense_forward_arrays(x, w, b)
+    y = np.empty((x_.shape[0], w_.shape[1]), x_.dtype)
+    _fast.dense_forward(x_.dtype.name, activation, slope, len(x_), *w_.shape, x_, w_, b_, y)
+    return y
+
+
+def dense_backward(
+    x: npt.ArrayLike,
+    w: npt.ArrayLike,
+    y: npt.ArrayLike,
+    dy: npt.ArrayLike,
+    *,
+    activation: str = "identity",
+    alpha: float | None = None,
+) -> tuple[Array, Array, Array]:
+    """See deltarule.reference.dense_backward."""
+    slope = _check.activation(activation, alpha)
+    x_, w_, y_, dy_ = _check.dense_backward_arrays(x, w, y, dy)
+    dx, dw, db = np.empty_like(x_), np.empty_like(w_), np.empty(w_.shape[1], w_.dtype)
+    _fast.dense_backward(
+        x_.dtype.name, activation, slope, len(x_), *w_.shape, x_, w_, y_, dy_, dx, dw, db
+    )
+    return dx, dw, db
+
+
+def _loss(
+    loss: str,
+    y: npt.ArrayLike,
+    t: npt.ArrayLike,
+    sample_weight: npt.ArrayLike | None,
+    gradient: bool,
+) -> tuple[float, Array | None]:
+    _check.choice("loss", loss, _check.LOSSES)
+    y_, t_, w = _check.loss_arrays(loss, y, t, sample_weight)
+    labels, dense = (t_, None) if t_.ndim == 1 else (None, t_)
+    dy = np.empty_like(y_) if gradient else None
+    return _fast.loss_backward(y_.dtype.name, loss, *y_.shape, y_, labels, dense, w, dy), dy
+
+
+def loss_forward(
+    loss: str, y: npt.ArrayLike, t: npt.ArrayLike, *, sample_weight: npt.ArrayLike | None = None
+) -> float:
+    """See deltarule.reference.loss_forward."""
+    return _loss(loss, y, t, sample_weight, False)[0]
+
+
+def loss_backward(
+    loss: str, y: npt.ArrayLike, t: npt.ArrayLike, *, sample_weight: npt.ArrayLike | None = None
+) -> Array:
+    """See deltarule.reference.loss_backward."""
+    dy = _loss(loss, y, t, sample_weight, True)[1]
+    assert dy is not None
+    return dy
+
+
+def sgd_step(
+    w: npt.ArrayLike,
+    g: npt.ArrayLike,
+    velocity: npt.ArrayLike,
+    *,
+    learning_rate: float,
+    momentum: float = 0.0,
+    nesterov: bool = False,
+    weight_decay: float = 0.0,
+) -> tuple[Array, Array]:
+    """See deltarule.reference.sgd_step."""
+    hyper = _check.sgd_hyper(learning_rate, momentum, nesterov, weight_decay)
+    w_, g_, velocity_ = _check.step_arrays(w=w, g=g, velocity=velocity)
+    new, speed = w_.copy(), velocity_.copy()
+    _fast.optimizer_step(new.dtype.name, "sgd", hyper, 1, new.size, g_, new, speed, None)
+    return new, speed
+
+
+def adam_step(
+    w: npt.ArrayLike,
+    g: npt.ArrayLike,
+    m: npt.ArrayLike,
+    v: npt.ArrayLike,
+    *,
+    step: int,
+    learning_rate: float = 1e-3,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: float = 1e-8,
+) -> tuple[Array, Array, Array]:
+    """See deltarule.reference.adam_step."""
+    hyper = _check.adam_hyper(learning_rate, betas, eps)
+    count = _check.positive_int("step", step)
+    w_, g_, m_, v_ = _check.step_arrays(w=w, g=g, m=m, v=v)
+    new, mean, square = w_.copy(), m_.copy(), v_.copy()
+    _fast.optimizer_step(new.dtype.name, "adam", hyper, count, new.size, g_, new, mean, square)
+    return new, mean, square
+
+
+def random_bits(
+    n: int, *, seed: int, purpose: str, layer: int = 0, step: int = 0
+) -> npt.NDArray[np.uint32]:
+    """See deltarule.reference.random_bits."""
+    size, *stream = _check.random_arguments(n, 1, seed, purpose, layer, step)
+    out = np.empty(size, np.uint32)
+    _fast.random_bits(out, size, *stream)
+    return out
+
+
+def _uniforms(n: int, *stream: int) -> F64:
+    out = np.empty(n)
+    _fast.random_uniform(out, n, *stream)
+    return out
+
+
+def _normals(n: int, *stream: int) -> F64:
+    out = np.empty(n)
+    _fast.random_normal(out, n, *stream)
+    return out
+
+
+def random_uniform(n: int, *, seed: int, purpose: str, layer: int = 0, step: int = 0) -> F64:
+    """See deltarule.reference.random_uniform."""
+    return _uniforms(*_check.random_arguments(n, 2, seed, purpose, layer, step))
+
+
+def random_normal(n: int, *, seed: int, purpose: str, layer: int = 0, step: int = 0) -> F64:
+    """See deltarule.reference.random_normal."""
+    return _normals(*_check.random_arguments(n, 2, seed, purpose, layer, step))
+
+
+def random_permutation(
+    n: int, *, seed: int, purpose: str, layer: int = 0, step: int = 0
+) -> npt.NDArray[np.int64]:
+    """See deltarule.reference.random_permutation."""
+    size, *stream = _check.random_arguments(n, 2, seed, purpose, layer, step)
+    out = np.empty(size, np.int64)
+    _fast.random_permutation(out, size, *stream)
+    return out
+
+
+def initialize(
+    initializer: str,
+    n_in: int,
+    n_out: int,
+    *,
+    seed: int,
+    layer: int = 0,
+    purpose: str = "weight",
+    dtype: npt.DTypeLike = "float32",
+) -> Array:
+    """See deltarule.reference.initialize."""
+    return initial_values(
+        initializer, n_in, n_out, seed, layer, purpose, dtype, _uniforms, _normals
+    )

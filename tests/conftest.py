@@ -1,0 +1,52 @@
+"""Fixtures shared by all tests: every test of the Network runs on both backends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+import deltarule as dr
+
+Data = tuple[np.ndarray, np.ndarray]
+
+
+@pytest.fixture(params=["reference", "fast"])
+def backend(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(params=["float32", "float64"])
+def dtype(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def make_blobs(n: int = 96, n_in: int = 5, classes: int = 3, seed: int = 0) -> Data:
+    """Well separated classes: X (n, n_in) float32, labels (n,)."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, classes, n)
+    centres = rng.normal(0, 3, (classes, n_in))
+    return (centres[labels] + rng.normal(0, 0.5, (n, n_in))).astype(np.float32), labels
+
+
+@pytest.fixture
+def blobs() -> Data:
+    return make_blobs()
+
+
+@pytest.fixture
+def make_net(backend: str) -> Callable[..., dr.Network]:
+    """A small classifier on 3 classes; every argument of Network may be replaced."""
+
+    def make(**arguments: object) -> dr.Network:
+        defaults: dict[str, object] = {
+            "layers": [dr.Dense(7, activation="relu"), dr.Dense(3, activation="softmax")],
+            "loss": "cross_entropy",
+            "optimizer": dr.Adam(1e-2),
+            "metrics": ["accuracy"],
+            "backend": backend,
+        }
+        return dr.Network(**{**defaults, **arguments})
+
+    return make

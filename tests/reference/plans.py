@@ -1,0 +1,64 @@
+"""Small plans and data for the tests of the plan."""
+
+import numpy as np
+
+from deltarule._graph import Graph, Node
+from deltarule.reference.plan import Plan
+
+SGD, ADAM = (0.1, 0.9, 1.0, 0.01), (0.01, 0.9, 0.99, 1e-8)
+HYPER = {"sgd": SGD, "adam": ADAM}
+N, WIDTHS = 7, (4, 5, 3)
+
+
+def chain(
+    *activations,
+    widths=WIDTHS,
+    loss="mse",
+    optimizer="sgd",
+    bias=True,
+    dtype="float64",
+    accuracy="none",
+):
+    nodes = tuple(
+        Node("dense", str(i), i, i + 1, name, 0.3 if name == "leaky_relu" else 0.0, bias)
+        for i, name in enumerate(activations)
+    )
+    return Graph(dtype, widths, nodes, loss, optimizer, accuracy)
+
+
+def ready(graph, seed=0):
+    """A plan with random parameters and its hyperparameters set."""
+    rng = np.random.default_rng(seed)
+    plan = Plan(graph)
+    for name, shape in graph.parameter_shapes().items():
+        plan.set(0, name, rng.standard_normal(shape))
+    plan.set_hyper(HYPER[graph.optimizer])
+    return plan
+
+
+def data(graph, n=N, labels=False, seed=1):
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((n, graph.widths[0])).astype(graph.dtype)
+    if labels:
+        return x, rng.integers(0, graph.widths[-1], n)
+    t = rng.uniform(size=(n, graph.widths[-1])).astype(graph.dtype)
+    if graph.loss == "cross_entropy":
+        t /= t.sum(axis=1, keepdims=True)
+    return x, t
+
+
+def weights(n=N, dtype="float64"):
+    w = np.random.default_rng(2).uniform(0.5, 2, n).astype(dtype)
+    w[n // 2] = 0
+    return w
+
+
+def everything(plan):
+    """All state as bytes, to compare bits."""
+    names = plan.graph.parameter_shapes()
+    arrays = [plan.get(slot, name) for slot in range(plan.n_slots) for name in names]
+    return [plan.step, *(a.tobytes() for a in arrays)]
+
+
+def epoch_graph(kind="adam"):
+    return chain("relu", "softmax", loss="cross_entropy", optimizer=kind, accuracy="argmax")

@@ -1,0 +1,160 @@
+"""Layers, activations, losses, optimisers: arguments, equality, repr, JSON form, immutability."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+import pickle
+
+import pytest
+
+import deltarule as dr
+from deltarule import activations, initializers, layers, losses, metrics, optimizers
+from deltarule._spec import Spec, from_config
+
+SPECS: list[tuple[Spec, dict[str, type]]] = [
+    *[(cls(), activations.TABLE) for cls in activations.TABLE.values()],
+    (activations.LeakyReLU(0.2), activations.TABLE),
+    *[(cls(), initializers.TABLE) for cls in initializers.TABLE.values()],
+    *[(cls(), losses.TABLE) for cls in losses.TABLE.values()],
+    *[(cls(), metrics.TABLE) for cls in metrics.TABLE.values()],
+    (dr.SGD(), optimizers.TABLE),
+    (dr.SGD(0.1, momentum=0.9, nesterov=True, weight_decay=1e-4), optimizers.TABLE),
+    (dr.Adam(), optimizers.TABLE),
+    (dr.Adam(1 / 3, betas=(0.8, 0.99), eps=1e-7), optimizers.TABLE),
+    (dr.Dense(4), layers.TABLE),
+    (dr.Dense(4, "relu", bias=False), layers.TABLE),
+    (
+        dr.Dense(
+            9,
+            activations.LeakyReLU(0.3),
+            weight_init="lecun_normal",
+            bias_init="he_uniform",
+        ),
+        layers.TABLE,
+    ),
+]
+
+
+@pytest.mark.parametrize(("spec", "table"), SPECS, ids=lambda value: repr(value)[:60])
+def test_json_pickle_copy_and_repr(spec: Spec, table: dict[str, type]) -> None:
+    config = json.loads(json.dumps(spec.to_config(), allow_nan=False))
+    names = {**vars(dr), **vars(activations), **vars(initializers), **vars(losses), **vars(metrics)}
+    again = [
+        from_config(config, table, "spec"),
+        pickle.loads(pickle.dumps(spec)),
+        copy.deepcopy(spec),
+        eval(repr(spec), names),
+    ]
+    for other in again:
+        assert other == spec
+        assert hash(other) == hash(spec)
+        assert type(other) is type(spec)
+
+
+@pytest.mark.parametrize(("spec", "table"), SPECS, ids=lambda value: repr(value)[:60])
+def test_immutable(spec: Spec, table: dict[str, type]) -> None:
+    for field in dataclasses.fields(spec):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(spec, field.name, 1)
+
+
+def test_all_are_different() -> None:
+    assert len({spec for spec, _ in SPECS}) == len(SPECS)
+
+
+def test_repr_shows_what_is_not_default() -> None:
+    assert repr(dr.Dense(4)) == "Dense(4)"
+    assert repr(dr.Dense(4, "relu")) == "Dense(4, activation='relu')"
+    leaky = dr.Dense(4, activations.LeakyReLU(0.2), bias=False)
+    assert repr(leaky) == "Dense(4, activation=LeakyReLU(negative_slope=0.2), bias=False)"
+    assert repr(dr.SGD(0.5)) == "SGD(learning_rate=0.5)"
+    assert repr(dr.Adam()) == "Adam()"
+
+
+@pytest.mark.parametrize(
+    ("activation", "kind"),
+    [
+        ("relu", "he_uniform"),
+        ("leaky_relu", "he_uniform"),
+        ("tanh", "glorot_uniform"),
+        ("sigmoid", "glorot_uniform"),
+        ("softmax", "glorot_uniform"),
+        (None, "glorot_uniform"),
+    ],
+)
+def test_default_weight_init(activation: str | None, kind: str) -> None:
+    layer = dr.Dense(3, activation)
+    assert layer.weight_init.kind == kind
+    assert layer.bias_init.kind == "zeros"
+    assert layer == dr.Dense(3, activation, weight_init=kind)
+    assert list(layer.initializers()) == ["weight", "bias"]
+    assert list(dr.Dense(3, bias=False).initializers()) == ["weight"]
+
+
+def test_hyper() -> None:
+    assert dr.SGD().hyper() == (0.01, 0.0, 0.0, 0.0)
+    assert dr.SGD(0.1, 0.9, True, 0.01).hyper() == (0.1, 0.9, 1.0, 0.01)
+    assert dr.Adam().hyper() == (1e-3, 0.9, 0.999, 1e-8)
+    assert dr.Adam(1, betas=[0, 0.5]).betas == (0.0, 0.5)
+
+
+BAD = [
+    (lambda: dr.Dense(0), ValueError, "units must be >= 1"),
+    (lambda: dr.Dense(-3), ValueError, "units must be >= 1"),
+    (lambda: dr.Dense(2.5), TypeError, "units must be"),
+    (lambda: dr.Dense("8"), TypeError, "units must be"),
+    (lambda: dr.Dense(True), TypeError, "units must be"),
+    (lambda: dr.Dense(None), TypeError, "units must be"),
+    (lambda: dr.Dense(1 << 31), ValueError, "units must be"),
+    (lambda: dr.Dense(3, "rellu"), ValueError, "did you mean 'relu'"),
+    (lambda: dr.Dense(3, "linear"), ValueError, "did you mean 'identity'"),
+    (lambda: dr.Dense(3, "Leaky-ReLU"), ValueError, "did you mean 'leaky_relu'"),
+    (lambda: dr.Dense(3, 7), TypeError, "activation must be a name or one of"),
+    (lambda: dr.Dense(3, activations.ReLU), TypeError, "must be an instance, ReLU()"),
+    (lambda: dr.Dense(3, dr.Adam()), TypeError, "activation must be"),
+    (lambda: dr.Dense(1, "softmax"), ValueError, "use activation='sigmoid'"),
+    (lambda: dr.Dense(3, bias=1), TypeError, "bias must be True or False"),
+    (lambda: dr.Dense(3, weight_init="xavier"), ValueError, "did you mean 'glorot_uniform'"),
+    (lambda: dr.Dense(3, weight_init=0), TypeError, "initializer must be"),
+    (lambda: dr.Dense(3, bias_init=None), TypeError, "initializer must be"),
+    (lambda: activations.LeakyReLU(-0.1), ValueError, "negative_slope must be >= 0"),
+    (lambda: activations.LeakyReLU(float("nan")), ValueError, "negative_slope must be finite"),
+    (lambda: activations.LeakyReLU("a"), TypeError, "negative_slope must be"),
+    (lambda: dr.SGD(0), ValueError, "learning_rate must be > 0"),
+    (lambda: dr.SGD(-1.0), ValueError, "learning_rate must be > 0"),
+    (lambda: dr.SGD(float("inf")), ValueError, "learning_rate must be finite"),
+    (lambda: dr.SGD(10**400), ValueError, "learning_rate must be finite"),
+    (lambda: dr.SGD("0.1"), TypeError, "learning_rate must be"),
+    (lambda: dr.SGD(True), TypeError, "learning_rate must be"),
+    (lambda: dr.SGD(momentum=1.0), ValueError, "momentum must be"),
+    (lambda: dr.SGD(momentum=-0.1), ValueError, "momentum must be"),
+    (lambda: dr.SGD(nesterov=True), ValueError, "needs momentum > 0"),
+    (lambda: dr.SGD(momentum=0.9, nesterov=1), TypeError, "nesterov must be"),
+    (lambda: dr.SGD(weight_decay=-1e-4), ValueError, "weight_decay must be >= 0"),
+    (lambda: dr.Adam(0.0), ValueError, "learning_rate must be > 0"),
+    (lambda: dr.Adam(betas=0.9), TypeError, "betas must be a pair"),
+    (lambda: dr.Adam(betas=(0.9,)), ValueError, "betas must be a pair"),
+    (lambda: dr.Adam(betas=(0.9, 1.0)), ValueError, "betas[1] must be"),
+    (lambda: dr.Adam(betas=(-0.1, 0.9)), ValueError, "betas[0] must be"),
+    (lambda: dr.Adam(eps=0.0), ValueError, "eps must be > 0"),
+    (lambda: losses.get("bce"), ValueError, "did you mean 'binary_cross_entropy'"),
+    (lambda: losses.get(None), TypeError, "loss must be"),
+    (lambda: optimizers.get("adma"), ValueError, "did you mean 'adam'"),
+    (lambda: metrics.get("acuracy"), ValueError, "did you mean 'accuracy'"),
+    (lambda: dr.Dense.from_config({"kind": "conv"}), ValueError, "kind 'dense'"),
+    (
+        lambda: dr.SGD.from_config({"kind": "sgd", "rate": 1}),
+        ValueError,
+        "SGD has no argument 'rate'",
+    ),
+]
+
+
+@pytest.mark.parametrize(("call", "error", "fragment"), BAD, ids=[fragment for *_, fragment in BAD])
+def test_bad_arguments(call: object, error: type[Exception], fragment: str) -> None:
+    with pytest.raises(error) as caught:
+        call()  # type: ignore[operator]
+    assert fragment in str(caught.value)
+    assert type(caught.value) is error
