@@ -23,6 +23,7 @@ from pathlib import Path
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError, LinkError
+from setuptools.modified import newer_group
 
 LIMITED_API = 0x030B0000  # Python 3.11
 
@@ -71,6 +72,9 @@ class BuildExt(build_ext):
     """build_ext that compiles each group of C sources with its own flags and probes OpenMP."""
 
     def build_extension(self, ext: Extension) -> None:
+        built = self.get_ext_fullpath(ext.name)
+        if not (self.force or newer_group([*ext.sources, *ext.depends, __file__], built)):
+            return
         compile_flags, link_flags = flags()
         openmp = [] if switch("NO_OPENMP") or not self.has_openmp() else ["-fopenmp"]
         print(f"deltarule: OpenMP {'found' if openmp else 'not used'}", file=sys.stderr)
@@ -99,8 +103,10 @@ class BuildExt(build_ext):
         super().build_extension(ext)
 
     def has_openmp(self) -> bool:
-        """Whether the compiler builds and links a program with OpenMP."""
-        program = "#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n"
+        """Whether the compiler has OpenMP with omp_pause_resource_all (gcc 9, clang 9): without
+        that, a forked child would hang."""
+        program = ("#include <omp.h>\n"
+                   "int main(void) { return omp_pause_resource_all(omp_pause_hard) != 0; }\n")
         with tempfile.TemporaryDirectory() as folder:
             source = Path(folder, "probe.c")
             source.write_text(program)
@@ -114,12 +120,13 @@ class BuildExt(build_ext):
         return True
 
 
-included = [str(path) for pattern in ("**/*.h", "**/*.inc") for path in sorted(CSRC.glob(pattern))]
+# What the module is rebuilt for.
+csrc = [str(path) for path in sorted(CSRC.rglob("*.*"))]
 setup(
     ext_modules=[Extension(
         "deltarule._fast", ["src/deltarule/_fast.pyx"], include_dirs=[str(CSRC)],
         define_macros=[("Py_LIMITED_API", hex(LIMITED_API))], py_limited_api=True,
-        depends=[*included, *map(str, sorted(Path("src/deltarule/_fast").glob("*.pxi")))],
+        depends=[*csrc, *map(str, sorted(Path("src/deltarule/_fast").glob("*.pxi")))],
     )],
     cmdclass={"build_ext": BuildExt},
     options={"bdist_wheel": {"py_limited_api": "cp311"}},

@@ -8,44 +8,38 @@
 #include <omp.h>
 #endif
 
-/* Multiply-adds that a second thread must have to itself to be worth a barrier: about 10 us. */
-#define WORK_PER_THREAD 1e6
+/* Multiply-adds that a second thread must have to itself to be worth it: below some
+ * 100 us a step the weights that the other core has just updated cost more than it saves. */
+#define WORK_PER_THREAD 1e7
 
 static atomic_int wanted; /* 0: automatic */
 static atomic_int exact_mode;
 static _Thread_local int last_team = 1;
-static _Thread_local int has_pool;
 
-int dr_has_openmp(void) {
 #ifdef _OPENMP
-    return 1;
-#else
-    return 0;
-#endif
-}
+static _Thread_local int has_pool; /* this thread has started workers, which libgomp keeps */
 
-static int affinity(void) {
+static int cores(void) {
 #ifdef __linux__
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
 #endif
-    return 1 << 20;
+    return omp_get_num_procs();
 }
 
+int dr_has_openmp(void) { return 1; }
+
 int dr_threads_limit(void) {
-    const int n = atomic_load(&wanted);
-#ifdef _OPENMP
+    const int n = atomic_load(&wanted), available = cores();
     if (n && atomic_load(&exact_mode)) return n;
-    /* follows OMP_NUM_THREADS and threadpoolctl, which call omp_set_num_threads */
-    int limit = omp_get_max_threads();
-    const int cores = affinity();
-    if (n) limit = n;
-    return limit < cores ? limit : cores;
-#else
-    (void)n, (void)affinity;
-    return 1;
-#endif
+    /* omp_get_max_threads follows OMP_NUM_THREADS and threadpoolctl */
+    const int limit = n ? n : omp_get_max_threads();
+    return limit < available ? limit : available;
 }
+#else
+int dr_has_openmp(void) { return 0; }
+int dr_threads_limit(void) { return 1; }
+#endif
 
 void dr_threads_set(int n, int exact) {
     atomic_store(&wanted, n);
@@ -93,9 +87,7 @@ dr_status dr_parallel_run(int threads, dr_task task, void *context) {
  * but not the threads, and would wait for them for ever. So the forking thread lets them go. */
 void dr_threads_before_fork(void) {
 #ifdef _OPENMP
-#if _OPENMP >= 201811
     if (has_pool) omp_pause_resource_all(omp_pause_hard);
-#endif
     has_pool = 0;
 #endif
 }

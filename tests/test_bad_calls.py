@@ -117,7 +117,7 @@ CALLS: list[tuple[str, Call, type[Exception], str]] = [
     ("verbose", lambda n, x, y: n.fit(x, y, verbose="yes"), ValueError, "verbose must be"),
     ("positional", lambda n, x, y: n.fit(x, y, 3), TypeError, "positional argument"),
     ("unknown", lambda n, x, y: n.fit(x, y, epoch=3), TypeError, "epoch"),
-    ("val array", lambda n, x, y: n.fit(x, y, validation_data=x), TypeError, "validation_data m"),
+    ("val array", lambda n, x, y: n.fit(x, y, validation_data=x), TypeError, "data must be (X"),
     ("val 1", lambda n, x, y: n.fit(x, y, validation_data=(x,)), ValueError, "got 1 item"),
     (
         "val 4",
@@ -241,7 +241,7 @@ def test_bad_call_changes_nothing(
     twin = copy.deepcopy(net)
     with pytest.raises(error) as caught:
         call(net, x.copy(), y.copy())
-    assert text.replace("X", "validation X") in str(caught.value) or text in str(caught.value)
+    assert text in str(caught.value).replace("validation ", "")
     for name, value in twin.parameters().items():
         np.testing.assert_array_equal(net.parameters()[name], value)
     np.testing.assert_array_equal(net.predict(x), twin.predict(x))

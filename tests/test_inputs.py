@@ -75,9 +75,7 @@ def test_data_frames(library: str, dtype: str) -> None:
     np.testing.assert_array_equal(_inputs.prepare_x(frames.DataFrame(columns), 4, dtype), WHOLE)
     labels = np.arange(6) % 3
     series = frames.Series(labels)
-    np.testing.assert_array_equal(
-        _inputs.prepare_y(series, "cross_entropy", 6, 3, dtype), labels
-    )
+    np.testing.assert_array_equal(_inputs.prepare_y(series, "cross_entropy", 6, 3, dtype), labels)
     text = frames.DataFrame({"a": ["x", "y"], "b": [1, 2]})
     with pytest.raises(TypeError, match="X must be numbers, got dtype object"):
         _inputs.prepare_x(text, 2, dtype)

@@ -61,7 +61,7 @@ class Graph:
         return self.widths[-1]
 
     def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Shapes by name, in the order of the nodes: "0.weight" (n_in, n_out), "0.bias" (n_out,)."""
+        """By name, in the order of the nodes: "0.weight" (n_in, n_out), "0.bias" (n_out,)."""
         shapes: dict[str, tuple[int, ...]] = {}
         for node in self.nodes:
             n_in, n_out = self.widths[node.source], self.widths[node.target]

@@ -44,9 +44,7 @@ def prepare_data(
     x = prepare_x(values[0], target.n_in, target.dtype, name=names[0])
     n = x.shape[0]
     t = prepare_y(values[1], target.loss, n, target.n_out, target.dtype, name=names[1], x=names[0])
-    w = prepare_weight(
-        values[2], n, target.dtype, positive=positive, name=names[2], x=names[0]
-    )
+    w = prepare_weight(values[2], n, target.dtype, positive=positive, name=names[2], x=names[0])
     return x, t, w
 
 
@@ -83,7 +81,7 @@ def as_array(value: object, name: str) -> Array:
         if "inhomogeneous" in str(error):
             raise ValueError(f"{name} has rows of different lengths") from None
         raise TypeError(f"{name} cannot be converted to a numpy array: {error}") from error
-    except (TypeError, RuntimeError) as error:
+    except TypeError as error:
         raise TypeError(f"{name} cannot be converted to a numpy array: {error}") from error
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{name} must be numbers, got dtype {array.dtype}{_advice(array, name)}")

@@ -40,9 +40,7 @@ class Position:
         """Where the network is when a run of this epoch has stopped."""
         if run.batch >= run.n_batches:
             return Position(self.epoch + 1)
-        return Position(
-            self.epoch, run.batch, run.sums, self.rows, self.batch_size, self.shuffle
-        )
+        return Position(self.epoch, run.batch, run.sums, self.rows, self.batch_size, self.shuffle)
 
     def to_config(self) -> dict[str, Any]:
         """The JSON form. The sums are in hexadecimal: exact, and JSON has no nan."""

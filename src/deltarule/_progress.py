@@ -38,7 +38,7 @@ class Progress:
             return
         if self._bar is None:
             # here, so that quiet fits and importing do not pay for it
-            from tqdm import tqdm  # type: ignore[import-untyped]
+            from tqdm import tqdm
 
             total = self._epochs * run.n_batches
             self._bar = tqdm(total=total, unit="batch", file=sys.stderr, dynamic_ncols=True)

@@ -57,7 +57,7 @@ class Spec:
 
 
 def suggest(name: str, known: Iterable[str], aliases: Mapping[str, str] | None = None) -> str:
-    """" (did you mean 'relu'?)" for a name that is nearly a known one, else ""."""
+    """ " (did you mean 'relu'?)" for a name that is nearly a known one, else ""."""
     key = name.lower().replace("-", "_").replace(" ", "_")
     match = (aliases or {}).get(key) or (aliases or {}).get(key.replace("_", ""))
     if match is None:

@@ -27,9 +27,7 @@ def n_bytes(count: float) -> str:
     return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
 
 
-def summarize(
-    layers: Sequence[Layer], graph: Graph, optimizer: Optimizer, title: str
-) -> Summary:
+def summarize(layers: Sequence[Layer], graph: Graph, optimizer: Optimizer, title: str) -> Summary:
     """Layers with the shapes behind them and their parameters, and the memory of it all."""
     counts: dict[str, int] = {}
     for name, shape in graph.parameter_shapes().items():
@@ -44,8 +42,8 @@ def summarize(
         rows.append((node.name, repr(layer), shape_text, f"{counts[node.name]:,}"))
     widths = [max(len(row[i]) for row in rows) for i in range(4)]
     lines = [
-        f"{row[0]:>{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]:<{widths[2]}}  {row[3]:>{widths[3]}}"
-        for row in rows
+        f"{name:>{widths[0]}}  {layer:<{widths[1]}}  {shape:<{widths[2]}}  {count:>{widths[3]}}"
+        for name, layer, shape, count in rows
     ]
     total = sum(counts.values())
     itemsize = 4 if graph.dtype == "float32" else 8

@@ -327,9 +327,7 @@ class Network:
         self, X: object, y: object, sample_weight: object, *, positive: bool = False
     ) -> _inputs.Data:
         n_in = None if self._plan is None else self._plan.graph.n_in
-        return _inputs.prepare_data(
-            (X, y, sample_weight), self._target(n_in), positive=positive
-        )
+        return _inputs.prepare_data((X, y, sample_weight), self._target(n_in), positive=positive)
 
     def _target(self, n_in: int | None) -> _inputs.Target:
         return _inputs.Target(self._loss.kind, n_in, self._layers[-1].n_out, self.dtype)

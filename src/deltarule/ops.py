@@ -71,8 +71,9 @@ def dense_forward(
     """See deltarule.reference.dense_forward."""
     slope = _check.activation(activation, alpha)
     x_, w_, b_ = _check.dense_forward_arrays(x, w, b)
-    y = np.empty((x_.shape[0], w_.shape[1]), x_.dtype)
-    _fast.dense_forward(x_.dtype.name, activation, slope, len(x_), *w_.shape, x_, w_, b_, y)
+    n, (n_in, n_out) = len(x_), w_.shape
+    y = np.empty((n, n_out), x_.dtype)
+    _fast.dense_forward(x_.dtype.name, activation, slope, n, n_in, n_out, x_, w_, b_, y)
     return y
 
 
@@ -89,8 +90,9 @@ def dense_backward(
     slope = _check.activation(activation, alpha)
     x_, w_, y_, dy_ = _check.dense_backward_arrays(x, w, y, dy)
     dx, dw, db = np.empty_like(x_), np.empty_like(w_), np.empty(w_.shape[1], w_.dtype)
+    n, (n_in, n_out) = len(x_), w_.shape
     _fast.dense_backward(
-        x_.dtype.name, activation, slope, len(x_), *w_.shape, x_, w_, y_, dy_, dx, dw, db
+        x_.dtype.name, activation, slope, n, n_in, n_out, x_, w_, y_, dy_, dx, dw, db
     )
     return dx, dw, db
 
@@ -106,7 +108,8 @@ def _loss(
     y_, t_, w = _check.loss_arrays(loss, y, t, sample_weight)
     labels, dense = (t_, None) if t_.ndim == 1 else (None, t_)
     dy = np.empty_like(y_) if gradient else None
-    return _fast.loss_backward(y_.dtype.name, loss, *y_.shape, y_, labels, dense, w, dy), dy
+    n, n_out = y_.shape
+    return _fast.loss_backward(y_.dtype.name, loss, n, n_out, y_, labels, dense, w, dy), dy
 
 
 def loss_forward(

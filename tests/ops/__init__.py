@@ -1,0 +1,1 @@
+"""The fast operations against the reference, one file for each stem."""
