@@ -9,6 +9,8 @@
  *                          on: layouts are in units, and so are the partial sums of a reduction
  *   vfma(a, b, c)          a*b + c, rounded once (generic x86 without FMA: twice, outside the
  *                          promise of the same bits)
+ *   vsum, vlargest         of the lanes, halves onto halves
+ *   vtranspose(r)          of VL vectors, in place
  *   vload_n, vstore_n      the first n < VL elements; the rest reads as zero, is not written
  */
 #ifndef DR_SIMD_H
@@ -71,26 +73,27 @@ INLINE vec vreal(ivec v) { return (vec)v; }
 #endif
 
 INLINE vec vabs(vec v) { return vreal(vbits(v) & viset((integer)(~(uint64_t)0 >> (65 - DR_REAL_BITS)))); }
+/* a > b ? a : b, so that NaN in b stays */
 INLINE vec vmax(vec a, vec b) { return vselect(vgt(a, b), a, b); }
-INLINE vec vmin(vec a, vec b) { return vselect(vlt(a, b), a, b); }
 /* |v| < DR_TINY becomes +0; NaN stays */
 INLINE vec vflush(vec v) { return vselect(vlt(vabs(v), vset(DR_TINY)), vset(0), v); }
+INLINE real flush(real x) { return x < DR_TINY && x > -DR_TINY ? 0 : x; }
 
 /* The one order in which the lanes of a unit are added: halves onto halves. */
 INLINE real unit_sum(const vec part[UV]) {
-    real p[64 / sizeof(real)];
-    for (size_t v = 0; v < UV; v++) vstore(p + v * VL, part[v]);
-    for (size_t s = UNIT / 2; s; s /= 2)
-        for (size_t j = 0; j < s; j++) p[j] += p[j + s];
-    return p[0];
+    vec p[UV];
+    for (int v = 0; v < UV; v++) p[v] = part[v];
+    for (int s = UV / 2; s; s /= 2)
+        for (int v = 0; v < s; v++) p[v] = p[v] + p[v + s];
+    return vsum(p[0]);
 }
 
 INLINE real unit_max(const vec part[UV]) {
-    real p[64 / sizeof(real)];
-    for (size_t v = 0; v < UV; v++) vstore(p + v * VL, part[v]);
-    for (size_t s = UNIT / 2; s; s /= 2)
-        for (size_t j = 0; j < s; j++) p[j] = p[j] > p[j + s] ? p[j] : p[j + s];
-    return p[0];
+    vec p[UV];
+    for (int v = 0; v < UV; v++) p[v] = part[v];
+    for (int s = UV / 2; s; s /= 2)
+        for (int v = 0; v < s; v++) p[v] = vmax(p[v], p[v + s]);
+    return vlargest(p[0]);
 }
 
 #endif

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -50,3 +51,13 @@ def make_net(backend: str) -> Callable[..., dr.Network]:
         return dr.Network(**{**defaults, **arguments})
 
     return make
+
+
+@pytest.fixture
+def saved(
+    make_net: Callable[..., dr.Network], blobs: Data, tmp_path: Path
+) -> tuple[dr.Network, Path]:
+    net = make_net()
+    net.fit(*blobs, epochs=2, batch_size=10)
+    net.save(tmp_path / "model.safetensors")
+    return net, tmp_path / "model.safetensors"

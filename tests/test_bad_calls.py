@@ -254,7 +254,7 @@ def test_bad_call_changes_nothing(
     [c[1:] for c in DATA if c[0] not in ("x narrow", "x wide")],
     ids=[c[0] for c in DATA if c[0] not in ("x narrow", "x wide")],
 )
-@pytest.mark.parametrize("method", ["fit", "train_on_batch"])
+@pytest.mark.parametrize("method", ["fit", "validation", "train_on_batch"])
 def test_bad_data_does_not_build(
     make_net: Callable[..., dr.Network],
     method: str,
@@ -264,8 +264,9 @@ def test_bad_data_does_not_build(
 ) -> None:
     x, y = make_blobs(12)
     net = make_net()
-    with pytest.raises(error):
+    with pytest.raises(error) as caught:
         METHODS[method](net, *data(x, y))
+    assert text in str(caught.value).replace("validation ", "")
     assert not net.built
     net.build(6)  # another number of features: nothing was kept
 

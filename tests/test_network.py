@@ -1,36 +1,23 @@
-"""Network: learning, reporting, the position in training, copies, and use from several threads."""
+"""Network: learning, reporting, the shapes."""
 
 from __future__ import annotations
 
 import copy
-import io
-import pickle
 import re
-import sys
-import threading
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 import deltarule as dr
-from deltarule._engine import Plan, Run
 
 from .conftest import Data, make_blobs
+from .interruption import assert_same
 
 Make = Callable[..., dr.Network]
 
 XOR_X = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
 XOR_Y = np.array([0, 1, 1, 0])
-
-
-def assert_same(first: dr.Network, second: dr.Network) -> None:
-    """The same bits: parameters, optimizer state, position."""
-    one, two = first.__getstate__(), second.__getstate__()
-    assert one["description"] == two["description"]
-    assert one["arrays"].keys() == two["arrays"].keys()
-    for name, array in one["arrays"].items():
-        assert array.tobytes() == two["arrays"][name].tobytes(), name
 
 
 # -------------------------------------------------------------------------------------- learning
@@ -95,6 +82,25 @@ def test_same_seed_same_bits_other_seed_other_bits(make_net: Make, blobs: Data) 
         net.fit(*blobs, epochs=2)
     assert_same(nets[0], nets[1])
     assert not np.array_equal(nets[0].predict(blobs[0]), nets[2].predict(blobs[0]))
+
+
+def test_first_weights_are_those_of_initialize(make_net: Make) -> None:
+    net = make_net(
+        layers=[dr.Dense(7, "relu", bias_init="lecun_normal"), dr.Dense(3)], seed=2**63 + 1
+    )
+    net.build(5)
+    parameters = net.parameters()
+    for name, kind, n_in, n_out in [
+        ("0.weight", "he_uniform", 5, 7),
+        ("0.bias", "lecun_normal", 5, 7),
+        ("1.weight", "glorot_uniform", 7, 3),
+        ("1.bias", "zeros", 7, 3),
+    ]:
+        layer, purpose = name.split(".")
+        expected = dr.reference.initialize(
+            kind, n_in, n_out, seed=2**63 + 1, layer=int(layer), purpose=purpose
+        )
+        np.testing.assert_array_equal(parameters[name], expected)
 
 
 def test_both_backends_begin_with_the_same_bits() -> None:
@@ -283,263 +289,3 @@ def test_n_parameters_summary_repr(make_net: Make) -> None:
 def test_dtype_may_be_a_numpy_type(make_net: Make) -> None:
     assert make_net(dtype=np.float64).dtype == "float64"
     assert make_net(dtype=np.dtype("float32")).dtype == "float32"
-
-
-# ----------------------------------------------------------------------- position in training
-class Stops:
-    """A run that raises KeyboardInterrupt once a number of batches is done."""
-
-    def __init__(self, run: Run, after: int) -> None:
-        self._run = run
-        self._after = after
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._run, name)
-
-    def advance(self, budget: float) -> bool:
-        over = self._run.advance(0.0)
-        if self._run.batch >= self._after:
-            raise KeyboardInterrupt
-        return over
-
-
-class StoppingPlan:
-    """A plan whose n-th epoch is interrupted after some batches."""
-
-    def __init__(self, plan: Plan, epoch: int, batches: int) -> None:
-        self._plan = plan
-        self._left = epoch
-        self._batches = batches
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._plan, name)
-
-    def train(self, *data: object, **how: object) -> object:
-        run = self._plan.train(*data, **how)  # type: ignore[arg-type]
-        self._left -= 1
-        return Stops(run, self._batches) if self._left == 0 else run
-
-
-def interrupt(net: dr.Network, data: Data, epoch: int, batches: int, **how: object) -> None:
-    """A fit that ends in KeyboardInterrupt in its epoch-th epoch."""
-    net.build(data[0].shape[1])
-    plan = net._plan
-    assert plan is not None
-    net._plan = StoppingPlan(plan, epoch, batches)  # type: ignore[assignment]
-    with pytest.raises(KeyboardInterrupt):
-        net.fit(*data, **how)  # type: ignore[arg-type]
-    net._plan = plan
-
-
-@pytest.mark.parametrize("shuffle", [True, False])
-@pytest.mark.parametrize("batch", [1, 3, 6, 7])
-def test_interrupted_epoch_is_finished(
-    make_net: Make, blobs: Data, shuffle: bool, batch: int
-) -> None:
-    how = {"batch_size": 14, "shuffle": shuffle}  # 7 batches, the last is short
-    whole = make_net()
-    expected = whole.fit(*blobs, epochs=4, **how)
-    net = make_net()
-    interrupt(net, blobs, 2, batch, epochs=4, **how)
-    left = 4 - 2 + (batch < 7)  # the finished epoch counts as one of the next fit
-    assert net._plan is not None
-    stopped = net._position.batch
-    assert stopped >= batch or (net._position.epoch, stopped) == (2, 0)
-    history = net.fit(*blobs, epochs=left if net._position.batch else 2, **how)
-    assert_same(net, whole)
-    assert history["loss"] == expected["loss"][-history.epochs :]
-    assert history["accuracy"] == expected["accuracy"][-history.epochs :]
-
-
-@pytest.mark.parametrize(
-    "other", [{"batch_size": 13}, {"batch_size": 14, "shuffle": False}, {"rows": 90}]
-)
-def test_another_fit_begins_a_new_epoch(make_net: Make, blobs: Data, other: dict) -> None:
-    net = make_net()
-    interrupt(net, blobs, 1, 1, batch_size=14)
-    epoch = net._position.epoch
-    if net._position.batch == 0:
-        pytest.skip("the whole epoch was one slice of training")
-    how = {"batch_size": 14, **other}
-    rows = how.pop("rows", len(blobs[1]))
-    net.fit(blobs[0][:rows], blobs[1][:rows], **how)
-    assert (net._position.epoch, net._position.batch) == (epoch + 2, 0)
-
-
-def test_ctrl_c_from_the_real_loop(make_net: Make) -> None:
-    """A signal in the middle of fit: the network is as after some whole batch and goes on."""
-    import _thread
-
-    x = np.random.default_rng(0).normal(size=(4000, 20)).astype("float32")
-    y = np.arange(4000) % 3
-    how = {"batch_size": 4}
-    net = make_net(layers=[dr.Dense(64, "relu"), dr.Dense(3)])
-    timer = threading.Timer(0.3, _thread.interrupt_main)
-    timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        net.fit(x, y, epochs=100000, **how)
-    timer.join()
-    at = net._position
-    net.fit(x, y, epochs=1, **how)
-    whole = make_net(layers=[dr.Dense(64, "relu"), dr.Dense(3)])
-    whole.fit(x, y, epochs=at.epoch + 1, **how)
-    assert_same(net, whole)
-
-
-def test_several_fits_are_one(make_net: Make, blobs: Data) -> None:
-    one, many = make_net(), make_net()
-    expected = one.fit(*blobs, epochs=5, batch_size=20)
-    parts = [many.fit(*blobs, epochs=epochs, batch_size=20) for epochs in (1, 3, 1)]
-    assert_same(one, many)
-    assert [v for part in parts for v in part["loss"]] == expected["loss"]
-
-
-def test_batches_larger_than_the_data(make_net: Make, blobs: Data) -> None:
-    one, two = make_net(), make_net()
-    one.fit(*blobs, batch_size=96)
-    two.fit(*blobs, batch_size=10**15)
-    assert_same(one, two)
-
-
-@pytest.mark.parametrize("shuffle", [True, False])
-def test_shuffle(make_net: Make, blobs: Data, shuffle: bool) -> None:
-    net = make_net(optimizer=dr.SGD(0.1))
-    twin = copy.deepcopy(net)
-    net.fit(*blobs, batch_size=10, shuffle=shuffle)
-    twin.build(5)
-    for start in range(0, 96, 10):
-        twin.train_on_batch(blobs[0][start : start + 10], blobs[1][start : start + 10])
-    same = all(
-        np.array_equal(value, twin.parameters()[name]) for name, value in net.parameters().items()
-    )
-    assert same is not shuffle
-
-
-# ------------------------------------------------------------------------------------- copies
-COPIES: dict[str, Callable[[dr.Network], dr.Network]] = {
-    "pickle": lambda net: pickle.loads(pickle.dumps(net)),
-    "deepcopy": copy.deepcopy,
-    "copy": copy.copy,
-}
-
-
-@pytest.mark.parametrize("how", COPIES)
-@pytest.mark.parametrize("stage", ["new", "built", "fitted", "interrupted"])
-@pytest.mark.parametrize("optimizer", ["adam", dr.SGD(0.1, momentum=0.9)])
-def test_copies(make_net: Make, blobs: Data, how: str, stage: str, optimizer: object) -> None:
-    net = make_net(optimizer=optimizer)
-    if stage == "built":
-        net.build(5)
-    if stage == "fitted":
-        net.fit(*blobs, epochs=2)
-    if stage == "interrupted":
-        interrupt(net, blobs, 2, 1, epochs=2, batch_size=8)
-    twin = COPIES[how](net)
-    assert_same(net, twin)
-    assert repr(net) == repr(twin)
-    assert net.fit(*blobs, epochs=2, batch_size=8) == twin.fit(*blobs, epochs=2, batch_size=8)
-    assert_same(net, twin)
-    before = twin.predict(blobs[0])
-    net.fit(*blobs)  # the copy is on its own
-    np.testing.assert_array_equal(twin.predict(blobs[0]), before)
-
-
-# ----------------------------------------------------------------------------------- progress
-def test_progress_bar(make_net: Make, blobs: Data, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    for stream, verbose, shown in [
-        (Terminal(), "auto", True),
-        (Terminal(), False, False),
-        (io.StringIO(), "auto", False),
-        (io.StringIO(), True, True),
-        (io.StringIO(), 1, True),
-        (io.StringIO(), 0, False),
-    ]:
-        monkeypatch.setattr(sys, "stderr", stream)
-        make_net().fit(*blobs, epochs=3, verbose=verbose, validation_data=blobs)
-        text = stream.getvalue()
-        assert bool(text) is shown
-        if shown:
-            assert "epoch 3/3" in text
-            assert "9/9" in text
-            assert "val_accuracy=" in text
-    monkeypatch.setattr(sys, "stderr", None)
-    make_net().fit(*blobs)
-
-
-# ------------------------------------------------------------------------------------ threads
-def test_threads(make_net: Make) -> None:
-    """While one thread trains, others may predict; everything else says why it may not."""
-    x = np.random.default_rng(0).normal(size=(2000, 20)).astype("float32")
-    y = np.arange(2000) % 3
-    net = make_net(layers=[dr.Dense(64, "relu"), dr.Dense(3)])
-    net.build(20)
-    trainer = threading.Thread(target=lambda: net.fit(x, y, epochs=60, batch_size=8))
-    trainer.start()
-    refused = 0
-    calls: list[Callable[[], object]] = [
-        lambda: net.fit(x, y),
-        lambda: net.train_on_batch(x, y),
-        lambda: net.set_parameters({}),
-        lambda: net.gradients(x, y),
-        lambda: net.evaluate(x, y),
-        lambda: net.parameters(),
-        lambda: pickle.dumps(net),
-    ]
-    while trainer.is_alive() and refused < 100:
-        assert net.predict(x[:5]).shape == (5, 3)
-        with pytest.raises(RuntimeError, match=r"in the middle of fit\(\) in another thread"):
-            calls[refused % len(calls)]()
-            if not net._gate._trainer:  # it ended just before the call
-                raise RuntimeError("in the middle of fit() in another thread")
-        refused += 1
-    trainer.join()
-    assert refused >= len(calls)
-    for call in calls:
-        call()
-
-
-def test_readers_do_not_disturb_each_other(make_net: Make, blobs: Data) -> None:
-    net = make_net()
-    net.fit(*blobs)
-    expected = net.evaluate(*blobs)
-    failures: list[object] = []
-
-    def read() -> None:
-        for _ in range(50):
-            if net.evaluate(*blobs) != expected or not net.parameters():
-                failures.append("differs")
-
-    threads = [threading.Thread(target=read) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not failures
-
-
-def test_labels_changed_by_another_thread(make_net: Make) -> None:
-    """Labels that another thread pushes out of range meanwhile: an error or a whole fit."""
-    x, y = make_blobs(2000)
-    stop = threading.Event()
-
-    def spoil() -> None:
-        while not stop.is_set():
-            y[1000] = 2**40
-            y[1000] = 0
-
-    thread = threading.Thread(target=spoil)
-    thread.start()
-    try:
-        net = make_net()
-        for _ in range(30):
-            try:
-                net.fit(x, y, batch_size=100)
-            except ValueError as error:
-                assert "label 1099511627776 at row 1000" in str(error)
-    finally:
-        stop.set()
-        thread.join()

@@ -14,7 +14,7 @@ typedef struct {
     size_t first;
     const int64_t *labels;
     const void *dense, *weight;
-    double scale;              /* 1 / sum of the batch's weights */
+    double total;              /* sum of the batch's weights; 1 where that is 0 */
     dr_hit hit;
     void *dy;                  /* panels like y, or NULL */
     void *row_loss, *row_hit;  /* (m) each, unweighted; row_hit may be NULL */

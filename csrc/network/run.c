@@ -73,7 +73,7 @@ static void loss(cursor *c, size_t row, size_t m) {
     const dr_loss_args args = {
         .m = m, .n_out = y.cols, .stride = y.stride, .y = y.data, .row = row, .rows = run->order,
         .first = c->first + row, .labels = run->data.labels, .dense = run->data.dense,
-        .weight = run->data.weight, .scale = c->weight > 0 ? 1 / c->weight : 0, .hit = plan->hit,
+        .weight = run->data.weight, .total = c->weight > 0 ? c->weight : 1, .hit = plan->hit,
         .dy = run->errors[last].data, .row_loss = dr_offset(plan->dtype, run->row_loss, row),
         .row_hit = dr_offset(plan->dtype, run->row_hit, row),
     };
@@ -209,7 +209,7 @@ static void begin_batch(cursor *c) {
 static void end_batch(cursor *c) {
     dr_run *run = c->run;
     const dr_plan *plan = run->plan;
-    if (run->mode != DR_PREDICT) {
+    if (run->mode != DR_PREDICT && c->weight > 0) {
         run->position.weight_sum += c->weight;
         run->position.loss_sum += dr_weighted_sum(plan->dtype, c->m, run->row_loss,
                                                   run->data.weight, run->order, c->first);

@@ -40,7 +40,7 @@ dr_status dr_loss_backward(dr_dtype dt, dr_loss loss, size_t n, size_t n_out, co
     void *row_loss = dr_offset(dt, data, 2 * size);
     const dr_loss_args args = {
         .m = n, .n_out = n_out, .stride = stride, .y = in.data, .labels = labels, .dense = dense,
-        .weight = weight, .scale = 1 / total, .dy = dy ? out.data : NULL, .row_loss = row_loss,
+        .weight = weight, .total = total, .dy = dy ? out.data : NULL, .row_loss = row_loss,
     };
     dr_to_panels(dt, k, n, y, in);
     k->loss[loss](&args);

@@ -64,3 +64,55 @@ INLINE vec vload_n(const real *p, size_t n) {
 }
 
 INLINE void vstore_n(real *p, vec v, size_t n) { memcpy(p, &v, n * sizeof(real)); }
+
+INLINE real vsum(vec v) {
+    for (size_t s = VL / 2; s; s /= 2)
+        for (size_t j = 0; j < s; j++) v[j] += v[j + s];
+    return v[0];
+}
+
+INLINE real vlargest(vec v) {
+    for (size_t s = VL / 2; s; s /= 2)
+        for (size_t j = 0; j < s; j++) v[j] = v[j] > v[j + s] ? v[j] : v[j + s];
+    return v[0];
+}
+
+#if defined(DR_SIMD_AVX2) && DR_REAL_BITS == 32
+/* Within 128-bit lanes by unpacking, then the lanes themselves. */
+INLINE void vtranspose(vec r[VL]) {
+    vec t[VL];
+    UNROLL for (size_t i = 0; i < VL; i += 4)
+        UNROLL for (size_t j = 0; j < 2; j++) {
+            const vec a = r[i + 2 * j], b = r[i + 2 * j + 1];
+            t[i + j] = _mm256_unpacklo_ps(a, b);
+            t[i + j + 2] = _mm256_unpackhi_ps(a, b);
+        }
+    UNROLL for (size_t j = 0; j < 2; j++)
+        UNROLL for (size_t i = 0; i < 2; i++) {
+            const __m256d a = (__m256d)t[2 * i], b = (__m256d)t[2 * i + 1];
+            const __m256d c = (__m256d)t[2 * i + 4], d = (__m256d)t[2 * i + 5];
+            const vec upper = (vec)(j ? _mm256_unpackhi_pd(a, b) : _mm256_unpacklo_pd(a, b));
+            const vec lower = (vec)(j ? _mm256_unpackhi_pd(c, d) : _mm256_unpacklo_pd(c, d));
+            r[2 * i + j] = _mm256_permute2f128_ps(upper, lower, 0x20);
+            r[2 * i + j + 4] = _mm256_permute2f128_ps(upper, lower, 0x31);
+        }
+}
+#elif defined(DR_SIMD_AVX2)
+INLINE void vtranspose(vec r[VL]) {
+    const vec a = _mm256_unpacklo_pd(r[0], r[1]), b = _mm256_unpackhi_pd(r[0], r[1]);
+    const vec c = _mm256_unpacklo_pd(r[2], r[3]), d = _mm256_unpackhi_pd(r[2], r[3]);
+    r[0] = _mm256_permute2f128_pd(a, c, 0x20);
+    r[1] = _mm256_permute2f128_pd(b, d, 0x20);
+    r[2] = _mm256_permute2f128_pd(a, c, 0x31);
+    r[3] = _mm256_permute2f128_pd(b, d, 0x31);
+}
+#else
+INLINE void vtranspose(vec r[VL]) {
+    for (size_t i = 0; i < VL; i++)
+        for (size_t j = i + 1; j < VL; j++) {
+            const real swap = r[i][j];
+            r[i][j] = r[j][i];
+            r[j][i] = swap;
+        }
+}
+#endif

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from ._graph import Graph
 
-Array = npt.NDArray[Any]
+_Array = npt.NDArray[Any]
 _Sums = tuple[float, float, float]
 
 def isa_names() -> tuple[str, ...]: ...
@@ -23,7 +23,7 @@ def last_team() -> int: ...
 def before_fork() -> None: ...
 def allocations() -> int: ...
 def activation_forward(
-    dtype: str, activation: str, alpha: float, n: int, n_out: int, x: Array, y: Array
+    dtype: str, activation: str, alpha: float, n: int, n_out: int, x: _Array, y: _Array
 ) -> None: ...
 def activation_backward(
     dtype: str,
@@ -31,10 +31,10 @@ def activation_backward(
     alpha: float,
     n: int,
     n_out: int,
-    x: Array,
-    y: Array,
-    dy: Array,
-    dx: Array,
+    x: _Array,
+    y: _Array,
+    dy: _Array,
+    dx: _Array,
 ) -> None: ...
 def dense_forward(
     dtype: str,
@@ -43,10 +43,10 @@ def dense_forward(
     n: int,
     n_in: int,
     n_out: int,
-    x: Array,
-    w: Array,
-    b: Array | None,
-    y: Array,
+    x: _Array,
+    w: _Array,
+    b: _Array | None,
+    y: _Array,
 ) -> None: ...
 def dense_backward(
     dtype: str,
@@ -55,24 +55,24 @@ def dense_backward(
     n: int,
     n_in: int,
     n_out: int,
-    x: Array,
-    w: Array,
-    y: Array,
-    dy: Array,
-    dx: Array,
-    dw: Array,
-    db: Array,
+    x: _Array,
+    w: _Array,
+    y: _Array,
+    dy: _Array,
+    dx: _Array,
+    dw: _Array,
+    db: _Array,
 ) -> None: ...
 def loss_backward(
     dtype: str,
     loss: str,
     n: int,
     n_out: int,
-    y: Array,
-    labels: Array | None,
-    dense: Array | None,
-    weight: Array | None,
-    dy: Array | None,
+    y: _Array,
+    labels: _Array | None,
+    dense: _Array | None,
+    weight: _Array | None,
+    dy: _Array | None,
 ) -> float: ...
 def optimizer_step(
     dtype: str,
@@ -80,10 +80,10 @@ def optimizer_step(
     hyper: tuple[float, ...],
     step: int,
     n: int,
-    g: Array,
-    w: Array,
-    state0: Array,
-    state1: Array | None,
+    g: _Array,
+    w: _Array,
+    state0: _Array,
+    state1: _Array | None,
 ) -> None: ...
 def random_bits(
     out: npt.NDArray[np.uint32], n: int, seed: int, purpose: int, layer: int, step: int
@@ -102,22 +102,22 @@ class Plan:
     graph: Graph
     n_slots: int
     step: int
-    def __init__(self, graph: Graph) -> None: ...
+    def __new__(cls, graph: Graph) -> Plan: ...
     def set_hyper(self, hyper: tuple[float, ...]) -> None: ...
     def set_fused(self, fused: bool) -> None: ...
-    def get(self, slot: int, name: str) -> Array: ...
-    def set(self, slot: int, name: str, array: Array) -> None: ...
-    def predict(self, x: Array) -> Array: ...
-    def evaluate(self, x: Array, t: Array, w: Array | None) -> _Sums: ...
+    def get(self, slot: int, name: str) -> _Array: ...
+    def set(self, slot: int, name: str, array: _Array) -> None: ...
+    def predict(self, x: _Array) -> _Array: ...
+    def evaluate(self, x: _Array, t: _Array, w: _Array | None) -> _Sums: ...
     def gradients(
-        self, x: Array, t: Array, w: Array | None
-    ) -> tuple[float, dict[str, Array]]: ...
-    def train_batch(self, x: Array, t: Array, w: Array | None) -> float: ...
+        self, x: _Array, t: _Array, w: _Array | None
+    ) -> tuple[float, dict[str, _Array]]: ...
+    def train_batch(self, x: _Array, t: _Array, w: _Array | None) -> float: ...
     def train(
         self,
-        x: Array,
-        t: Array,
-        w: Array | None,
+        x: _Array,
+        t: _Array,
+        w: _Array | None,
         *,
         batch_size: int,
         shuffle: bool,

@@ -1,4 +1,4 @@
-# cython: language_level=3, embedsignature=False
+# cython: language_level=3, embedsignature=False, nonecheck=True
 """The binding: checks that buffers are what C expects, drops the GIL, makes one C call.
 
 Arguments have been checked for meaning by the callers (ops.py, network.py through _check.py); what is

@@ -34,13 +34,15 @@ def set_num_threads(n: int | None, *, exact: bool = False) -> None:
     """Lets every call use up to n threads; None goes back to the automatic limit.
 
     Small work uses fewer: threads are started where they pay. With exact=True just n threads run,
-    whatever the work and however many cores there are (for tests: results never depend on it).
+    whatever the work and however many cores there are (for tests: results do not depend on it).
     The environment variables DELTARULE_NUM_THREADS and DELTARULE_EXACT_THREADS=1 do the same at
     import. Raises ValueError where n < 1, or where exact asks for several threads of a build
     without OpenMP.
     """
     number = 0 if n is None else _check.integer("n", n, 1, 1 << 16)
-    if _check.boolean("exact", exact) and number > 1 and not _fast.has_openmp():
+    if _check.boolean("exact", exact) and n is None:
+        raise ValueError("exact=True needs a number of threads, got n=None")
+    if exact and number > 1 and not _fast.has_openmp():
         raise ValueError(f"exactly {number} threads need OpenMP, without which this was built")
     _fast.threads_set(number, exact)
 
@@ -89,6 +91,9 @@ def _from_environment() -> None:
         if exact not in ("0", "1"):
             variable = "DELTARULE_EXACT_THREADS"
             raise ValueError(f"expected 0 or 1, got {exact!r}")
+        if exact == "1" and not number:
+            variable = "DELTARULE_EXACT_THREADS"
+            raise ValueError("expected DELTARULE_NUM_THREADS to be set as well")
         if number:
             set_num_threads(int(number), exact=exact == "1")
     except ValueError as error:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
 import stat
 import time
 from typing import TYPE_CHECKING
@@ -68,7 +67,7 @@ def _write_atomically(path: str, data: bytes) -> None:
             raise OSError(f"cannot save to {path!r}: it is not a regular file")
         mode = stat.S_IMODE(found.st_mode)
     folder = os.path.dirname(path)
-    temporary = os.path.join(folder, f".{os.path.basename(path)[:100]}.{secrets.token_hex(8)}.tmp")
+    temporary = os.path.join(folder, f".{os.path.basename(path)[:40]}.{os.urandom(8).hex()}.tmp")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     handle = os.open(temporary, flags, 0o666)
     try:

@@ -16,11 +16,11 @@ from .sizes import normal, rectangles
 SHAPES = [(n, m) for n, m in rectangles() if m] + [(129, 5), (33, 1)]
 # Integer labels go with cross_entropy only.
 CASES = [
-    (loss, target)
+    pytest.param(loss, target, id=f"{loss}-{target}")
     for loss, target in itertools.product(LOSSES, ("dense", "labels"))
     if target == "dense" or loss == "cross_entropy"
 ]
-cases = pytest.mark.parametrize(("loss", "target"), CASES, ids="-".join)
+cases = pytest.mark.parametrize(("loss", "target"), CASES)
 weighting = pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
 
 

@@ -3,14 +3,14 @@
 from cpython.buffer cimport (PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_WRITABLE, PyBuffer_Release,
                              PyObject_GetBuffer)
 
-from ._check import ACTIVATIONS, LOSSES, PURPOSES
+from . import _check
 
-if len(ACTIVATIONS) != DR_N_ACTIVATIONS or len(LOSSES) != DR_N_LOSSES:
+if len(_check.ACTIVATIONS) != DR_N_ACTIVATIONS or len(_check.LOSSES) != DR_N_LOSSES:
     raise ImportError("deltarule._fast was built from other sources than deltarule._check: rebuild")
 
 cdef dict _DTYPES = {"float32": <int>DR_F32, "float64": <int>DR_F64}
-cdef dict _ACTIVATIONS = {name: i for i, name in enumerate(ACTIVATIONS)}
-cdef dict _LOSSES = {name: i for i, name in enumerate(LOSSES)}
+cdef dict _ACTIVATIONS = {name: i for i, name in enumerate(_check.ACTIVATIONS)}
+cdef dict _LOSSES = {name: i for i, name in enumerate(_check.LOSSES)}
 cdef dict _OPTIMIZERS = {"sgd": <int>DR_SGD, "adam": <int>DR_ADAM}
 cdef dict _HITS = {"none": <int>DR_HIT_NONE, "argmax": <int>DR_HIT_ARGMAX,
                    "threshold": <int>DR_HIT_THRESHOLD}

@@ -196,7 +196,7 @@ cdef class Plan:
 
     def train(self, x, t, w, *, size_t batch_size, bint shuffle, seed, epoch, size_t batch=0,
               sums=(0.0, 0.0, 0.0)):
-        cdef dr_stream stream = _stream(seed, PURPOSES["shuffle"], 0, epoch)
+        cdef dr_stream stream = _stream(seed, _check.PURPOSES["shuffle"], 0, epoch)
         cdef dr_position position
         cdef Run run = Run()
         run.call = self._open(DR_TRAIN, x, t, w, None, batch_size, &stream if shuffle else NULL)

@@ -41,13 +41,15 @@ def _cross_entropy(y: Array, t: Array) -> Array:
 
     log p_j = (y_j - m) - log sum_k e^(y_k - m) for any m; the row's maximum as m keeps every
     exponential <= 1 and one of them 1, so that the logarithm is neither infinite nor -infinite.
+    Where t_j = 0 the term is 0, though y_j be -infinite.
     """
     shifted = y - np.max(y, axis=1, keepdims=True)
     log_sum = np.log(np.sum(np.exp(shifted), axis=1))
     if t.ndim == 1:
         each: Array = log_sum - shifted[np.arange(len(t)), t]
     else:
-        each = np.sum(t * (log_sum[:, None] - shifted), axis=1)
+        terms = np.where(t == 0, y.dtype.type(0), t * (log_sum[:, None] - shifted))
+        each = np.sum(terms, axis=1)
     return each
 
 

@@ -21,7 +21,7 @@ def _sgd(
     (velocity,) = state
     rate, momentum, _, decay = map(w.dtype.type, hyper)
     g = g + decay * w
-    if momentum == 0:
+    if hyper[1] == 0:
         return w - rate * g, velocity.copy()
     velocity = flush(momentum * velocity + g)
     return w - rate * (g + momentum * velocity if hyper[2] else velocity), velocity
@@ -35,7 +35,7 @@ def _adam(
     learning_rate, beta1, beta2, eps = hyper
     real = w.dtype.type
     m = flush(real(beta1) * m + real(1 - beta1) * g)
-    v = flush(real(beta2) * v + real(1 - beta2) * (g * g))
+    v = flush(real(beta2) * v + real(1 - beta2) * g * g)
     rate = real(learning_rate / (1 - beta1**step))
     root = real(math.sqrt(1 - beta2**step))
     return w - rate * m / (np.sqrt(v) / root + real(eps)), m, v

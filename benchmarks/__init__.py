@@ -1,0 +1,1 @@
+"""How long operations and training steps take: `python -m benchmarks [stem ...]`."""

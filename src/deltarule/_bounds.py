@@ -1,0 +1,246 @@
+"""How far a computed number may lie from the exact one: running error analysis.
+
+Every function here takes values with the errors that they already have and returns the largest
+error of the result, elementwise, from the rounding errors of the operations that make it (Higham,
+"Accuracy and Stability of Numerical Algorithms", 2002, chapters 3 and 4). One operation has the
+relative error u = eps / 2, a sum of k products in any order k u times the sum of their magnitudes.
+eps stands here in place of u: the other half covers the reference's own rounding where that has
+the same dtype, and the terms of second order. Values and errors are float64 arrays.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+
+# Activations with a kink at 0, where the derivative jumps from 1 to alpha.
+KINKED = ("relu", "leaky_relu")
+
+# The largest derivative of the other elementwise activations, and operations to compute them: the
+# fast ones promise 2 ulp, numpy's are as good.
+_STEEPEST = {"identity": 1.0, "sigmoid": 0.25, "tanh": 1.0}
+_ROUNDINGS = 4
+
+
+class Near(NamedTuple):
+    """A value and how far from it another computation of it may be."""
+
+    value: Array
+    error: Array
+
+    @property
+    def size(self) -> Array:
+        """The largest magnitude it may have."""
+        return np.abs(self.value) + self.error
+
+
+def exact(value: npt.ArrayLike) -> Near:
+    array = np.asarray(value, np.float64)
+    return Near(array, np.zeros_like(array))
+
+
+@dataclass(frozen=True)
+class Precision:
+    """eps: twice the rounding error. least: the rounding error among subnormal numbers. tiny:
+    where errors and optimizer state become +0, so that two backends may part by as much."""
+
+    eps: float
+    least: float
+    tiny: float
+
+
+def precision(dtype: str) -> Precision:
+    info = np.finfo(dtype)
+    tiny = 2.0**-100 if dtype == "float32" else 2.0**-1000
+    return Precision(float(info.eps), float(info.smallest_subnormal), tiny)
+
+
+def _flat_share(errors: Array) -> Array:
+    """The largest error of each row, for all of it."""
+    return np.broadcast_to(errors.max(axis=-1, keepdims=True), errors.shape)
+
+
+# ------------------------------------------------------------------------------------------ dense
+def product(p: Precision, a: Near, b: Near, start: Near | None = None) -> Array:
+    """Of a b + start, where start (n_out,) may be missing: k + 1 terms for an inner size k."""
+    k = a.value.shape[1]
+    magnitude = a.size @ b.size
+    error = a.error @ b.size + np.abs(a.value) @ b.error
+    if start is not None:
+        magnitude = magnitude + start.size
+        error = error + start.error
+    return error + (k + 2) * (p.eps * magnitude + p.least)
+
+
+def column_sums(p: Precision, dz: Near) -> Array:
+    n = len(dz.value)
+    return dz.error.sum(axis=0) + (n + 2) * (p.eps * dz.size.sum(axis=0) + p.least)
+
+
+# ------------------------------------------------------------------------------------ activations
+def _softmax_relative(z: Array) -> Array:
+    """In units of eps: the relative error of softmax(z). Rounding z - max changes the exponent by
+    eps |z - max|; the sum carries the errors of its n terms, each by its share, and n more."""
+    shifted = np.abs(z - z.max(axis=-1, keepdims=True))
+    shares = np.exp(-shifted)
+    shares /= shares.sum(axis=-1, keepdims=True)
+    inside = np.sum(shares * shifted, axis=-1, keepdims=True)
+    relative: Array = 2 * _ROUNDINGS + z.shape[-1] + shifted + inside
+    return relative
+
+
+def _softmax_change(z: Near, y: Array) -> Array:
+    """exp(z) changes by a factor of e^error at most, and so does their sum; no result passes 1."""
+    with np.errstate(over="ignore"):
+        return np.minimum(y * np.expm1(2 * _flat_share(z.error)), 1.0)
+
+
+def activation(p: Precision, kind: str, alpha: float, z: Near, y: Array) -> Array:
+    """Of y = f(z)."""
+    if kind == "softmax":
+        return _softmax_change(z, y) + p.eps * _softmax_relative(z.value) * y + 2 * p.least
+    if kind in KINKED:
+        return max(1.0, alpha) * z.error + p.eps * np.abs(y) + p.least
+    rounding = 0.0 if kind == "identity" else p.eps * _ROUNDINGS * np.abs(y) + p.least
+    return _STEEPEST[kind] * z.error + rounding
+
+
+def slope(p: Precision, kind: str, alpha: float, y: Near, dy: Near, z: Near | None = None) -> Array:
+    """Of dz = flush(dy f'(z)), f' being computed from y. Where a z is given that may be on either
+    side of the kink, so may f'."""
+    if kind == "identity":
+        return dy.error + p.tiny
+    if kind in KINKED:
+        flat = y.value <= 0
+        error = np.where(flat, alpha, 1.0) * dy.error + np.where(flat, p.eps * alpha, 0) * dy.size
+        if z is not None:
+            either = (np.abs(z.value) <= z.error) & (z.error > 0)
+            error = np.where(either, max(1.0, alpha) * dy.error + abs(1 - alpha) * dy.size, error)
+        return error + p.tiny
+    if kind == "softmax":  # dz = y (dy - s), s = sum dy y
+        n = y.value.shape[-1]
+        terms = np.sum(dy.size * y.size, axis=-1, keepdims=True)
+        of_s = np.sum(dy.size * y.error + dy.error * np.abs(y.value), axis=-1, keepdims=True)
+        change = y.error * (dy.size + terms) + np.abs(y.value) * (dy.error + of_s)
+        return change + p.eps * (n + _ROUNDINGS) * y.size * (dy.size + terms) + p.tiny
+    if kind == "sigmoid":  # y (1 - y); 1 - y rounds relative to itself
+        derivative = np.abs(y.value * (1 - y.value))
+        change, rounding = y.error + y.error**2, y.size
+    else:  # tanh: 1 - y^2 rounds relative to 1
+        derivative = np.abs(1 - y.value**2)
+        change, rounding = 2 * np.abs(y.value) * y.error + y.error**2, np.ones_like(y.value)
+    error = dy.error * derivative + dy.size * (change + p.eps * _ROUNDINGS * rounding)
+    return error + p.tiny
+
+
+# ----------------------------------------------------------------------------------------- losses
+def loss_rows(p: Precision, kind: str, y: Near, t: Array) -> Array:
+    """Of the loss of each row, t being labels (n,) or targets (n, n_out)."""
+    n = y.value.shape[1]
+    if kind == "mse":
+        d = np.abs(y.value - t)
+        terms = (2 * d + y.error) * y.error + p.eps * (n + _ROUNDINGS) * (d + y.error) ** 2
+        return terms.mean(axis=1) + p.least
+    if kind == "binary_cross_entropy":  # its derivative is sigmoid(y) - t, at most 1 in magnitude
+        size = y.size * (1 + np.abs(t)) + np.log1p(np.exp(-np.abs(y.value)))
+        terms = y.error + p.eps * (n + 2 * _ROUNDINGS) * size
+        return terms.mean(axis=1) + p.least
+    # sum_j t_j (log_sum - shifted_j); the logarithm makes relative errors of the sum absolute
+    shifted = np.abs(y.value - y.value.max(axis=1, keepdims=True))
+    log_sum = np.log(np.exp(-shifted).sum(axis=1, keepdims=True))
+    relative = _softmax_relative(y.value).min(axis=1, keepdims=True)
+    each = 2 * _flat_share(y.error) + p.eps * (relative + _ROUNDINGS * log_sum + 2 * shifted)
+    if t.ndim == 1:
+        each += p.eps * (log_sum + shifted)
+        return each[np.arange(len(t)), t] + p.least
+    each += p.eps * (n + _ROUNDINGS) * (log_sum + shifted)
+    return np.sum(t * each, axis=1) + p.least
+
+
+def loss_gradient(p: Precision, kind: str, y: Near, t: Array, share: Array) -> Array:
+    """Of the gradient at y; share (n,): the weight of each row over the sum of all."""
+    n = y.value.shape[1]
+    if kind == "mse":
+        size = np.abs(y.value - t) + y.error
+        error = 2 * (y.error + p.eps * 2 * _ROUNDINGS * size) / n
+    elif kind == "binary_cross_entropy":
+        error = (y.error / 4 + p.eps * 2 * _ROUNDINGS * (1 + np.abs(t))) / n
+    else:
+        chances = np.exp(y.value - y.value.max(axis=1, keepdims=True))
+        chances /= chances.sum(axis=1, keepdims=True)
+        hot = np.zeros_like(chances)
+        if t.ndim == 1:
+            hot[np.arange(len(t)), t] = 1
+        else:
+            hot = np.abs(t)
+        mass = hot.sum(axis=1, keepdims=True)
+        relative = _softmax_relative(y.value) + n + 2 * _ROUNDINGS
+        size = p.eps * (relative * chances * mass + 2 * _ROUNDINGS * hot)
+        error = _softmax_change(y, chances) * mass + size
+    gradient: Array = share[:, None] * error + p.tiny
+    return gradient
+
+
+# ------------------------------------------------------------------------------------- optimizers
+def sgd(
+    p: Precision, w: Near, g: Near, velocity: Near, hyper: tuple[float, ...]
+) -> tuple[Array, Array]:
+    """Of (w, velocity) after a step; hyper as in Plan.set_hyper."""
+    rate, momentum, nesterov, decay = hyper
+    size = g.size + decay * w.size
+    error = g.error + decay * w.error + p.eps * _ROUNDINGS * size
+    speed = velocity.error
+    if momentum:
+        total = momentum * velocity.size + size
+        speed = momentum * velocity.error + error + p.eps * _ROUNDINGS * total + p.tiny
+        if nesterov:
+            error = error + momentum * speed + p.eps * _ROUNDINGS * (size + momentum * total)
+            size = size + momentum * total
+        else:
+            error, size = speed, total
+    new = w.error + rate * (error + p.eps * _ROUNDINGS * size) + p.eps * w.size + p.least
+    return new, speed
+
+
+def adam(
+    p: Precision, w: Near, g: Near, m: Near, v: Near, step: int, hyper: tuple[float, ...]
+) -> tuple[Array, Array, Array]:
+    """Of (w, m, v) after a step. The quotient m / (sqrt(v) c + eps) grows with m and falls with v,
+    so over all m and v within their errors it is largest and smallest at ends of these ranges."""
+    rate, beta1, beta2, eps = hyper
+    rest1, rest2 = 1 - beta1, 1 - beta2
+    mean = beta1 * m.value + rest1 * g.value
+    square = beta2 * v.value + rest2 * g.value**2
+    of_m = beta1 * m.error + rest1 * g.error + p.tiny
+    of_m = of_m + p.eps * _ROUNDINGS * (beta1 * m.size + rest1 * g.size)
+    of_v = beta2 * v.error + rest2 * (2 * np.abs(g.value) + g.error) * g.error + p.tiny
+    of_v = of_v + p.eps * (_ROUNDINGS + 1) * (beta2 * v.size + rest2 * g.size**2)
+
+    correct1, correct2 = 1 - beta1**step, 1 - beta2**step
+
+    def denominator(of: Array) -> Array:
+        root: Array = np.sqrt(np.maximum(of, 0) / correct2) + eps
+        return root
+
+    small, large = denominator(square - of_v), denominator(square + of_v)
+    up, down = mean + of_m, mean - of_m
+    highest = up / np.where(up > 0, small, large)
+    lowest = down / np.where(down > 0, large, small)
+    quotient = mean / denominator(square)
+    change = np.maximum(highest - quotient, quotient - lowest)
+    # Whatever g is, |(1 - beta1) g| / (sqrt((1 - beta2) g^2 / correct2) + eps) stays below this:
+    # where g is all error, the ranges above, which know nothing of each other, say too much.
+    most = beta1 * m.size / denominator(beta2 * (v.value - v.error))
+    most = most + rest1 * np.sqrt(correct2 / rest2)
+    change = np.minimum(change, most + np.abs(quotient))
+    # beta^t in double, by powers of squares or by pow; 1 - beta^t makes more of its error
+    lost = sum((2 * np.log2(step) + 3) * b**step / (1 - b**step) for b in (beta1, beta2))
+    rounding = 2 * _ROUNDINGS * p.eps + float(np.finfo(float).eps) * lost
+    change = change + rounding * (np.abs(quotient) + change)
+    scale = rate / correct1
+    return w.error + scale * change + p.eps * w.size + p.least, of_m, of_v

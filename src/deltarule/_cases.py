@@ -1,0 +1,250 @@
+"""What ``deltarule compare`` runs: every operation on inputs of a usual size, with its true result.
+
+The cases are made from the registries (activations, losses, optimizers, initialisers and the names
+of :mod:`deltarule.ops`), so that an operation appears by being registered.
+"""
+
+import dataclasses
+import inspect
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from . import _check, ops, optimizers
+from ._check import Array
+from .reference import activation as activations
+from .reference import dense, loss, optimizer
+from .reference.activation import quiet
+
+__all__ = ["Case", "all_cases", "wide_type"]
+
+Arrays = tuple[Array, ...]
+
+# (rows, inputs, outputs) of the dense cases, and the rows and columns of the others
+_DENSE = ((32, 64, 100), (256, 256, 256))
+_ROWS, _COLUMNS = 256, 256
+_DENSE_QUICK = ((8, 16, 40),)
+_ROWS_QUICK, _COLUMNS_QUICK = 16, 24
+
+# Options that make an optimizer do all that it can; others keep their defaults.
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "sgd": {"momentum": 0.9, "nesterov": True, "weight_decay": 1e-4}
+}
+_STEP = 10
+
+
+@dataclass(frozen=True)
+class Case:
+    """One operation on one set of arguments.
+
+    operation, variant: "activation_forward", "relu"; variant is "" where there are none.
+    size: for people, as "256x256".
+    dtype: of the arguments; "float64" for random numbers, which have no other.
+    run: the operation as `deltarule.ops` or `deltarule.reference` has it: its results.
+    truth: the results in the wider type, from the same arguments.
+    scale: what an ulp is taken of, one array a result, from the results of `truth`.
+    """
+
+    operation: str
+    variant: str
+    size: str
+    dtype: str
+    run: Callable[[ModuleType], Arrays]
+    truth: Callable[[], Arrays]
+    scale: Callable[[Arrays], Arrays]
+
+
+def wide_type(dtype: str) -> np.dtype[Any]:
+    """The type in which true results are computed: float64 for float32, longdouble for float64
+    where it has at least 10 bits more (x86, 64-bit ARM on Linux), else float64 again."""
+    if dtype == "float32" or np.finfo(np.longdouble).nmant < np.finfo(np.float64).nmant + 10:
+        return np.dtype(np.float64)
+    return np.dtype(np.longdouble)
+
+
+def all_cases(dtype: str, quick: bool) -> Iterator[Case]:
+    """The cases of a dtype, in the order in which they are shown."""
+    n, columns = (_ROWS_QUICK, _COLUMNS_QUICK) if quick else (_ROWS, _COLUMNS)
+    yield from _forward_first(_activation(name, dtype, n, columns) for name in _check.ACTIVATIONS)
+    for sizes in _DENSE_QUICK if quick else _DENSE:
+        yield from _dense(dtype, *sizes)
+    yield from _forward_first(_loss(name, dtype, n, columns) for name in _check.LOSSES)
+    for kind in optimizers.TABLE:
+        yield _optimizer(kind, dtype, n * columns)
+    for name in _check.INITIALIZERS:
+        yield _initializer(name, dtype, n, columns)
+    if dtype == "float64":
+        for name in ops.__all__:
+            if name.startswith("random_"):
+                yield _random(name, n * columns)
+
+
+def _forward_first(pairs: Iterable[tuple[Case, Case]]) -> Iterator[Case]:
+    """All the forward ones, then all the backward ones."""
+    return itertools.chain(*zip(*pairs, strict=True))
+
+
+def _normal(dtype: str, *shape: int, stream: int, deviation: float = 1.0) -> Array:
+    """Normal numbers that are the same on every machine."""
+    flat = ops.random_normal(int(np.prod(shape)), seed=1, purpose="weight", layer=stream)
+    return (flat * deviation).astype(dtype).reshape(shape)
+
+
+def _wide(a: Array) -> Array:
+    return a.astype(wide_type(a.dtype.name))
+
+
+def _magnitude(truth: Arrays) -> Arrays:
+    """Of results that are each one number's business: an ulp of the number itself."""
+    return tuple(map(np.abs, truth))
+
+
+def _row_maximum(truth: Arrays) -> Arrays:
+    return tuple(np.broadcast_to(np.max(np.abs(t), axis=-1, keepdims=True), t.shape) for t in truth)
+
+
+def _rowwise(name: str, slope: float) -> bool:
+    """Whether an output depends on the other elements of its row."""
+    y = activations.forward(name, np.array([[1.0, 2.0], [1.0, 3.0]]), slope)
+    return bool(y[0, 0] != y[1, 0])
+
+
+def _activation(name: str, dtype: str, n: int, columns: int) -> tuple[Case, Case]:
+    x = _normal(dtype, n, columns, stream=0, deviation=3.0)
+    dy = _normal(dtype, n, columns, stream=1)
+    slope = _check.activation(name)
+    with quiet():
+        y = activations.forward(name, _wide(x), slope).astype(dtype)
+
+    def forward() -> Arrays:
+        return (activations.forward(name, _wide(x), slope),)
+
+    def backward() -> Arrays:
+        return (activations.backward(name, _wide(y), _wide(dy), slope),)
+
+    def incoming(truth: Arrays) -> Arrays:
+        if _rowwise(name, slope):
+            return _row_maximum((dy * y, *truth))[:1]
+        return (np.maximum(np.abs(dy), np.abs(truth[0])),)
+
+    size = f"{n}x{columns}"
+    return (
+        Case(
+            "activation_forward", name, size, dtype,
+            lambda module: (module.activation_forward(name, x),), forward, _magnitude,
+        ),
+        Case(
+            "activation_backward", name, size, dtype,
+            lambda module: (module.activation_backward(name, x, y, dy),), backward, incoming,
+        ),
+    )  # fmt: skip
+
+
+def _dense(dtype: str, n: int, n_in: int, n_out: int) -> Iterator[Case]:
+    x, w = _normal(dtype, n, n_in, stream=2), _normal(dtype, n_in, n_out, stream=3)
+    b, dy = _normal(dtype, n_out, stream=4), _normal(dtype, n, n_out, stream=5)
+
+    def forward() -> Arrays:
+        return (dense.forward(_wide(x), _wide(w), _wide(b)),)
+
+    def backward() -> Arrays:
+        return dense.backward(_wide(x), _wide(w), _wide(dy))
+
+    def forward_sums(truth: Arrays) -> Arrays:
+        return (dense.forward(np.abs(x), np.abs(w), np.abs(b)),)
+
+    def backward_sums(truth: Arrays) -> Arrays:
+        return dense.backward(np.abs(x), np.abs(w), np.abs(dy))
+
+    size = f"{n}x{n_in}x{n_out}"
+    y = forward()[0].astype(dtype)
+    yield Case(
+        "dense_forward", "", size, dtype,
+        lambda module: (module.dense_forward(x, w, b),), forward, forward_sums,
+    )  # fmt: skip
+    yield Case(
+        "dense_backward", "", size, dtype,
+        lambda module: module.dense_backward(x, w, y, dy), backward, backward_sums,
+    )  # fmt: skip
+
+
+def _loss(name: str, dtype: str, n: int, columns: int) -> tuple[Case, Case]:
+    y = _normal(dtype, n, columns, stream=6, deviation=2.0)
+    t = ops.activation_forward("softmax", _normal(dtype, n, columns, stream=7))
+
+    def samples() -> Arrays:
+        each = loss.samples(name, _wide(y), _wide(t))
+        return (np.asarray(np.mean(each, dtype=wide_type(dtype))),)
+
+    def gradient() -> Arrays:
+        return (loss.backward(name, _wide(y), _wide(t), loss.weights(y, None)),)
+
+    size = f"{n}x{columns}"
+    return (
+        Case(
+            "loss_forward", name, size, dtype,
+            lambda module: (np.array(module.loss_forward(name, y, t)),), samples, _magnitude,
+        ),
+        Case(
+            "loss_backward", name, size, dtype,
+            lambda module: (module.loss_backward(name, y, t),), gradient, _row_maximum,
+        ),
+    )  # fmt: skip
+
+
+def _optimizer(kind: str, dtype: str, n: int) -> Case:
+    spec = optimizers.TABLE[kind](**_OPTIONS.get(kind, {}))
+    step, n_state = optimizer.TABLE[kind]
+    # Squares are what some optimizers keep: state that is >= 0 suits all of them.
+    arrays = (
+        _normal(dtype, n, stream=8),
+        _normal(dtype, n, stream=9),
+        *(np.square(_normal(dtype, n, stream=10 + slot)) for slot in range(n_state)),
+    )
+    keywords = {field.name: getattr(spec, field.name) for field in dataclasses.fields(spec)}
+    if "step" in inspect.signature(getattr(ops, f"{kind}_step")).parameters:
+        keywords["step"] = _STEP
+
+    def truth() -> Arrays:
+        w, g, *state = map(_wide, arrays)
+        # Wide numbers: 1 - beta^step of Adam loses digits that the result ought to have.
+        hyper = tuple(map(w.dtype.type, spec.hyper()))
+        return step(w, g, tuple(state), _STEP, hyper)
+
+    def largest(truth: Arrays) -> Arrays:
+        # w, then the state: old and new value, as a small difference of them is no small error
+        before = (arrays[0], *arrays[2:])
+        return tuple(np.maximum(np.abs(a), np.abs(b)) for a, b in zip(before, truth, strict=True))
+
+    return Case(
+        f"{kind}_step", "", str(n), dtype,
+        lambda module: getattr(module, f"{kind}_step")(*arrays, **keywords), truth, largest,
+    )  # fmt: skip
+
+
+def _initializer(name: str, dtype: str, n_in: int, n_out: int) -> Case:
+    def run(module: ModuleType, real: str = dtype) -> Arrays:
+        return (module.initialize(name, n_in, n_out, seed=0, dtype=real),)
+
+    def truth() -> Arrays:
+        from . import reference
+
+        return run(reference, "float64")
+
+    return Case("initialize", name, f"{n_in}x{n_out}", dtype, run, truth, _magnitude)
+
+
+def _random(name: str, n: int) -> Case:
+    def run(module: ModuleType) -> Arrays:
+        return (getattr(module, name)(n, seed=0, purpose="shuffle"),)
+
+    def truth() -> Arrays:
+        from . import reference
+
+        return run(reference)
+
+    return Case(name, "", str(n), "float64", run, truth, _magnitude)

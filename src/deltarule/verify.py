@@ -1,0 +1,273 @@
+"""Whether the fast core is right on a user's own network and data."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _bounds, _check, _differences, _engine, _layerwise, ops
+from ._bounds import Near, exact
+from ._inputs import first_nonfinite
+from ._layerwise import Bounded, Data, NearSlots, Pass, Slots, State
+from ._operations import check_operations
+from ._report import Check, Report, same_bits, within
+
+if TYPE_CHECKING:
+    from .network import Network
+
+__all__ = ["Check", "Report", "verify"]
+
+Array = npt.NDArray[Any]
+
+LAYERS = "fast plan against layer by layer"
+REFERENCE = "fast plan against reference"
+SUMS = "sums"
+
+_EPOCH = 1  # its number, which the order of the rows depends on
+
+
+def verify(
+    net: Network,
+    X: npt.ArrayLike,
+    y: npt.ArrayLike,
+    sample_weight: npt.ArrayLike | None = None,
+    *,
+    rows: int = 128,
+) -> Report:
+    """Compares fast core, reference and central differences on a network and data of yours.
+
+    X, y and sample_weight are as for `net.gradients`; the first `rows` rows are used. The network
+    has to be built, and stays exactly as it is, its optimizer state and position included.
+
+    The report lists, in this order:
+
+    * every operation of every layer, the loss and one optimizer step per parameter, fast in the
+      network's dtype against the reference in float64, from the same inputs;
+    * a new fast plan in the network's state against the same operations layer by layer, which give
+      the same bits: outputs, gradients, parameters and optimizer state after one update and after
+      a shuffled epoch of two batches, the second one smaller;
+    * that plan against a new reference plan in float64;
+    * the network's own plan: outputs and gradients;
+    * gradients of both engines in float64 against central differences of the reference's loss, on
+      some rows and at most 100 elements of each parameter.
+
+    The bounds follow from the dtype, the lengths of the sums and the magnitudes of their terms
+    (Higham, "Accuracy and Stability of Numerical Algorithms", 2002), through all layers where
+    whole networks are compared; central differences have to agree to 1e-6 of the gradient's norm.
+
+    Returns a Report: true where all is well, printable, with the worst place in its last line.
+    Raises RuntimeError when the network is not built or is training, ValueError when parameters
+    are nan or infinite, and TypeError or ValueError for the arguments.
+    """
+    rows = _check.positive_int("rows", rows)
+    with net._gate.training("verify()"):
+        plan = net._built("verify()")
+        data = Data(*net._prepare(X, y, sample_weight)).rows(slice(rows))
+        state = _copy_state(net, plan)
+        with np.errstate(all="ignore"):
+            return Report(tuple(_all_checks(net.backend, plan, state, data)))
+
+
+def _copy_state(net: Network, plan: _engine.Plan) -> State:
+    """Raises ValueError for nan and infinity: such a network has diverged, nothing is defined."""
+    names = plan.graph.parameter_shapes()
+    slots = tuple({name: plan.get(slot, name) for name in names} for slot in range(plan.n_slots))
+    for slot, arrays in enumerate(slots):
+        for name, array in arrays.items():
+            at = first_nonfinite(array)
+            if at is not None:
+                index = [int(i) for i in np.unravel_index(at, array.shape)]
+                what = "parameter" if slot == 0 else f"optimizer state {slot} of"
+                raise ValueError(
+                    f"{what} {name!r} has {array.reshape(-1)[at]!s} at {index}: the network has "
+                    "diverged and there is nothing to compare"
+                )
+    return State(plan.graph, slots, plan.step, net.optimizer.hyper(), net.seed)
+
+
+def _all_checks(backend: str, own: _engine.Plan, state: State, data: Data) -> list[Check]:
+    layers = _layerwise.run(ops, state.graph, state.values, data)
+    near = _propagate(state, data)
+    return [
+        *check_operations(state, layers, data),
+        *_check_plan(state, layers, near, data),
+        *_check_own(backend, own, layers, near, data),
+        *_check_differences(state, data),
+    ]
+
+
+# ------------------------------------------------------------------------------------------ plans
+class _Propagated(NamedTuple):
+    """What the reference gives in float64, and how far the network's dtype may be from it."""
+
+    now: Bounded
+    updated: NearSlots
+    epoch: NearSlots
+    sums: Near
+
+
+def _batches(state: State, data: Data) -> tuple[int, list[Array]]:
+    """An epoch of two batches, the second one smaller where there are three rows or more."""
+    n = len(data.x)
+    size = max(1, (2 * n + 2) // 3) if n != 2 else 1
+    return size, _layerwise.batches(n, size, state.seed, _EPOCH)
+
+
+def _propagate(state: State, data: Data) -> _Propagated:
+    graph, p = _layerwise.in_float64(state.graph), _bounds.precision(state.graph.dtype)
+    exactly = data.to("float64")
+    slots: NearSlots = tuple({k: exact(a) for k, a in slot.items()} for slot in state.slots)
+    now = _layerwise.bounded_run(p, graph, slots[0], exactly)
+    updated = slots
+    if data.weights.any():
+        updated = _layerwise.bounded_update(
+            p, graph, slots, now.gradients, state.step + 1, state.hyper
+        )
+    step, sums = state.step, Near(np.zeros(3), np.zeros(3))
+    for chosen in _batches(state, data)[1]:
+        part = exactly.rows(chosen)
+        if part.weights.any():
+            step += 1
+            one = _layerwise.bounded_run(p, graph, slots[0], part)
+            slots = _layerwise.bounded_update(p, graph, slots, one.gradients, step, state.hyper)
+            sums = Near(sums.value + one.sums.value, sums.error + one.sums.error)
+    return _Propagated(now, updated, slots, sums)
+
+
+def _train(plan: _engine.Plan, state: State, data: Data) -> tuple[float, ...]:
+    """The epoch of `_batches`, in one go; its sums."""
+    run = plan.train(
+        *data, batch_size=_batches(state, data)[0], shuffle=True, seed=state.seed, epoch=_EPOCH
+    )
+    while not run.advance(float("inf")):
+        pass
+    return run.sums
+
+
+def _layerwise_epoch(state: State, data: Data) -> tuple[Slots, Array]:
+    slots, step, sums = state.slots, state.step, np.zeros(2)
+    for chosen in _batches(state, data)[1]:
+        part = data.rows(chosen)
+        total = float(part.weights.sum())
+        if total:
+            step += 1
+            one = _layerwise.run(ops, state.graph, slots[0], part)
+            slots = _layerwise.update_all(ops, state.graph, slots, one.gradients, step, state.hyper)
+            sums += one.loss * total, total
+    return slots, sums
+
+
+def _stack(plan: _engine.Plan, name: str) -> Array:
+    return np.stack([plan.get(slot, name) for slot in range(plan.n_slots)])
+
+
+class _Results(NamedTuple):
+    """What a plan gives, in the order in which it is compared: (place, array)."""
+
+    output: Array
+    loss: float
+    sums: tuple[float, ...]
+    gradients: dict[str, Array]
+    updated: dict[str, Array]
+    epoch: dict[str, Array]
+    epoch_sums: tuple[float, ...]
+
+
+def _results(backend: str, dtype: str, state: State, data: Data) -> _Results:
+    graph = replace(state.graph, dtype=dtype)
+    rows = data.to(dtype)
+    plan = state.plan(backend, graph)
+    loss, gradients = plan.gradients(*rows)
+    output, sums = plan.predict(rows.x), plan.evaluate(*rows)
+    plan.train_batch(*rows)
+    updated = {name: _stack(plan, name) for name in gradients}
+    plan = state.plan(backend, graph)
+    epoch_sums = _train(plan, state, rows)
+    epoch = {name: _stack(plan, name) for name in gradients}
+    return _Results(output, loss, sums, gradients, updated, epoch, epoch_sums)
+
+
+def _check_plan(state: State, layers: Pass, near: _Propagated, data: Data) -> list[Check]:
+    """A new fast plan against layer by layer, and against a new reference plan in float64."""
+    fast = _results("fast", state.graph.dtype, state, data)
+    slow = _results("reference", "float64", state, data)
+    return [
+        *_check_bits(state, layers, fast, data),
+        *_check_values(state.graph.dtype, near, fast, slow),
+    ]
+
+
+def _check_bits(state: State, layers: Pass, fast: _Results, data: Data) -> list[Check]:
+    graph, updated = state.graph, state.slots
+    if data.weights.any():
+        updated = _layerwise.update_all(
+            ops, graph, state.slots, layers.gradients, state.step + 1, state.hyper
+        )
+    epoch, sums = _layerwise_epoch(state, data)
+    pairs: list[tuple[str, npt.ArrayLike, npt.ArrayLike]] = [("output", fast.output, layers.output)]
+    pairs += [(f"{k} gradient", g, layers.gradients[k]) for k, g in fast.gradients.items()]
+    for what, got, slots in (("a step", fast.updated, updated), ("an epoch", fast.epoch, epoch)):
+        for name, arrays in got.items():
+            expected = np.stack([slot[name] for slot in slots])
+            pairs.append((f"{name} after {what}", arrays, expected))
+    checks = [same_bits(place, LAYERS, *pair, graph.dtype) for place, *pair in pairs]
+    checks.append(same_bits("loss", LAYERS, fast.loss, layers.loss, "float64"))
+    # the mean of a batch times its weight is its sum but for two roundings
+    slack = 4 * float(np.finfo(float).eps) * np.abs(sums)
+    place = "sums of an epoch"
+    checks.append(within(place, LAYERS, fast.epoch_sums[:2], sums, slack, "float64"))
+    return checks
+
+
+def _check_values(dtype: str, near: _Propagated, fast: _Results, slow: _Results) -> list[Check]:
+    compared: list[tuple[str, npt.ArrayLike, npt.ArrayLike, npt.ArrayLike]] = [
+        ("output", fast.output, slow.output, near.now.output.error),
+        ("loss", fast.loss, slow.loss, near.now.loss.error),
+        (SUMS, fast.sums, slow.sums, near.now.sums.error),
+    ]
+    for name, g in slow.gradients.items():
+        error = near.now.gradients[name].error
+        compared.append((f"{name} gradient", fast.gradients[name], g, error))
+    for what, got, other, slots in (
+        ("a step", fast.updated, slow.updated, near.updated),
+        ("an epoch", fast.epoch, slow.epoch, near.epoch),
+    ):
+        for name, arrays in other.items():
+            error = np.stack([slot[name].error for slot in slots])
+            compared.append((f"{name} after {what}", got[name], arrays, error))
+    compared.append((f"{SUMS} of an epoch", fast.epoch_sums, slow.epoch_sums, near.sums.error))
+    return [within(place, REFERENCE, *rest, dtype) for place, *rest in compared]
+
+
+def _check_own(
+    backend: str, own: _engine.Plan, layers: Pass, near: _Propagated, data: Data
+) -> list[Check]:
+    """The network's own plan, in which parameters have been where training has left them."""
+    output, (_, gradients) = own.predict(data.x), own.gradients(*data)
+    dtype = own.graph.dtype
+    if backend == "fast":
+        compared = "the network against layer by layer"
+        checks = [same_bits("output", compared, output, layers.output, dtype)]
+        for name, g in gradients.items():
+            checks.append(same_bits(f"{name} gradient", compared, g, layers.gradients[name], dtype))
+        return checks
+    compared = f"the network in {dtype} against float64"
+    checks = [within("output", compared, output, *near.now.output, dtype)]
+    for name, g in gradients.items():
+        checks.append(within(f"{name} gradient", compared, g, *near.now.gradients[name], dtype))
+    return checks
+
+
+def _check_differences(state: State, data: Data) -> list[Check]:
+    """On rows that count, which are those of positive weight, if there are any."""
+    counting = np.flatnonzero(data.weights)[: _differences.ROWS]
+    part = data.rows(counting if len(counting) else slice(_differences.ROWS)).to("float64")
+    graph = _layerwise.in_float64(state.graph)
+    found = {
+        f"{backend} in float64": state.plan(backend, graph).gradients(*part)[1]
+        for backend in ("reference", "fast")
+    }
+    return _differences.check_gradients(graph, state.to("float64")[0], part, found)

@@ -1,0 +1,197 @@
+/* Prints one hash for each operation, dtype and size, from the C core alone: built for several
+ * processors from the same sources, all must print the same lines.
+ *
+ *     hashes ISA      (an entry of the dispatch list: avx512, avx2, neon, generic)
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "deltarule.h"
+
+static const size_t SIZES[][3] = { /* n, n_in, n_out */
+    {1, 1, 1}, {3, 5, 2}, {14, 16, 16}, {15, 17, 33}, {33, 31, 10}, {40, 130, 48}, {129, 65, 7},
+};
+static const size_t N_SIZES = sizeof SIZES / sizeof *SIZES;
+static const char *const DTYPES[] = {"float32", "float64"};
+
+/* FNV-1a, 64 bits */
+static uint64_t hash(uint64_t h, const void *data, size_t bytes) {
+    for (size_t i = 0; i < bytes; i++) h = (h ^ ((const unsigned char *)data)[i]) * 0x100000001b3u;
+    return h;
+}
+#define START 0xcbf29ce484222325u
+
+static void *zeros(size_t n) {
+    void *p = calloc(n ? n : 1, sizeof(double));
+    if (!p) exit(3);
+    return p;
+}
+
+static size_t width(dr_dtype dt) { return dt == DR_F32 ? sizeof(float) : sizeof(double); }
+
+/* n normal numbers of the dtype, scaled; each call its own stream */
+static void *normals(dr_dtype dt, size_t n, double scale) {
+    static uint64_t step;
+    double *d = zeros(n);
+    dr_random_normal((dr_stream){.seed = 7, .step = step++, .purpose = DR_PURPOSE_WEIGHT}, n, d);
+    for (size_t i = 0; i < n; i++) d[i] *= scale;
+    if (dt == DR_F32)
+        for (size_t i = 0; i < n; i++) ((float *)(void *)d)[i] = (float)d[i];
+    return d;
+}
+
+static void check(dr_status status) {
+    if (status != DR_OK) exit(4);
+}
+
+static void line(const char *what, int kind, dr_dtype dt, const size_t *s, uint64_t h) {
+    printf("%s %d %s %zux%zux%zu %016llx\n", what, kind, DTYPES[dt], s[0], s[1], s[2],
+           (unsigned long long)h);
+}
+
+static void dense(dr_dtype dt, const size_t *s) {
+    const size_t n = s[0], n_in = s[1], n_out = s[2], w8 = width(dt);
+    void *x = normals(dt, n * n_in, 1), *w = normals(dt, n_in * n_out, 0.5);
+    void *b = normals(dt, n_out, 1), *dy = normals(dt, n * n_out, 1);
+    void *y = zeros(n * n_out), *dx = zeros(n * n_in), *dw = zeros(n_in * n_out), *db = zeros(n_out);
+    for (int act = 0; act < DR_N_ACTIVATIONS; act++) {
+        check(dr_dense_forward(dt, (dr_activation)act, 0.01, n, n_in, n_out, x, w, b, y));
+        line("forward", act, dt, s, hash(START, y, n * n_out * w8));
+        check(dr_dense_backward(dt, (dr_activation)act, 0.01, n, n_in, n_out, x, w, y, dy, dx, dw, db));
+        uint64_t h = hash(START, dx, n * n_in * w8);
+        h = hash(h, dw, n_in * n_out * w8);
+        line("backward", act, dt, s, hash(h, db, n_out * w8));
+    }
+    free(x), free(w), free(b), free(dy), free(y), free(dx), free(dw), free(db);
+}
+
+/* activations from the smallest results to the largest */
+static void activations(dr_dtype dt) {
+    const size_t n = 64, n_out = 33, s[] = {n, 0, n_out};
+    void *y = zeros(n * n_out), *dx = zeros(n * n_out), *dy = normals(dt, n * n_out, 1);
+    for (int act = 0; act < DR_N_ACTIVATIONS; act++)
+        for (double scale = 1e-30; scale < 1e4; scale *= 10) {
+            void *x = normals(dt, n * n_out, scale);
+            check(dr_activation_forward(dt, (dr_activation)act, 0.1, n, n_out, x, y));
+            check(dr_activation_backward(dt, (dr_activation)act, 0.1, n, n_out, x, y, dy, dx));
+            uint64_t h = hash(START, y, n * n_out * width(dt));
+            line("activation", act, dt, s, hash(h, dx, n * n_out * width(dt)));
+            free(x);
+        }
+    free(y), free(dx), free(dy);
+}
+
+static int64_t *labels_for(size_t n, size_t n_out) {
+    int64_t *labels = zeros(n);
+    for (size_t i = 0; i < n; i++) labels[i] = (int64_t)(i * 7 % n_out);
+    return labels;
+}
+
+static void losses(dr_dtype dt, const size_t *s) {
+    const size_t n = s[0], n_out = s[2];
+    void *y = normals(dt, n * n_out, 3), *t = normals(dt, n * n_out, 1), *w = normals(dt, n, 1);
+    void *dy = zeros(n * n_out);
+    int64_t *labels = labels_for(n, n_out);
+    double value;
+    for (size_t i = 0; i < n; i++) { /* weights are not negative */
+        if (dt == DR_F32) ((float *)w)[i] *= ((float *)w)[i];
+        else ((double *)w)[i] *= ((double *)w)[i];
+    }
+    for (int loss = 0; loss < DR_N_LOSSES; loss++)
+        for (int weighted = 0; weighted < 2; weighted++)
+            for (int with_labels = 0; with_labels < 1 + (loss == DR_CROSS_ENTROPY); with_labels++) {
+                check(dr_loss_backward(dt, (dr_loss)loss, n, n_out, y, with_labels ? labels : NULL,
+                                       with_labels ? NULL : t, weighted ? w : NULL, &value, dy));
+                uint64_t h = hash(START, &value, sizeof value);
+                line("loss", loss, dt, s, hash(h, dy, n * n_out * width(dt)));
+            }
+    free(y), free(t), free(w), free(dy), free(labels);
+}
+
+static void optimizers(dr_dtype dt) {
+    static const double HYPER[DR_N_OPTIMIZERS][4] = {
+        [DR_SGD] = {0.05, 0.9, 1, 0.01}, [DR_ADAM] = {0.01, 0.9, 0.999, 1e-8}};
+    const size_t n = 1003, s[] = {n, 0, 0};
+    for (int kind = 0; kind < DR_N_OPTIMIZERS; kind++) {
+        void *w = normals(dt, n, 1), *s0 = zeros(n), *s1 = zeros(n);
+        for (uint64_t step = 1; step <= 20; step++) {
+            void *g = normals(dt, n, step % 3 ? 1 : 1e-25);
+            dr_optimizer_step(dt, (dr_optimizer)kind, HYPER[kind], step, n, g, w, s0, s1);
+            free(g);
+        }
+        uint64_t h = hash(START, w, n * width(dt));
+        h = hash(h, s0, n * width(dt));
+        line("optimizer", kind, dt, s, hash(h, s1, n * width(dt)));
+        free(w), free(s0), free(s1);
+    }
+}
+
+/* Three layers, three epochs, a partial last batch, shuffled. */
+static void training(dr_dtype dt, dr_loss loss, dr_activation hidden, dr_optimizer optimizer) {
+    static const double HYPER[DR_N_OPTIMIZERS][4] = {
+        [DR_SGD] = {0.05, 0.9, 0, 0.001}, [DR_ADAM] = {0.01, 0.9, 0.999, 1e-8}};
+    const size_t widths[] = {19, 40, 33, 5}, n = 203, batch = 64, s[] = {n, widths[0], widths[3]};
+    const dr_node_spec nodes[] = {
+        {0, 1, hidden, 0.01, 1}, {1, 2, hidden, 0.01, 0}, {2, 3, DR_IDENTITY, 0, 1}};
+    const dr_graph graph = {dt, 4, 3, widths, nodes, loss, optimizer, DR_HIT_NONE};
+    dr_plan *plan;
+    dr_run *run;
+    check(dr_plan_create(&graph, &plan));
+    for (size_t i = 0; i < 3; i++) {
+        void *w = normals(dt, widths[i] * widths[i + 1], 0.2);
+        dr_plan_set(plan, i, 0, 0, w);
+        free(w);
+    }
+    dr_plan_set_hyper(plan, HYPER[optimizer]);
+    void *x = normals(dt, n * widths[0], 1), *t = normals(dt, n * widths[3], 1);
+    int64_t *labels = labels_for(n, widths[3]);
+    const int with_labels = loss == DR_CROSS_ENTROPY;
+    const dr_data data = {.n = n, .x = x, .labels = with_labels ? labels : NULL,
+                          .dense = with_labels ? NULL : t};
+    uint64_t h = START;
+    for (uint64_t epoch = 0; epoch < 3; epoch++) {
+        const dr_stream shuffle = {.seed = 3, .step = epoch, .purpose = DR_PURPOSE_SHUFFLE};
+        check(dr_run_open(plan, DR_TRAIN, &data, batch, &shuffle, &run));
+        check(dr_plan_run(run, 1e9, NULL, NULL));
+        const double sum = dr_run_position(run).loss_sum;
+        h = hash(h, &sum, sizeof sum);
+        dr_run_close(run);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        void *w = zeros(widths[i] * widths[i + 1]);
+        dr_plan_get(plan, i, 0, 0, w);
+        h = hash(h, w, widths[i] * widths[i + 1] * width(dt));
+        free(w);
+    }
+    line("training", (int)loss * 100 + (int)hidden * 10 + (int)optimizer, dt, s, h);
+    dr_plan_destroy(plan);
+    free(x), free(t), free(labels);
+}
+
+int main(int argc, char **argv) {
+    int isa = 0;
+    while (isa < dr_isa_count() && (argc != 2 || strcmp(dr_isa_name(isa), argv[1]))) isa++;
+    if (isa == dr_isa_count() || !dr_isa_supported(isa)) {
+        fprintf(stderr, "usage: hashes ISA, one of this build and processor\n");
+        return 2;
+    }
+    dr_isa_select(isa);
+    if (!dr_isa_keeps_bits(isa)) {
+        fprintf(stderr, "%s has no FMA in this build\n", argv[1]);
+        return 2;
+    }
+    for (dr_dtype dt = DR_F32; dt < DR_N_DTYPES; dt++) {
+        for (size_t i = 0; i < N_SIZES; i++) {
+            dense(dt, SIZES[i]);
+            losses(dt, SIZES[i]);
+        }
+        activations(dt);
+        optimizers(dt);
+        for (int hidden = 0; hidden < DR_N_ACTIVATIONS; hidden++)
+            for (int loss = 0; loss < DR_N_LOSSES; loss++)
+                for (int kind = 0; kind < DR_N_OPTIMIZERS; kind++)
+                    training(dt, (dr_loss)loss, (dr_activation)hidden, (dr_optimizer)kind);
+    }
+    return 0;
+}

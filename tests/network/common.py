@@ -1,0 +1,194 @@
+"""Plans, data and fingerprints for the tests of the compiled network, and processes of their own
+for what might hang or is sent signals."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import deltarule as dr
+from deltarule import _fast
+from deltarule._graph import Graph, Node
+
+Array = np.ndarray
+Data = tuple[Array, Array, Array | None]
+
+SGD, PLAIN, ADAM = (0.05, 0.9, 1.0, 0.01), (0.05, 0.0, 0.0, 0.0), (0.01, 0.9, 0.99, 1e-8)
+HYPER = {"sgd": SGD, "adam": ADAM}
+LABELS, DENSE = "labels", "dense"
+
+
+def isas(same_bits: bool) -> list[str]:
+    """Instruction sets of this processor inside, or outside, the promise of the same bits."""
+    return [
+        name
+        for i, name in enumerate(_fast.isa_names())
+        if _fast.isa_supported(i) and _fast.isa_keeps_bits(i) == same_bits
+    ]
+
+
+# Within a group all hashes are equal: all instruction sets with FMA, each of the others by itself.
+GROUPS = [group for group in (isas(True), *([name] for name in isas(False))) if group]
+THREADS = (1, 2, 3, 8) if _fast.has_openmp() else (1,)
+
+
+@contextmanager
+def settings() -> Iterator[None]:
+    """Puts instruction set and threads back at the end."""
+    isa, exact = dr.get_isa(), _fast.threads_exact()
+    number = dr.get_num_threads() if exact else os.environ.get("DELTARULE_NUM_THREADS")
+    try:
+        yield
+    finally:
+        dr.set_isa(isa)
+        dr.set_num_threads(int(number) if number else None, exact=exact)
+
+
+# ---------------------------------------------------------------------------------- plans and data
+def node(number: int, source: int, target: int, activation: str, bias: bool = True) -> Node:
+    alpha = 0.3 if activation == "leaky_relu" else 0.0
+    return Node("dense", str(number), source, target, activation, alpha, bias)
+
+
+def graph(
+    widths: Sequence[int],
+    activations: Sequence[str] = (),
+    *,
+    nodes: Sequence[Node] = (),
+    dtype: str = "float64",
+    loss: str = "mse",
+    optimizer: str = "sgd",
+    accuracy: str = "none",
+    bias: bool = True,
+) -> Graph:
+    """A chain of dense layers with these activations, or the nodes given."""
+    chain = [node(i, i, i + 1, kind, bias) for i, kind in enumerate(activations)]
+    return Graph(dtype, tuple(widths), tuple(nodes or chain), loss, optimizer, accuracy)
+
+
+def ready(g: Graph, hyper: tuple[float, ...] | None = None, *, kind: Any = None) -> Any:
+    """A plan of the engine `kind` with random parameters, the same for all engines."""
+    rng = np.random.default_rng(7)
+    plan = (kind or _fast.Plan)(g)
+    for name, shape in g.parameter_shapes().items():
+        values = rng.standard_normal(shape)
+        # positive biases: no relu is dead from the beginning
+        values = values / np.sqrt(shape[0]) if len(shape) == 2 else np.abs(values) * 0.3 + 0.1
+        plan.set(0, name, values.astype(g.dtype))
+    plan.set_hyper(hyper or HYPER[g.optimizer])
+    return plan
+
+
+def data(g: Graph, n: int, *, targets: str = DENSE, weighted: bool = False, seed: int = 3) -> Data:
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((n, g.n_in)).astype(g.dtype)
+    t = rng.uniform(size=(n, g.n_out))
+    if targets == LABELS:
+        t = rng.integers(0, g.n_out, n)
+    elif g.loss == "cross_entropy":
+        t = (t / t.sum(axis=1, keepdims=True)).astype(g.dtype)
+    else:
+        t = t.astype(g.dtype)
+    w = None
+    if weighted:
+        w = rng.uniform(0.25, 2, n).astype(g.dtype)
+        w[rng.uniform(size=n) < 0.2] = 0
+    return x, t, w
+
+
+def state(plan: Any) -> list[Any]:
+    """Everything that training changes, to compare bits."""
+    names = plan.graph.parameter_shapes()
+    arrays = [plan.get(slot, name) for slot in range(plan.n_slots) for name in names]
+    return [plan.step, *(a.tobytes() for a in arrays)]
+
+
+def copy(plan: Any) -> Any:
+    """Another plan in the same state, by way of get and set; set_hyper is left to the caller."""
+    other = type(plan)(plan.graph)
+    other.step = plan.step
+    for slot in range(plan.n_slots):
+        for name in plan.graph.parameter_shapes():
+            other.set(slot, name, plan.get(slot, name))
+    return other
+
+
+def digest(*parts: Any) -> str:
+    h = hashlib.sha256()
+    for part in parts:
+        h.update(part if isinstance(part, bytes) else repr(part).encode())
+    return h.hexdigest()
+
+
+def epochs(plan: Any, rows: Data, count: int = 2, **options: Any) -> list[Any]:
+    """Trains whole epochs; the sums of each."""
+    sums = []
+    for epoch in range(count):
+        run = plan.train(*rows, seed=11, epoch=epoch, **options)
+        assert run.advance(1e9)
+        assert np.isfinite(run.sums).all()  # nan would make all trainings alike
+        sums.append(run.sums)
+    return sums
+
+
+def fingerprint(
+    plan: Any, rows: Data, *, threads: int = 0, count: int = 2, **options: Any
+) -> str:
+    """Trains, and hashes all that came of it; `threads`: the team that every call must have had."""
+
+    def team() -> None:
+        assert not threads or _fast.last_team() == threads
+
+    sums = epochs(plan, rows, count, **options)
+    team()
+    parts: list[Any] = [sums, *state(plan)]
+    parts.append(plan.predict(rows[0]).tobytes())
+    team()
+    parts.append(plan.evaluate(*rows))
+    team()
+    loss, gradients = plan.gradients(*rows)
+    team()
+    parts += [loss, *(g.tobytes() for g in gradients.values())]
+    return digest(*parts)
+
+
+# ------------------------------------------------------------------------- processes of their own
+def scene(
+    name: str, *, limit: float = 60, env: dict[str, str] | None = None, **arguments: Any
+) -> Any:
+    """What the function `name` of scenes.py returns in a new process, as JSON.
+
+    Fails when the process does, or is not done in `limit` seconds; it and its children are killed.
+    """
+    root = Path(__file__).parents[2]
+    package = str(Path(dr.__file__).parents[1])
+    process = subprocess.Popen(
+        [sys.executable, "-W", "error", "-m", f"{__package__}.scenes", name, json.dumps(arguments)],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": package, **(env or {})},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        out, err = process.communicate(timeout=limit)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGABRT)  # faulthandler prints where it hangs
+        time.sleep(0.3)
+        os.killpg(process.pid, signal.SIGKILL)
+        out, err = process.communicate()
+        raise AssertionError(f"{name}({arguments}) hangs\n{out}{err}") from None
+    assert process.returncode == 0, f"{name}({arguments}) failed\n{out}{err}"
+    return json.loads(out.splitlines()[-1])

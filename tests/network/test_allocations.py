@@ -1,0 +1,92 @@
+"""Nothing is allocated between batches: by the core's own count, and by that of the C library."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+
+import pytest
+
+import deltarule as dr
+from deltarule import _fast
+
+from .common import THREADS, data, graph, ready, scene
+
+SHIM = r"""
+#include <stdatomic.h>
+#include <stddef.h>
+#include <errno.h>
+
+void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t);
+void *__libc_memalign(size_t, size_t);
+
+static atomic_ullong count;
+#define COUNT atomic_fetch_add_explicit(&count, 1, memory_order_relaxed)
+unsigned long long shim_count(void) { return atomic_load(&count); }
+
+void *malloc(size_t n) { COUNT; return __libc_malloc(n); }
+void *calloc(size_t n, size_t size) { COUNT; return __libc_calloc(n, size); }
+void *realloc(void *p, size_t n) { COUNT; return __libc_realloc(p, n); }
+void *memalign(size_t to, size_t n) { COUNT; return __libc_memalign(to, n); }
+void *aligned_alloc(size_t to, size_t n) { COUNT; return __libc_memalign(to, n); }
+int posix_memalign(void **p, size_t to, size_t n) {
+    COUNT;
+    *p = __libc_memalign(to, n);
+    return *p ? 0 : ENOMEM;
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def shim(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A library that counts allocations when preloaded. Without a C compiler this fails: the
+    project cannot be built without one."""
+    folder = tmp_path_factory.mktemp("shim")
+    source, library = folder / "shim.c", folder / "shim.so"
+    source.write_text(SHIM)
+    compiler = os.environ.get("CC") or shutil.which("cc") or sysconfig.get_config_var("CC")
+    subprocess.run(
+        [*str(compiler).split(), "-O1", "-shared", "-fPIC", "-fno-builtin", str(source), "-o",
+         str(library)],
+        check=True,
+    )  # fmt: skip
+    return str(library)
+
+
+@pytest.mark.parametrize("threads", THREADS)
+@pytest.mark.parametrize("fused", [True, False])
+def test_the_core_counts_none(threads: int, fused: bool) -> None:
+    dr.set_num_threads(threads, exact=True)
+    g = graph((12, 40, 4), ("tanh", "softmax"), loss="cross_entropy", optimizer="adam")
+    rows = data(g, 2400, weighted=True)
+    plan = ready(g)
+    plan.set_fused(fused)
+    before = _fast.allocations()
+    run = plan.train(*rows, batch_size=8, shuffle=True, seed=0, epoch=0)
+    opened = _fast.allocations()
+    assert opened > before  # it is counted at all
+    for _ in range(10):
+        run.advance(0.0)
+    run.advance(1e9)
+    assert run.batch == 300
+    assert _fast.allocations() == opened
+
+
+@pytest.mark.parametrize("threads", THREADS[:2])
+@pytest.mark.skipif(sys.platform != "linux", reason="LD_PRELOAD is Linux's")
+def test_the_c_library_counts_none(shim: str, threads: int) -> None:
+    few, many = (
+        scene(
+            "count_allocations",
+            shim=shim,
+            threads=threads,
+            batches=batches,
+            env={"LD_PRELOAD": shim, "PYTHONMALLOC": "malloc"},
+        )
+        for batches in (20, 2000)
+    )
+    assert many == few
+    assert few < 50

@@ -1,0 +1,381 @@
+"""One hash: the same bits for any number of threads, on every instruction set with FMA, fused or
+not, layer by layer, in whatever portions an epoch is run, and after going on in a new process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import deltarule as dr
+
+from .common import (
+    ADAM,
+    DENSE,
+    GROUPS,
+    HYPER,
+    LABELS,
+    PLAIN,
+    SGD,
+    THREADS,
+    Data,
+    copy,
+    data,
+    epochs,
+    fingerprint,
+    graph,
+    node,
+    ready,
+    scene,
+    state,
+)
+
+ACTIVATIONS = ("identity", "relu", "leaky_relu", "sigmoid", "tanh", "softmax")
+OPTIMIZERS = ("sgd", "adam")
+DTYPES = ("float32", "float64")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A training. batch: its size; most leave a partial last one."""
+
+    widths: tuple[int, ...]
+    activations: tuple[str, ...]
+    loss: str = "mse"
+    optimizer: str = "sgd"
+    hyper: tuple[float, ...] = SGD
+    n: int = 23
+    batch: int = 5
+    shuffle: bool = True
+    weighted: bool = False
+    targets: str = DENSE
+    accuracy: str = "none"
+    bias: bool = True
+
+    def plan(self, dtype: str) -> Any:
+        g = graph(
+            self.widths,
+            self.activations,
+            dtype=dtype,
+            loss=self.loss,
+            optimizer=self.optimizer,
+            accuracy=self.accuracy,
+            bias=self.bias,
+        )
+        return ready(g, self.hyper)
+
+    def data(self, dtype: str, n: int | None = None) -> Data:
+        g = self.plan(dtype).graph
+        return data(g, n or self.n, targets=self.targets, weighted=self.weighted)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return {"batch_size": self.batch, "shuffle": self.shuffle}
+
+
+CE, BCE = "cross_entropy", "binary_cross_entropy"
+CASES = {
+    "narrow": Case((3, 5, 2), ("relu", "identity"), accuracy="threshold"),
+    "edges-32": Case(
+        (31, 32, 33, 3), ("tanh", "sigmoid", "softmax"), CE, "adam", ADAM,
+        n=45, batch=16, targets=LABELS, accuracy="argmax", weighted=True,
+    ),
+    "edges-16": Case(
+        (15, 16, 17, 4), ("leaky_relu", "relu", "identity"), CE, n=37, batch=16, accuracy="argmax"
+    ),
+    "edges-64": Case((33, 65, 63, 31), ("tanh", "leaky_relu", "identity"), n=66, batch=33),
+    "wide": Case(
+        (130, 257, 129, 2), ("relu", "tanh", "sigmoid"), BCE, "sgd", SGD,
+        n=301, batch=150, weighted=True, accuracy="threshold",
+    ),
+    "wide-adam": Case(
+        (129, 127, 5), ("sigmoid", "identity"), "mse", "adam", ADAM, n=140, batch=131
+    ),
+    "one-output": Case((7, 9, 1), ("sigmoid", "sigmoid"), hyper=PLAIN, accuracy="threshold"),
+    "deep": Case(
+        (6, 8, 9, 7, 10, 5, 8, 2), (*ACTIVATIONS, "identity"), BCE, "adam", ADAM, shuffle=False
+    ),
+    "softmax-inside": Case((12, 40, 70, 10), ("softmax", "softmax", "softmax"), weighted=True),
+    "no-bias": Case((5, 34, 3), ("leaky_relu", "softmax"), CE, targets=LABELS, bias=False),
+    "row-by-row": Case((1, 1, 2), ("tanh", "identity"), n=19, batch=1),
+    "one-row": Case((9, 33, 3), ("relu", "softmax"), CE, "adam", ADAM, n=1, targets=LABELS),
+    "one-batch": Case((20, 18, 3), ("tanh", "identity"), n=50, batch=500, shuffle=False),
+    "linear": Case((40, 3), ("identity",), weighted=True, shuffle=False),
+}  # fmt: skip
+every_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+both_dtypes = pytest.mark.parametrize("dtype", DTYPES)
+groups = pytest.mark.parametrize("group", GROUPS, ids="+".join)
+
+
+def one_hash(case: Case, dtype: str, group: list[str], threads: tuple[int, ...] = THREADS) -> str:
+    rows = case.data(dtype)
+    hashes = {}
+    for isa in group:
+        for number in threads:
+            dr.set_isa(isa)
+            dr.set_num_threads(number, exact=True)
+            plan = case.plan(dtype)
+            hashes[isa, number] = fingerprint(plan, rows, threads=number, **case.options)
+            assert plan.step > 0
+    assert len(set(hashes.values())) == 1, hashes
+    return hashes[group[0], threads[0]]
+
+
+@groups
+@both_dtypes
+@every_case
+def test_one_hash(case: Case, dtype: str, group: list[str]) -> None:
+    one_hash(case, dtype, group)
+
+
+
+def test_hashes_tell_trainings_apart() -> None:
+    hashes = {
+        one_hash(Case(**{**vars(CASES["narrow"]), **change}), "float32", GROUPS[0][:1], (1,))
+        for change in (
+            {}, {"shuffle": False}, {"weighted": True}, {"batch": 6}, {"n": 24}, {"hyper": PLAIN},
+            {"optimizer": "adam", "hyper": ADAM}, {"loss": BCE}, {"bias": False},
+        )
+    }  # fmt: skip
+    assert len(hashes) == 9
+
+
+@pytest.mark.slow
+@both_dtypes
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("loss", ["mse", CE, BCE])
+def test_one_hash_everywhere(loss: str, optimizer: str, dtype: str) -> None:
+    rng = np.random.default_rng(5)
+    for activation in ACTIVATIONS:
+        for weighted in (False, True):
+            case = Case(
+                tuple(int(k) for k in rng.integers(1, 140, 4)),
+                (activation, ACTIVATIONS[rng.integers(6)], "identity"),
+                loss,
+                optimizer,
+                HYPER[optimizer],
+                n=int(rng.integers(1, 300)),
+                batch=int(rng.integers(1, 200)),
+                shuffle=bool(rng.integers(2)),
+                weighted=weighted,
+            )
+            for group in GROUPS:
+                one_hash(case, dtype, group, tuple(range(1, 9)) if len(THREADS) > 1 else (1,))
+
+
+@groups
+@both_dtypes
+@every_case
+def test_fused_and_unfused(case: Case, dtype: str, group: list[str]) -> None:
+    dr.set_isa(group[-1])
+    rows, hashes = case.data(dtype), set()
+    for number in THREADS[:3]:
+        for fused in (True, False):
+            dr.set_num_threads(number, exact=True)
+            plan = case.plan(dtype)
+            plan.set_fused(fused)
+            hashes.add(fingerprint(plan, rows, threads=number, **case.options))
+    assert len(hashes) == 1
+
+
+# ----------------------------------------------------------------------------------- layer by layer
+def layer_by_layer(case: Case, dtype: str, rows: Data) -> tuple[list[Any], list[float]]:
+    """The training of `case`, one epoch, with the functions of dr.ops alone; losses by batch."""
+    plan = case.plan(dtype)
+    names = list(plan.graph.parameter_shapes())
+    slots = [{name: plan.get(s, name) for name in names} for s in range(plan.n_slots)]
+    kinds = [(k.activation, k.alpha if k.activation == "leaky_relu" else None)
+             for k in plan.graph.nodes]  # fmt: skip
+    if plan.graph.logits:
+        kinds[-1] = ("identity", None)
+    order = np.arange(case.n)
+    if case.shuffle:
+        order = dr.ops.random_permutation(case.n, seed=11, purpose="shuffle", step=0)
+    losses, step = [], 0
+    for first in range(0, case.n, case.batch):
+        x, t, w = (None if a is None else a[order[first : first + case.batch]] for a in rows)
+        values = slots[0]
+        y = [x]
+        for i, (kind, alpha) in enumerate(kinds):
+            y.append(dr.ops.dense_forward(y[i], values[f"{i}.weight"], values.get(f"{i}.bias"),
+                                          activation=kind, alpha=alpha))  # fmt: skip
+        losses.append(dr.ops.loss_forward(case.loss, y[-1], t, sample_weight=w))
+        dy = dr.ops.loss_backward(case.loss, y[-1], t, sample_weight=w)
+        gradients = {}
+        for i in reversed(range(len(kinds))):
+            dy, gradients[f"{i}.weight"], gradients[f"{i}.bias"] = dr.ops.dense_backward(
+                y[i], values[f"{i}.weight"], y[i + 1], dy,
+                activation=kinds[i][0], alpha=kinds[i][1],
+            )  # fmt: skip
+        if w is not None and not w.any():
+            continue
+        step += 1
+        a, b, c, d = case.hyper
+        for name in names:
+            now = [slot[name] for slot in slots]
+            if case.optimizer == "sgd":
+                new = dr.ops.sgd_step(now[0], gradients[name], now[1], learning_rate=a,
+                                      momentum=b, nesterov=bool(c), weight_decay=d)  # fmt: skip
+            else:
+                new = dr.ops.adam_step(now[0], gradients[name], *now[1:], step=step,
+                                       learning_rate=a, betas=(b, c), eps=d)  # fmt: skip
+            for slot, array in zip(slots, new, strict=True):
+                slot[name] = array
+    return [step, *(slot[name].tobytes() for slot in slots for name in names)], losses
+
+
+@both_dtypes
+@every_case
+def test_layer_by_layer(case: Case, dtype: str) -> None:
+    rows, plan = case.data(dtype), case.plan(dtype)
+    expected, losses = layer_by_layer(case, dtype, rows)
+    run = plan.train(*rows, seed=11, epoch=0, **case.options)
+    before = (0.0, 0.0)
+    for loss in losses:
+        run.advance(0.0)
+        total, weight, _ = run.sums
+        if weight > before[1]:
+            assert (total - before[0]) / (weight - before[1]) == pytest.approx(loss, rel=1e-12)
+        before = total, weight
+    assert state(plan) == expected
+
+
+@both_dtypes
+@every_case
+def test_train_batch_is_a_batch_of_ops(case: Case, dtype: str) -> None:
+    """The loss as well, to the last bit."""
+    one = Case(**{**vars(case), "batch": case.n, "shuffle": False})
+    rows, plan = one.data(dtype), one.plan(dtype)
+    expected, losses = layer_by_layer(one, dtype, rows)
+    assert [plan.train_batch(*rows)] == losses
+    assert state(plan) == expected
+
+
+# -------------------------------------------------------------------------- portions, and going on
+@both_dtypes
+@every_case
+def test_train_batch_is_an_epoch_of_one_batch(case: Case, dtype: str) -> None:
+    rows, one, other = case.data(dtype), case.plan(dtype), case.plan(dtype)
+    (sums,) = epochs(one, rows, 1, batch_size=case.n, shuffle=False)
+    loss = other.train_batch(*rows)
+    assert state(one) == state(other)
+    assert loss == sums[0] / sums[1]
+
+
+@both_dtypes
+@every_case
+def test_resuming_at_every_batch(case: Case, dtype: str) -> None:
+    """Batch by batch is one long advance, and so is going on from any batch in another plan."""
+    rows, whole, steps = case.data(dtype), case.plan(dtype), case.plan(dtype)
+    end = whole.train(*rows, seed=11, epoch=4, **case.options)
+    assert end.advance(1e9)
+    run = steps.train(*rows, seed=11, epoch=4, **case.options)
+    for batch in range(run.n_batches):
+        assert run.batch == batch
+        for number in THREADS[:2]:
+            dr.set_num_threads(number, exact=True)
+            resumed = copy(steps)
+            resumed.set_hyper(case.hyper)
+            rest = resumed.train(
+                *rows, seed=11, epoch=4, **case.options, batch=batch, sums=run.sums
+            )
+            assert rest.advance(1e9)
+            assert state(resumed) == state(whole)
+            assert rest.sums == end.sums
+        assert run.advance(0.0) == (batch + 1 == run.n_batches)
+    assert state(steps) == state(whole)
+    assert run.sums == end.sums
+    assert run.advance(0.0)  # nothing is left
+    assert state(steps) == state(whole)
+
+
+@both_dtypes
+@every_case
+def test_predicting_some_rows(case: Case, dtype: str) -> None:
+    plan = case.plan(dtype)
+    x = case.data(dtype, 300)[0]
+    whole = plan.predict(x)
+    for rows in (slice(0, 1), slice(7, 8), slice(3, 20), slice(0, 129), slice(150, 300), [5, 3, 5]):
+        chosen = np.ascontiguousarray(x[rows])
+        assert plan.predict(chosen).tobytes() == whole[rows].tobytes()
+
+
+@pytest.mark.parametrize("case", [CASES["edges-32"], CASES["wide"]], ids=["edges-32", "wide"])
+@both_dtypes
+def test_going_on_in_a_new_process(case: Case, dtype: str, tmp_path: Path) -> None:
+    """With another instruction set and other threads; by the slots and the step alone."""
+    rows, whole, begun = case.data(dtype), case.plan(dtype), case.plan(dtype)
+    for isa in GROUPS[0]:
+        dr.set_isa(isa)
+        epochs(whole := case.plan(dtype), rows, 3, **case.options)
+    dr.set_isa(GROUPS[0][0])
+    epochs(begun, rows, 1, **case.options)
+    run = begun.train(*rows, seed=11, epoch=1, **case.options)
+    run.advance(0.0)
+    names = list(begun.graph.parameter_shapes())
+    arrays = {f"{s}/{k}": begun.get(s, k) for s in range(begun.n_slots) for k in names}
+    arrays |= {key: a for key, a in zip("xtw", rows, strict=True) if a is not None}
+    np.savez(tmp_path / "state.npz", **arrays)
+    position = {"step": begun.step, "batch": run.batch, "sums": [v.hex() for v in run.sums]}
+    got = scene(
+        "resume", folder=str(tmp_path), widths=case.widths, activations=case.activations,
+        keywords={"dtype": dtype, "loss": case.loss, "optimizer": case.optimizer,
+                  "accuracy": case.accuracy},
+        hyper=case.hyper, position=position, options=case.options, isa=GROUPS[0][-1],
+        threads=THREADS[-1],
+    )  # fmt: skip
+    with np.load(tmp_path / "end.npz") as end:
+        for slot in range(whole.n_slots):
+            for name in names:
+                assert end[f"{slot}/{name}"].tobytes() == whole.get(slot, name).tobytes()
+    assert got == whole.step
+
+
+@both_dtypes
+@pytest.mark.parametrize("optimizer", [dr.SGD(0.05, momentum=0.9), dr.Adam(0.01)], ids=OPTIMIZERS)
+def test_a_saved_network_goes_on(optimizer: Any, dtype: str, tmp_path: Path) -> None:
+    dr.set_isa(GROUPS[0][0])
+    layers = [dr.Dense(33, activation="tanh"), dr.Dense(3, activation="softmax")]
+    arguments: dict[str, Any] = {"optimizer": optimizer, "metrics": ["accuracy"], "dtype": dtype}
+    whole = dr.Network(layers, "cross_entropy", **arguments)
+    begun = dr.Network(layers, "cross_entropy", **arguments)
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((70, 9)), rng.integers(0, 3, 70)
+    history = whole.fit(x, y, epochs=5, batch_size=16, verbose=False)
+    begun.fit(x, y, epochs=2, batch_size=16, verbose=False)
+    begun.save(tmp_path / "begun.safetensors")
+    np.savez(tmp_path / "data.npz", x=x, y=y)
+    losses = scene(
+        "load_and_fit", folder=str(tmp_path), isa=GROUPS[0][-1], threads=THREADS[-1],
+        epochs=3, batch_size=16,
+    )  # fmt: skip
+    assert losses == history["loss"][2:]
+    end = dr.load(tmp_path / "end.safetensors").parameters()
+    assert {k: a.tobytes() for k, a in end.items()} == {
+        k: a.tobytes() for k, a in whole.parameters().items()
+    }
+
+
+@groups
+@both_dtypes
+@pytest.mark.parametrize("swap", [False, True], ids=["dead-last", "dead-first"])
+def test_one_hash_of_a_graph_that_is_no_list(swap: bool, dtype: str, group: list[str]) -> None:
+    live, dead = (3, 2) if swap else (2, 3)
+    nodes = [
+        node(0, 0, 1, "tanh"),
+        node(1, 1, 2, "relu"),
+        node(2, 1, 3, "softmax"),
+        node(3, live, 4, "identity"),
+    ]
+    g = graph((5, 37, 6, 6, 3), nodes=nodes, dtype=dtype)
+    assert dead != live
+    rows, hashes = data(g, 40), set()
+    for isa in group:
+        for number in THREADS:
+            dr.set_isa(isa)
+            dr.set_num_threads(number, exact=True)
+            hashes.add(fingerprint(ready(g), rows, threads=number, batch_size=16, shuffle=True))
+    assert len(hashes) == 1

@@ -1,0 +1,97 @@
+"""Ctrl-C, as a real signal: it is prompt, it leaves the last whole batch, and training goes on from
+there to the same bits. Each in a process of its own (see scenes.py)."""
+
+from __future__ import annotations
+
+import pytest
+
+from deltarule import _fast
+
+from .common import THREADS, isas, scene
+
+PROMPT = 0.2  # seconds
+FAST, SLOW = _fast.isa_names()[_fast.isa_current()], "generic"
+teams = pytest.mark.parametrize("threads", sorted({*THREADS[:2], THREADS[-1]}))
+
+
+def check(lasts: float, latencies: list[float], *, least: int) -> None:
+    """All prompt; at least so many arrived in the middle of the call and could have been late."""
+    assert max(latencies) < PROMPT, f"a call of {lasts:.2f} s ended {max(latencies):.3f} s late"
+    assert sum(t >= 0 for t in latencies) >= least, latencies
+
+
+@teams
+def test_among_many_batches(threads: int) -> None:
+    lasts, *latencies = scene("interrupt_batches", isa=FAST, threads=threads, times=2)
+    check(lasts, latencies, least=2)
+
+
+def test_among_batches_that_are_not_tiny() -> None:
+    """The clock is looked at often, but Ctrl-C must be as well."""
+    lasts, *latencies = scene(
+        "interrupt_batches", isa=SLOW, threads=1, times=2, rows=900_000, batch_size=64
+    )
+    assert lasts > 2 * PROMPT
+    check(lasts, latencies, least=2)
+
+
+@pytest.mark.slow
+@teams
+def test_among_many_batches_often(threads: int) -> None:
+    lasts, *latencies = scene("interrupt_batches", isa=FAST, threads=threads, times=100, limit=900)
+    check(lasts, latencies, least=70)
+
+
+@pytest.mark.parametrize("threads", THREADS[:2])
+def test_in_a_long_step(threads: int) -> None:
+    """Early in it: forward and backward may be abandoned, not so an update."""
+    lasts, *results = scene(
+        "interrupt_step", isa=SLOW, threads=threads, delays=[0.1, 0.25], width=640
+    )
+    assert lasts > 2.5 * PROMPT
+    assert [batches for _, batches in results] == [0, 0]
+    check(lasts, [latency for latency, _ in results], least=2)
+
+
+def test_late_in_a_step() -> None:
+    """An update that has begun is finished: there is a whole batch more, or none."""
+    scene("interrupt_step", isa=FAST, threads=THREADS[:2][-1], delays=[0.5, 0.9], width=512)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("isa", [*isas(True), *isas(False)])
+@pytest.mark.parametrize("threads", THREADS)
+def test_in_a_long_step_often(threads: int, isa: str) -> None:
+    lasts, *results = scene(
+        "interrupt_step", isa=isa, threads=threads, delays=[k / 125 for k in range(1, 26)],
+        width=2048, limit=1500,
+    )  # fmt: skip
+    assert lasts > 5 * PROMPT
+    check(lasts, [latency for latency, _ in results], least=20)
+
+
+@pytest.mark.parametrize("what", ["predict", "evaluate"])
+@pytest.mark.parametrize(
+    ("widths", "rows"),
+    [((4, 24, 2), 2_000_000), ((32, 256, 256, 2), 50_000)],
+    ids=["small", "large"],
+)
+@pytest.mark.parametrize("threads", THREADS[:2])
+def test_reading_many_rows(what: str, widths: tuple[int, ...], rows: int, threads: int) -> None:
+    lasts, *latencies = scene(
+        "interrupt_reading", what=what, isa=SLOW, threads=threads, times=2, widths=widths, rows=rows
+    )
+    assert lasts > 2 * PROMPT
+    check(lasts, latencies, least=2)
+
+
+def test_what_another_handler_raises() -> None:
+    threads = THREADS[:2][-1]
+    lasts, *latencies = scene(
+        "interrupt_batches", isa=FAST, threads=threads, times=1, kind="SIGUSR1"
+    )
+    check(lasts, latencies, least=1)
+    lasts, *results = scene(
+        "interrupt_step", isa=SLOW, threads=threads, delays=[0.2], width=448, kind="SIGUSR1"
+    )
+    check(lasts, [latency for latency, _ in results], least=1)

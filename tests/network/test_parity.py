@@ -1,0 +1,226 @@
+"""Both engines do the same training, up to rounding; gradients against central differences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from deltarule import _fast
+from deltarule._graph import Graph
+from deltarule.reference.plan import Plan as Reference
+
+from .common import ADAM, DENSE, HYPER, LABELS, PLAIN, Data, data, epochs, graph, node, ready, state
+
+ACTIVATIONS = ("identity", "relu", "leaky_relu", "sigmoid", "tanh", "softmax")
+CE, BCE = "cross_entropy", "binary_cross_entropy"
+# (loss, last activation, targets, accuracy): what Network allows
+OUTPUTS = [
+    *(("mse", last, DENSE, "threshold") for last in ACTIVATIONS),
+    (CE, "softmax", LABELS, "argmax"),
+    (CE, "identity", DENSE, "argmax"),
+    (BCE, "sigmoid", DENSE, "threshold"),
+    (BCE, "identity", DENSE, "threshold"),
+]
+both_dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
+optimizers = pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+# eps is large: where gradients are rounding errors, Adam would make them steps of full length
+GENTLE = {"sgd": HYPER["sgd"], "adam": (0.01, 0.9, 0.99, 1e-3)}
+
+# Roundings of one step grow through the steps that follow; the worst measured is 0.1 of
+# a rounding a step.
+BOUND = 1
+
+
+def distance(a: Any, b: Any) -> float:
+    """Of the parameters, relative to their norm."""
+    names = a.graph.parameter_shapes()
+    x = np.concatenate([a.get(0, name).ravel() for name in names]).astype("float64")
+    y = np.concatenate([b.get(0, name).ravel() for name in names]).astype("float64")
+    return float(np.linalg.norm(x - y) / np.linalg.norm(y))
+
+
+def agree(g: Graph, rows: Data, hyper: tuple[float, ...] | None = None, **options: Any) -> None:
+    """Same epochs on both: weights, sums, predictions and gradients agree to rounding."""
+    options = {"batch_size": 6, "shuffle": True, **options}
+    hyper = hyper or GENTLE[g.optimizer]
+    fast, reference = ready(g, hyper), ready(g, hyper, kind=Reference)
+    assert type(fast) is not type(reference)
+    start = ready(g, hyper)
+    eps = float(np.finfo(g.dtype).eps)
+    sums, expected = epochs(fast, rows, 3, **options), epochs(reference, rows, 3, **options)
+    assert fast.step == reference.step
+    bound = BOUND * eps * max(1, fast.step)
+    assert distance(fast, reference) <= bound
+    if fast.step:
+        assert distance(fast, start) > 1000 * eps  # something has been learnt
+    for slot in range(1, fast.n_slots):
+        for name in g.parameter_shapes():
+            np.testing.assert_allclose(
+                fast.get(slot, name), reference.get(slot, name), rtol=1e3 * bound, atol=bound
+            )
+    np.testing.assert_allclose(sums, expected, rtol=10 * bound, atol=bound)
+    np.testing.assert_allclose(np.array(sums)[:, 1:], np.array(expected)[:, 1:], rtol=1e-12)
+    np.testing.assert_allclose(
+        fast.predict(rows[0]), reference.predict(rows[0]), rtol=20 * bound, atol=20 * bound
+    )
+    assert fast.evaluate(*rows) == pytest.approx(reference.evaluate(*rows), rel=20 * bound)
+    (loss, got), (other, want) = fast.gradients(*rows), reference.gradients(*rows)
+    assert loss == pytest.approx(other, rel=20 * bound)
+    assert list(got) == list(want)
+    for name, gradient in got.items():
+        error = np.linalg.norm(gradient.astype("float64") - want[name])
+        assert error <= 20 * bound * max(1.0, float(np.linalg.norm(want[name]))), name
+
+
+@both_dtypes
+@optimizers
+@pytest.mark.parametrize(("loss", "last", "targets", "accuracy"), OUTPUTS)
+@pytest.mark.parametrize("hidden", ACTIVATIONS)
+def test_training(
+    hidden: str, loss: str, last: str, targets: str, accuracy: str, optimizer: str, dtype: str
+) -> None:
+    g = graph((6, 35, 9, 4), (hidden, hidden, last), dtype=dtype, loss=loss, optimizer=optimizer,
+              accuracy=accuracy)  # fmt: skip
+    agree(g, data(g, 29, targets=targets, weighted=hidden != "relu"))
+
+
+@optimizers
+def test_training_with_the_usual_hyperparameters(optimizer: str) -> None:
+    g = graph((6, 17, 4), ("tanh", "softmax"), loss=CE, optimizer=optimizer, accuracy="argmax")
+    agree(g, data(g, 29, targets=LABELS), PLAIN if optimizer == "sgd" else ADAM)
+
+
+@both_dtypes
+@optimizers
+@pytest.mark.parametrize("n", [1, 2, 15])
+@pytest.mark.parametrize("batch_size", [1, 7, 100])
+def test_sizes(batch_size: int, n: int, optimizer: str, dtype: str) -> None:
+    g = graph((3, 4, 1), ("tanh", "identity"), dtype=dtype, optimizer=optimizer)
+    agree(g, data(g, n), batch_size=batch_size)
+
+
+@both_dtypes
+@optimizers
+def test_batches_without_weight(optimizer: str, dtype: str) -> None:
+    """They are no steps, at either end and in the middle."""
+    g = graph((3, 5, 2), ("tanh", "identity"), dtype=dtype, optimizer=optimizer)
+    x, t, _ = data(g, 30)
+    w = np.ones(30, dtype)
+    w[:6] = w[12:20] = w[24:] = 0
+    agree(g, (x, t, w), shuffle=False)
+    plan = ready(g)
+    epochs(plan, (x, t, w), 1, batch_size=6, shuffle=False)
+    assert plan.step == 2
+    for kind in (_fast.Plan, Reference):
+        plan = ready(g, kind=kind)
+        before, nothing = state(plan), np.zeros_like(w)
+        assert plan.train_batch(x, t, nothing) == 0.0
+        assert plan.evaluate(x, t, nothing) == (0.0, 0.0, 0.0)
+        assert epochs(plan, (x, t, nothing), 1, batch_size=7, shuffle=True) == [(0.0, 0.0, 0.0)]
+        loss, gradients = plan.gradients(x, t, nothing)
+        assert loss == 0.0
+        assert all(not g.any() and not np.signbit(g).any() for g in gradients.values())
+        assert state(plan) == before
+
+
+@both_dtypes
+@optimizers
+def test_what_vanishes_is_zero(optimizer: str, dtype: str) -> None:
+    """Errors and optimizer state below 2^-100 (2^-1000) become +0 in both."""
+    g = graph((3, 5, 4, 2), ("tanh", "tanh", "identity"), dtype=dtype, optimizer=optimizer)
+    limit = 2.0**-100 if dtype == "float32" else 2.0**-1000
+    rows = data(g, 6)
+    for kind in (_fast.Plan, Reference):
+        plan = ready(g, (0.05, 0.9, 0.0, 0.0) if optimizer == "sgd" else ADAM, kind=kind)
+        for name in ("1.weight", "2.weight"):
+            plan.set(0, name, plan.get(0, name) * np.dtype(dtype).type(limit**0.6))
+        _, gradients = plan.gradients(*rows)
+        assert not gradients["0.weight"].any()  # about limit^1.2, and not subnormal
+        assert gradients["1.weight"].any() and gradients["2.weight"].any()
+        value = plan.get(0, "0.weight")
+        for slot in range(1, plan.n_slots):
+            plan.set(slot, "0.weight", np.full_like(value, limit * 1.001))
+        plan.train_batch(*rows)
+        for slot in range(1, plan.n_slots):
+            assert not plan.get(slot, "0.weight").any()
+
+
+# ------------------------------------------------------------------------------------- gradients
+def central(plan: Any, rows: Data, h: float = 1e-5) -> dict[str, np.ndarray]:
+    def loss() -> float:
+        total, weight, _ = plan.evaluate(*rows)
+        return float(total / weight)
+
+    result = {}
+    for name, shape in plan.graph.parameter_shapes().items():
+        value, gradient = plan.get(0, name), np.empty(shape)
+        for index in np.ndindex(shape):
+            ends = []
+            for sign in (1, -1):
+                moved = value.copy()
+                moved[index] += sign * h
+                plan.set(0, name, moved)
+                ends.append(loss())
+            gradient[index] = (ends[0] - ends[1]) / (2 * h)
+        plan.set(0, name, value)
+        result[name] = gradient
+    return result
+
+
+@pytest.mark.parametrize(("loss", "last", "targets", "accuracy"), OUTPUTS)
+@pytest.mark.parametrize("hidden", ACTIVATIONS)
+def test_gradients(hidden: str, loss: str, last: str, targets: str, accuracy: str) -> None:
+    g = graph((3, 18, 5, 2), (hidden, hidden, last), loss=loss, accuracy=accuracy)
+    rows = data(g, 9, targets=targets, weighted=True)
+    plan = ready(g)
+    value, gradients = plan.gradients(*rows)
+    assert value > 0
+    for name, expected in central(plan, rows).items():
+        size = np.linalg.norm(gradients[name]) + np.linalg.norm(expected)
+        error = np.linalg.norm(gradients[name] - expected)
+        assert error <= 1e-7 * size + 1e-10, name
+    assert sum(float(np.abs(g).sum()) for g in gradients.values()) > 1e-3
+
+
+# ------------------------------------------------------------------- graphs that are not lists
+GRAPHS = {
+    # a branch that ends nowhere, before or behind the live one, and one node further
+    "dead-behind": ((5, 7, 6, 8, 3), [(0, 1), (1, 2), (1, 3), (2, 4)]),
+    "dead-before": ((5, 7, 8, 6, 3), [(0, 1), (1, 2), (1, 3), (3, 4)]),
+    "dead-longer": ((5, 40, 33, 6, 9, 3), [(0, 1), (1, 2), (1, 3), (2, 4), (3, 5)]),
+    "dead-at-input": ((5, 7, 6, 3), [(0, 1), (0, 2), (1, 3)]),
+    "three-readers": ((5, 7, 6, 4, 3, 2), [(0, 1), (1, 2), (1, 3), (1, 4), (3, 5)]),
+}  # fmt: skip
+each_graph = pytest.mark.parametrize(("widths", "edges"), GRAPHS.values(), ids=GRAPHS)
+
+
+def branching(widths: tuple[int, ...], edges: list[tuple[int, int]], **keywords: Any) -> Graph:
+    kinds = ("tanh", "sigmoid", "softmax", "leaky_relu", "tanh")
+    return graph(
+        widths, nodes=[node(i, *edge, kinds[i]) for i, edge in enumerate(edges)], **keywords
+    )
+
+
+@both_dtypes
+@optimizers
+@each_graph
+def test_branches(
+    widths: tuple[int, ...], edges: list[tuple[int, int]], optimizer: str, dtype: str
+) -> None:
+    g = branching(widths, edges, optimizer=optimizer, dtype=dtype)
+    agree(g, data(g, 29, weighted=True))
+
+
+@each_graph
+def test_gradients_of_branches(widths: tuple[int, ...], edges: list[tuple[int, int]]) -> None:
+    g = branching(widths, edges)
+    rows, plan = data(g, 9, weighted=True), ready(g)
+    _, gradients = plan.gradients(*rows)
+    read = {source for source, _ in edges}
+    for name, expected in central(plan, rows).items():
+        np.testing.assert_allclose(gradients[name], expected, rtol=1e-6, atol=1e-9)
+        target = edges[int(name.split(".")[0])][1]
+        if target != len(widths) - 1 and target not in read:
+            assert not gradients[name].any()

@@ -1,0 +1,319 @@
+"""Hostile and broken model files are refused or harmless."""
+
+from __future__ import annotations
+
+import copy
+import json
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import deltarule as dr
+from deltarule import _header
+
+Make = Callable[..., dr.Network]
+
+
+def split(data: bytes) -> tuple[dict[str, Any], bytes]:
+    length = struct.unpack("<Q", data[:8])[0]
+    return json.loads(data[8 : 8 + length]), data[8 + length :]
+
+
+def join(header: object, payload: bytes) -> bytes:
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + payload
+
+
+def edit(data: bytes, change: Callable[[dict[str, Any], dict[str, Any]], None]) -> bytes:
+    """The file with its header and its description changed."""
+    header, payload = split(data)
+    description = json.loads(header["__metadata__"]["deltarule"])
+    change(header, description)
+    if "deltarule" in (header.get("__metadata__") or {}):
+        header["__metadata__"]["deltarule"] = json.dumps(description)
+    return join(header, payload)
+
+
+def put(*path: Any, value: Any) -> Callable[[dict[str, Any], dict[str, Any]], None]:
+    """A change of the description; "__header__" as the first key: of the header."""
+
+    def change(header: dict[str, Any], description: dict[str, Any]) -> None:
+        at: Any = description
+        keys = path
+        if path[0] == "__header__":
+            at, keys = header, path[1:]
+        for key in keys[:-1]:
+            at = at[key]
+        if value is KeyError:
+            del at[keys[-1]]
+        else:
+            at[keys[-1]] = value
+
+    return change
+
+
+def swap(header: dict[str, Any], _: dict[str, Any]) -> None:
+    """Two arrays of the same size at the same place."""
+    header["optimizer.1.0.bias"]["data_offsets"] = header["optimizer.2.0.bias"]["data_offsets"]
+
+
+def unfinished(**changes: Any) -> Callable[[dict[str, Any], dict[str, Any]], None]:
+    good = {
+        "epoch": 2,
+        "batch": 3,
+        "sums": ["0x1p+0", "0x1p+0", "nan"],
+        "rows": 96,
+        "batch_size": 10,
+        "shuffle": True,
+    }
+    return put("position", value={**good, **changes})
+
+
+HEADER = "__header__"
+DENSE = {"kind": "dense", "units": 3}
+EDITS: list[tuple[Callable[[dict[str, Any], dict[str, Any]], None], str]] = [
+    (put("format", value=2), "format version 2, written by deltarule"),
+    (put("format", value=KeyError), "format must be"),
+    (put("format", value=0), "format must be >= 1"),
+    (put("format", value="1"), "format must be"),
+    (put("format", value=True), "format must be"),
+    (put("seed", value=KeyError), "has no 'seed'"),
+    (put("seed", value=-1), "seed must be"),
+    (put("seed", value=1.5), "seed must be"),
+    (put("extra", value=1), "unknown key 'extra'"),
+    (put("version", value=3), "version must be a text"),
+    (put("dtype", value="float16"), "unknown dtype 'float16'"),
+    (put("dtype", value=["float32"]), "unknown dtype"),
+    (put("dtype", value="float64"), "is F32, but dtype is float64"),
+    (put("step", value=-1), "step must be"),
+    (put("step", value=1 << 80), "step must be"),
+    (put("step", value=None), "step must be"),
+    (put("input_shape", value=None), "has no input_shape"),
+    (put("input_shape", value=[]), "samples of rank 1"),
+    (put("input_shape", value=[5, 5]), "samples of rank 1"),
+    (put("input_shape", value=[-5]), "input_shape must be"),
+    (put("input_shape", value=[6]), "must have shape (6, 7), got (5, 7)"),
+    (put("input_shape", value=[1 << 40]), "input_shape must be"),
+    (put("input_shape", value=5), "input_shape must be a list"),
+    (put("layers", value=[]), "1 to 1000 layers"),
+    (put("layers", value={}), "layers must be a list"),
+    (put("layers", value=[3]), "a description of a layer must be an object"),
+    (put("layers", 0, "kind", value="os.system"), "unknown layer 'os.system'"),
+    (put("layers", 0, "kind", value=["dense"]), "unknown layer"),
+    (put("layers", 0, "units", value=2**31 - 1), "must have shape (5, 2147483647)"),
+    (put("layers", 0, "units", value="7"), "units must be"),
+    (put("layers", 0, "more", value=1), "no argument 'more'"),
+    (put("layers", 0, "activation", value="relu"), "activation must be an object"),
+    (put("layers", 0, "activation", value={"kind": "eval"}), "unknown activation 'eval'"),
+    (put("layers", 0, "activation", value={"kind": "relu", "a": 1}), "no argument 'a'"),
+    (put("layers", 1, "activation", value={"kind": "tanh"}), "needs a last layer with"),
+    (put("layers", 0, "bias", value=False), "unknown array '0.bias'"),
+    (put("layers", 0, value=KeyError), "must have shape"),
+    (put("layers", value=[DENSE] * 1001), "1 to 1000 layers"),
+    (put("loss", value={"kind": "mae"}), "unknown loss 'mae'"),
+    (put("loss", value="mse"), "a description of a loss must be an object"),
+    (put("optimizer", value={"kind": "sgd"}), "unknown array 'optimizer.2.0."),
+    (put("optimizer", "learning_rate", value=-1), "learning_rate must be > 0"),
+    (put("optimizer", "betas", value=[0.9]), "betas must be a pair"),
+    (put("metrics", value=[{"kind": "auc"}]), "unknown metric 'auc'"),
+    (put("metrics", value=[{"kind": "accuracy"}] * 2), "same metric twice"),
+    (put("position", value=None), "position must be an object"),
+    (put("position", value={"epoch": 1}), "position.batch must be"),
+    (put("position", value={"epoch": 1, "batch": 0, "rows": 3}), "must have the keys"),
+    (put("position", value={"epoch": 1, "batch": 2}), "must have the keys"),
+    (unfinished(epoch=-1), "position.epoch must be"),
+    (unfinished(batch=10), "behind the last batch"),
+    (unfinished(batch_size=0), "position.batch_size must be"),
+    (unfinished(batch_size=97), "position.batch_size must be"),
+    (unfinished(shuffle=1), "position.shuffle must be"),
+    (unfinished(sums=["0x1p+0"]), "three numbers"),
+    (unfinished(sums=[1.0, 2.0, 3.0]), "hexadecimal"),
+    (unfinished(sums=["1", "2", "three"]), "hexadecimal"),
+    (unfinished(sums=["0x1p+99999", "1", "1"]), "too large"),
+    (put(HEADER, "__metadata__", value={}), "no description of a deltarule network"),
+    (put(HEADER, "__metadata__", value=KeyError), "no description of a deltarule network"),
+    (put(HEADER, "__metadata__", value=[]), "__metadata__ is not an object"),
+    (put(HEADER, "__metadata__", "more", value="x"), "metadata has an unknown key 'more'"),
+    (put(HEADER, "__metadata__", "more", value=1), "value that is not a text"),
+    (put(HEADER, "0.weight", value=KeyError), "begins at"),
+    (put(HEADER, "0.weight", value=7), "must have dtype, shape and data_offsets"),
+    (put(HEADER, "0.weight", "more", value=7), "must have dtype, shape and data_offsets"),
+    (put(HEADER, "0.weight", "dtype", value="F16"), "has dtype 'F16', not F32 or F64"),
+    (put(HEADER, "0.weight", "dtype", value=["F32"]), "not F32 or F64"),
+    (put(HEADER, "0.weight", "dtype", value="F64"), "as many bytes as its shape needs"),
+    (put(HEADER, "0.weight", "shape", value=[7, 5]), "must have shape (5, 7), got (7, 5)"),
+    (put(HEADER, "0.weight", "shape", value=[35]), "must have shape (5, 7), got (35,)"),
+    (put(HEADER, "0.weight", "shape", value=[5, 7, 1]), "must have shape (5, 7), got (5, 7, 1)"),
+    (put(HEADER, "0.weight", "shape", value=[5, 8]), "as many bytes as its shape needs"),
+    (put(HEADER, "0.weight", "shape", value=[-5, -7]), "has -5, not a size"),
+    (put(HEADER, "0.weight", "shape", value=[5, 7.0]), "has 7.0, not a size"),
+    (put(HEADER, "0.weight", "shape", value=[True] * 8), "has True, not a size"),
+    (put(HEADER, "0.weight", "shape", value=[1 << 61, 1 << 61, 0]), "as many bytes"),
+    (put(HEADER, "0.weight", "shape", value=[1 << 62]), "not a size"),
+    (put(HEADER, "0.weight", "shape", value=[1] * 9), "has 9 dimensions"),
+    (put(HEADER, "0.weight", "shape", value="57"), "is not a list"),
+    (put(HEADER, "0.weight", "data_offsets", value=[0]), "data_offsets outside the file"),
+    (put(HEADER, "0.weight", "data_offsets", value=[140, 0]), "data_offsets outside the file"),
+    (put(HEADER, "0.weight", "data_offsets", value=[-1, 139]), "has -1, not a size"),
+    (put(HEADER, "0.weight", "data_offsets", value=[0, 1 << 50]), "outside the file"),
+    (put(HEADER, "0.weight", "data_offsets", value=None), "is not a list"),
+    (
+        put(HEADER, "x", value={"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}),
+        "unknown array 'x'",
+    ),
+    (swap, "begins at"),
+]
+
+
+@pytest.mark.parametrize(
+    ("change", "text"), EDITS, ids=[f"{i} {text}" for i, (_, text) in enumerate(EDITS)]
+)
+def test_edited_files(
+    saved: tuple[dr.Network, Path], change: Callable[..., None], text: str
+) -> None:
+    net, path = saved
+    path.write_bytes(edit(path.read_bytes(), change))
+    with pytest.raises(dr.ModelFileError) as caught:
+        dr.load(path, backend=net.backend)
+    assert text in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_harmless_edits(saved: tuple[dr.Network, Path]) -> None:
+    """The editing itself keeps a file readable, and arguments with a default may be missing."""
+    net, path = saved
+    data = path.read_bytes()
+    for change in (
+        lambda header, description: None,
+        put("layers", 0, "bias_init", value=KeyError),
+        put("optimizer", "eps", value=KeyError),
+        unfinished(),
+    ):
+        path.write_bytes(edit(data, change))
+        np.testing.assert_array_equal(
+            dr.load(path, backend=net.backend).parameters()["0.weight"],
+            net.parameters()["0.weight"],
+        )
+
+
+def raw(data: bytes) -> list[tuple[bytes, str]]:
+    header, payload = split(data)
+    text = json.dumps(header).encode()
+    meta = json.dumps(header["__metadata__"]).encode()
+    described = header["__metadata__"]["deltarule"]
+
+    def with_description(new: str) -> bytes:
+        return join({**header, "__metadata__": {"deltarule": new}}, payload)
+
+    return [
+        (b"", "too few for a header"),
+        (b"\0" * 7, "too few for a header"),
+        (b"\0" * 8, "does not begin with '{'"),
+        (struct.pack("<Q", 2**64 - 1) + data[8:], "its header is said to have"),
+        (struct.pack("<Q", (1 << 20) + 1) + b" " * (2 << 20), "at most 1048576 may"),
+        (struct.pack("<Q", len(data)) + data[8:], "but its header is said to have"),
+        (join(b" " + text, payload), "does not begin with '{'"),
+        (join(b"\xef\xbb\xbf" + text, payload), "does not begin with '{'"),
+        (join(text.replace(b"0.bias", b"0.\xffias"), payload), "not UTF-8"),
+        (join(text.decode().encode("utf-16"), payload), "not UTF-8"),
+        (join(text + b"x", payload), "its JSON is broken"),
+        (join(text[:-1], payload), "its JSON is broken"),
+        (join(b"[]", payload), "does not begin with '{'"),
+        (join(b"{" + text[1:-1] + b', "__metadata__": ' + meta + b"}", payload), "twice"),
+        (join(text.replace(b'"dtype"', b'"shape": [1], "dtype"', 1), payload), "'shape' twice"),
+        (join(text.replace(b"[5, 7]", b"[5, NaN]"), payload), "its JSON has NaN"),
+        (join(text.replace(b"[5, 7]", b"[5, -Infinity]"), payload), "its JSON has -Infinity"),
+        (join(text.replace(b"[5, 7]", b"[5, 1e999]"), payload), "too large"),
+        (join(text.replace(b"[5, 7]", b"[5, " + b"9" * 5000 + b"]"), payload), "not a sound"),
+        (join(b'{"a":' * 100000 + b"1" + b"}" * 100000, payload), "nested more than 16 deep"),
+        (join(b'{"a":' + b"[" * 900000, payload), "nested more than 16 deep"),
+        (join(b"{}", payload), "arrays end at byte 0"),
+        (join(b"{}", b""), "no description"),
+        (data + b"\0", "arrays end at byte"),
+        (data[:-1], "outside the file"),
+        (with_description(described[:-1] + ',"seed":1}'), "the key 'seed' twice"),
+        (with_description(described.replace('"seed":0', '"seed":NaN')), "its JSON has NaN"),
+        (with_description("[" * 100), "nested more than 16 deep"),
+        (with_description("[]"), "its JSON is not an object"),
+        (with_description(""), "its JSON is broken"),
+        (with_description("\ud800"), "its JSON is broken"),
+    ]
+
+
+def test_broken_files(saved: tuple[dr.Network, Path]) -> None:
+    net, path = saved
+    for number, (data, text) in enumerate(raw(path.read_bytes())):
+        path.write_bytes(data)
+        with pytest.raises(dr.ModelFileError) as caught:
+            dr.load(path, backend=net.backend)
+        assert text in str(caught.value), number
+
+
+def test_arrays_may_not_overlap(saved: tuple[dr.Network, Path]) -> None:
+    """Two arrays at one place, everything behind them moved up: no hole, no byte too many."""
+    net, path = saved
+    header, payload = split(path.read_bytes())
+    entries = [entry for name, entry in header.items() if name != "__metadata__"]
+    entries.sort(key=lambda entry: entry["data_offsets"])
+    for before, entry in zip(entries, entries[1:], strict=False):
+        if before["shape"] == entry["shape"]:
+            size = before["data_offsets"][1] - before["data_offsets"][0]
+            for later in entries[entries.index(entry) :]:
+                later["data_offsets"] = [offset - size for offset in later["data_offsets"]]
+            break
+    path.write_bytes(join(header, payload[:-size]))
+    with pytest.raises(dr.ModelFileError, match="begins at"):
+        dr.load(path, backend=net.backend)
+
+
+def test_quotes_do_not_hide_nesting() -> None:
+    for text in ('{"a\\"": [[]]}', '{"a": "[[[["}', '{"\\\\": {}}'):
+        assert _header.parse_json(text) == json.loads(text)
+    deep = "[" * 20
+    for text in ('{"a\\"": ' + deep, '{"\\\\": ' + deep, '{"a\\"": ' + deep + '"b"'):
+        with pytest.raises(ValueError, match="nested"):
+            _header.parse_json(text)
+
+
+@pytest.fixture
+def tiny(backend: str, tmp_path: Path) -> Path:
+    net = dr.Network([dr.Dense(1)], "mse", "sgd", backend=backend)
+    net.build(2)
+    net.save(tmp_path / "tiny")
+    return tmp_path / "tiny"
+
+
+def test_truncation_at_every_byte(tiny: Path, backend: str) -> None:
+    data = tiny.read_bytes()
+    for length in range(len(data)):
+        tiny.write_bytes(data[:length])
+        with pytest.raises(dr.ModelFileError):
+            dr.load(tiny, backend=backend)
+
+
+@pytest.mark.parametrize(
+    "bits", [pytest.param(1, id="one a byte"), pytest.param(8, id="all", marks=pytest.mark.slow)]
+)
+def test_single_bit_flips(tiny: Path, backend: str, bits: int) -> None:
+    """An error that says so, or a network that works; and values may only differ in the arrays."""
+    data = bytearray(tiny.read_bytes())
+    begin = 8 + struct.unpack("<Q", data[:8])[0]
+    x = np.ones((3, 2), np.float32)
+    loaded = 0
+    for position in range(len(data)):
+        for bit in range(bits):
+            flipped = copy.copy(data)
+            flipped[position] ^= 1 << (position + bit) % 8
+            tiny.write_bytes(flipped)
+            try:
+                net = dr.load(tiny, backend=backend)
+            except dr.ModelFileError:
+                assert position < begin
+                continue
+            loaded += 1
+            assert net.predict(x).shape == (3, 1)
+    assert loaded >= bits * (len(data) - begin)

@@ -1,0 +1,149 @@
+"""Copies of a network, its progress bar, and its use from several threads."""
+
+from __future__ import annotations
+
+import copy
+import io
+import pickle
+import sys
+import threading
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+import deltarule as dr
+
+from .conftest import Data, make_blobs
+from .interruption import assert_same, interrupt
+
+Make = Callable[..., dr.Network]
+
+
+COPIES: dict[str, Callable[[dr.Network], dr.Network]] = {
+    "pickle": lambda net: pickle.loads(pickle.dumps(net)),
+    "deepcopy": copy.deepcopy,
+    "copy": copy.copy,
+}
+
+
+@pytest.mark.parametrize("how", COPIES)
+@pytest.mark.parametrize("stage", ["new", "built", "fitted", "interrupted"])
+@pytest.mark.parametrize("optimizer", ["adam", dr.SGD(0.1, momentum=0.9)])
+def test_copies(make_net: Make, blobs: Data, how: str, stage: str, optimizer: object) -> None:
+    net = make_net(optimizer=optimizer)
+    if stage == "built":
+        net.build(5)
+    if stage == "fitted":
+        net.fit(*blobs, epochs=2)
+    if stage == "interrupted":
+        interrupt(net, blobs, 2, 1, epochs=2, batch_size=8)
+    twin = COPIES[how](net)
+    assert_same(net, twin)
+    assert repr(net) == repr(twin)
+    assert net.fit(*blobs, epochs=2, batch_size=8) == twin.fit(*blobs, epochs=2, batch_size=8)
+    assert_same(net, twin)
+    before = twin.predict(blobs[0])
+    net.fit(*blobs)  # the copy is on its own
+    np.testing.assert_array_equal(twin.predict(blobs[0]), before)
+
+
+# ----------------------------------------------------------------------------------- progress
+def test_progress_bar(make_net: Make, blobs: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    for stream, verbose, shown in [
+        (Terminal(), "auto", True),
+        (Terminal(), False, False),
+        (io.StringIO(), "auto", False),
+        (io.StringIO(), True, True),
+        (io.StringIO(), 1, True),
+        (io.StringIO(), 0, False),
+    ]:
+        monkeypatch.setattr(sys, "stderr", stream)
+        make_net().fit(*blobs, epochs=3, verbose=verbose, validation_data=blobs)
+        text = stream.getvalue()
+        assert bool(text) is shown
+        if shown:
+            assert "epoch 3/3" in text
+            assert "9/9" in text
+            assert "val_accuracy=" in text
+    monkeypatch.setattr(sys, "stderr", None)
+    make_net().fit(*blobs)
+
+
+# ------------------------------------------------------------------------------------ threads
+def test_threads(make_net: Make) -> None:
+    """While one thread trains, others may predict; everything else says why it may not."""
+    x = np.random.default_rng(0).normal(size=(2000, 20)).astype("float32")
+    y = np.arange(2000) % 3
+    net = make_net(layers=[dr.Dense(64, "relu"), dr.Dense(3)])
+    net.build(20)
+    trainer = threading.Thread(target=lambda: net.fit(x, y, epochs=60, batch_size=8))
+    trainer.start()
+    refused = 0
+    calls: list[Callable[[], object]] = [
+        lambda: net.fit(x, y),
+        lambda: net.train_on_batch(x, y),
+        lambda: net.set_parameters({}),
+        lambda: net.gradients(x, y),
+        lambda: net.evaluate(x, y),
+        lambda: net.parameters(),
+        lambda: pickle.dumps(net),
+    ]
+    while trainer.is_alive() and refused < 100:
+        assert net.predict(x[:5]).shape == (5, 3)
+        with pytest.raises(RuntimeError, match=r"in the middle of fit\(\) in another thread"):
+            calls[refused % len(calls)]()
+            if not net._gate._trainer:  # it ended just before the call
+                raise RuntimeError("in the middle of fit() in another thread")
+        refused += 1
+    trainer.join()
+    assert refused >= len(calls)
+    for call in calls:
+        call()
+
+
+def test_readers_do_not_disturb_each_other(make_net: Make, blobs: Data) -> None:
+    net = make_net()
+    net.fit(*blobs)
+    expected = net.evaluate(*blobs)
+    failures: list[object] = []
+
+    def read() -> None:
+        for _ in range(50):
+            if net.evaluate(*blobs) != expected or not net.parameters():
+                failures.append("differs")
+
+    threads = [threading.Thread(target=read) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+
+
+def test_labels_changed_by_another_thread(make_net: Make) -> None:
+    """Labels that another thread pushes out of range meanwhile: an error or a whole fit."""
+    x, y = make_blobs(2000)
+    stop = threading.Event()
+
+    def spoil() -> None:
+        while not stop.is_set():
+            y[1000] = 2**40
+            y[1000] = 0
+
+    thread = threading.Thread(target=spoil)
+    thread.start()
+    try:
+        net = make_net()
+        for _ in range(30):
+            try:
+                net.fit(x, y, batch_size=100)
+            except ValueError as error:
+                assert "label 1099511627776 at row 1000" in str(error)
+    finally:
+        stop.set()
+        thread.join()
