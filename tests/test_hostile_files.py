@@ -259,12 +259,11 @@ def test_arrays_may_not_overlap(saved: tuple[dr.Network, Path]) -> None:
     header, payload = split(path.read_bytes())
     entries = [entry for name, entry in header.items() if name != "__metadata__"]
     entries.sort(key=lambda entry: entry["data_offsets"])
-    for before, entry in zip(entries, entries[1:], strict=False):
-        if before["shape"] == entry["shape"]:
-            size = before["data_offsets"][1] - before["data_offsets"][0]
-            for later in entries[entries.index(entry) :]:
-                later["data_offsets"] = [offset - size for offset in later["data_offsets"]]
-            break
+    sizes = [entry["data_offsets"][1] - entry["data_offsets"][0] for entry in entries]
+    number = next(i for i in range(1, len(sizes)) if sizes[i] <= sizes[i - 1])
+    size = sizes[number]
+    for entry in entries[number:]:
+        entry["data_offsets"] = [offset - size for offset in entry["data_offsets"]]
     path.write_bytes(join(header, payload[:-size]))
     with pytest.raises(dr.ModelFileError, match="begins at"):
         dr.load(path, backend=net.backend)

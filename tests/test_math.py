@@ -20,8 +20,14 @@ ISAS = [name for name, supported in dr.config()["isas"].items() if supported]
 PRECISE = np.finfo(np.longdouble).nmant >= 63
 precise = pytest.mark.skipif(not PRECISE, reason="long double has no more bits than double")
 # What is promised, in ulp; the largest error of all float32 numbers is just below each.
-BOUNDS = {"sigmoid": 2.5, "tanh": 2.5, "softmax": 2.5, "exp": 1.1, "log": 1.0, "log1p of exp": 2.0}
+BOUNDS = {"sigmoid": 2.0, "tanh": 2.0, "softmax": 2.5, "exp": 1.0, "log": 1.0, "log1p of exp": 2.0}
 Function = Callable[[np.ndarray], np.ndarray]
+
+
+def bound(name: str) -> float:
+    """In ulp; half an ulp more where there is no FMA to see the remainder of a division."""
+    return BOUNDS[name] + (0.0 if dr.config()["same_bits"] else 0.5)
+
 
 
 @pytest.fixture(params=ISAS)
@@ -125,7 +131,7 @@ def test_float32(isa, name):
     function, exact, domain = SMOOTH[name]
     found = max(worst(function, exact, domain(x)) for x in all_float32(4093))
     print(f"\n{name} f32 {isa}: {found:.3f} ulp")
-    assert found <= BOUNDS[name]
+    assert found <= bound(name)
 
 
 @each
@@ -137,7 +143,7 @@ def test_float32_where_it_bends(isa, name):
     x = np.concatenate([bits, bits | np.uint32(1 << 31)]).view(np.float32)
     found = worst(function, exact, domain(x))
     print(f"\n{name} f32 {isa}, 2^-10 .. 128: {found:.3f} ulp")
-    assert found <= BOUNDS[name]
+    assert found <= bound(name)
 
 
 @pytest.mark.slow
@@ -146,7 +152,7 @@ def test_every_float32(name):
     function, exact, domain = SMOOTH[name]
     found = max(worst(function, exact, domain(x)) for x in all_float32(1))
     print(f"\n{name} f32, all of them: {found:.4f} ulp")
-    assert found <= BOUNDS[name]
+    assert found <= bound(name)
 
 
 @precise
@@ -155,7 +161,7 @@ def test_float64(isa, name):
     function, exact, domain = SMOOTH[name]
     found = worst(function, exact, domain(float64_sample()))
     print(f"\n{name} f64 {isa}: {found:.3f} ulp")
-    assert found <= BOUNDS[name]
+    assert found <= bound(name)
 
 
 def test_exp_alone(isa, dtype):
@@ -169,7 +175,7 @@ def test_exp_alone(isa, dtype):
     subnormal = (results > 0) & (results < np.finfo(dtype).tiny)
     assert subnormal.sum() > 1000 and (results == 0).any(), "the test would see no subnormals"
     print(f"\nexp alone {dtype} {isa}: {found:.3f} ulp")
-    assert found <= BOUNDS["exp"]
+    assert found <= bound("exp")
 
 
 def _nothing_to_add(n: int, dtype: str) -> np.ndarray:
@@ -185,7 +191,7 @@ def test_log_of_whole_numbers(isa, dtype):
     exact = np.log(n.astype(np.float64 if dtype == "float32" else np.longdouble))
     found = float(ulps(got, exact).max())
     print(f"\nlog of whole numbers {dtype} {isa}: {found:.3f} ulp")
-    assert found <= BOUNDS["log"]
+    assert found <= bound("log")
 
 
 def test_log_between_one_and_two(isa, dtype):
@@ -199,7 +205,7 @@ def test_log_between_one_and_two(isa, dtype):
     candidates = [ulps(got, np.log((total + k * step).astype(wide))) for k in (-1, 0, 1)]
     found = float(np.min(candidates, axis=0).max())
     print(f"\nlog between 1 and 2 {dtype} {isa}: {found:.3f} ulp")
-    assert found <= BOUNDS["log"]
+    assert found <= bound("log")
 
 
 def test_log1p_of_exp(isa, dtype):
@@ -211,7 +217,7 @@ def test_log1p_of_exp(isa, dtype):
     exact = np.log1p(np.exp(x.astype(np.float64 if dtype == "float32" else np.longdouble)))
     found = float(ulps(got, exact).max())
     print(f"\nlog1p of exp {dtype} {isa}: {found:.3f} ulp")
-    assert found <= BOUNDS["log1p of exp"]
+    assert found <= bound("log1p of exp")
 
 
 @each

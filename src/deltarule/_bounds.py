@@ -65,6 +65,11 @@ def _flat_share(errors: Array) -> Array:
     return np.broadcast_to(errors.max(axis=-1, keepdims=True), errors.shape)
 
 
+def _plus(errors: Array, least: float) -> Array:
+    bound: Array = errors + least
+    return bound
+
+
 # ------------------------------------------------------------------------------------------ dense
 def product(p: Precision, a: Near, b: Near, start: Near | None = None) -> Array:
     """Of a b + start, where start (n_out,) may be missing: k + 1 terms for an inner size k."""
@@ -74,12 +79,14 @@ def product(p: Precision, a: Near, b: Near, start: Near | None = None) -> Array:
     if start is not None:
         magnitude = magnitude + start.size
         error = error + start.error
-    return error + (k + 2) * (p.eps * magnitude + p.least)
+    bound: Array = error + (k + 2) * (p.eps * magnitude + p.least)
+    return bound
 
 
 def column_sums(p: Precision, dz: Near) -> Array:
     n = len(dz.value)
-    return dz.error.sum(axis=0) + (n + 2) * (p.eps * dz.size.sum(axis=0) + p.least)
+    bound: Array = dz.error.sum(axis=0) + (n + 2) * (p.eps * dz.size.sum(axis=0) + p.least)
+    return bound
 
 
 # ------------------------------------------------------------------------------------ activations
@@ -96,8 +103,7 @@ def _softmax_relative(z: Array) -> Array:
 
 def _softmax_change(z: Near, y: Array) -> Array:
     """exp(z) changes by a factor of e^error at most, and so does their sum; no result passes 1."""
-    with np.errstate(over="ignore"):
-        return np.minimum(y * np.expm1(2 * _flat_share(z.error)), 1.0)
+    return np.minimum(y * np.expm1(np.minimum(2 * _flat_share(z.error), 700.0)), 1.0)
 
 
 def activation(p: Precision, kind: str, alpha: float, z: Near, y: Array) -> Array:
@@ -127,7 +133,7 @@ def slope(p: Precision, kind: str, alpha: float, y: Near, dy: Near, z: Near | No
         terms = np.sum(dy.size * y.size, axis=-1, keepdims=True)
         of_s = np.sum(dy.size * y.error + dy.error * np.abs(y.value), axis=-1, keepdims=True)
         change = y.error * (dy.size + terms) + np.abs(y.value) * (dy.error + of_s)
-        return change + p.eps * (n + _ROUNDINGS) * y.size * (dy.size + terms) + p.tiny
+        return _plus(change + p.eps * (n + _ROUNDINGS) * y.size * (dy.size + terms), p.tiny)
     if kind == "sigmoid":  # y (1 - y); 1 - y rounds relative to itself
         derivative = np.abs(y.value * (1 - y.value))
         change, rounding = y.error + y.error**2, y.size
@@ -135,7 +141,7 @@ def slope(p: Precision, kind: str, alpha: float, y: Near, dy: Near, z: Near | No
         derivative = np.abs(1 - y.value**2)
         change, rounding = 2 * np.abs(y.value) * y.error + y.error**2, np.ones_like(y.value)
     error = dy.error * derivative + dy.size * (change + p.eps * _ROUNDINGS * rounding)
-    return error + p.tiny
+    return _plus(error, p.tiny)
 
 
 # ----------------------------------------------------------------------------------------- losses
@@ -145,11 +151,11 @@ def loss_rows(p: Precision, kind: str, y: Near, t: Array) -> Array:
     if kind == "mse":
         d = np.abs(y.value - t)
         terms = (2 * d + y.error) * y.error + p.eps * (n + _ROUNDINGS) * (d + y.error) ** 2
-        return terms.mean(axis=1) + p.least
+        return _plus(terms.mean(axis=1), p.least)
     if kind == "binary_cross_entropy":  # its derivative is sigmoid(y) - t, at most 1 in magnitude
         size = y.size * (1 + np.abs(t)) + np.log1p(np.exp(-np.abs(y.value)))
         terms = y.error + p.eps * (n + 2 * _ROUNDINGS) * size
-        return terms.mean(axis=1) + p.least
+        return _plus(terms.mean(axis=1), p.least)
     # sum_j t_j (log_sum - shifted_j); the logarithm makes relative errors of the sum absolute
     shifted = np.abs(y.value - y.value.max(axis=1, keepdims=True))
     log_sum = np.log(np.exp(-shifted).sum(axis=1, keepdims=True))
@@ -157,9 +163,9 @@ def loss_rows(p: Precision, kind: str, y: Near, t: Array) -> Array:
     each = 2 * _flat_share(y.error) + p.eps * (relative + _ROUNDINGS * log_sum + 2 * shifted)
     if t.ndim == 1:
         each += p.eps * (log_sum + shifted)
-        return each[np.arange(len(t)), t] + p.least
+        return _plus(each[np.arange(len(t)), t], p.least)
     each += p.eps * (n + _ROUNDINGS) * (log_sum + shifted)
-    return np.sum(t * each, axis=1) + p.least
+    return _plus(np.sum(t * each, axis=1), p.least)
 
 
 def loss_gradient(p: Precision, kind: str, y: Near, t: Array, share: Array) -> Array:

@@ -124,8 +124,10 @@ class _Loss:
         if not bias:
             largest = np.abs(self.plain.steps[first].x).max(axis=0)
             reach = np.where(largest > 1e-100, largest, 1.0)[chosen // n_out]
+        flat = np.ravel(self.plain.steps[first].b if bias else self.plain.steps[first].w)
+        least = 2.0**-30 * np.abs(flat[chosen])  # less would be lost on the element itself
         for length in LENGTHS:
-            steps = length / reach
+            steps = np.maximum(length / reach, least)
             parts = [
                 self.differences(first, bias, chosen[i : i + CHUNK], steps[i : i + CHUNK])
                 for i in range(0, len(chosen), CHUNK)

@@ -99,14 +99,17 @@ def _check_backward(graph: Graph, step: Step, gradients: dict[str, Array]) -> li
         compared.append((f"{name}.bias gradient", gradients[f"{name}.bias"], db, error))
     error = _bounds.product(p, near, transposed[1])
     compared.append((f"{name}.error at the input", step.dx, dx, error))
-    checks = [within(place, COMPARED, *rest, graph.dtype) for place, *rest in compared]
+    checks = [
+        within(place, COMPARED, got, expected, bound, graph.dtype)
+        for place, got, expected, bound in compared
+    ]
     return checks + _check_flush(graph, step)
 
 
 # ------------------------------------------------------------------------------- what is vanishing
 def _to_tiny(values: Array, p: Precision) -> int:
     """The power of 2 that brings about half of the values below the threshold."""
-    sizes = np.abs(values[values != 0]).astype(np.float64)
+    sizes = np.abs(values[(values != 0) & np.isfinite(values)]).astype(np.float64)
     return round(np.log2(p.tiny) - np.log2(np.median(sizes))) if sizes.size else 0
 
 

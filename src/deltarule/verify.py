@@ -213,7 +213,7 @@ def _check_bits(state: State, layers: Pass, fast: _Results, data: Data) -> list[
         for name, arrays in got.items():
             expected = np.stack([slot[name] for slot in slots])
             pairs.append((f"{name} after {what}", arrays, expected))
-    checks = [same_bits(place, LAYERS, *pair, graph.dtype) for place, *pair in pairs]
+    checks = [same_bits(place, LAYERS, got, other, graph.dtype) for place, got, other in pairs]
     checks.append(same_bits("loss", LAYERS, fast.loss, layers.loss, "float64"))
     # the mean of a batch times its weight is its sum but for two roundings
     slack = 4 * float(np.finfo(float).eps) * np.abs(sums)
@@ -239,7 +239,9 @@ def _check_values(dtype: str, near: _Propagated, fast: _Results, slow: _Results)
             error = np.stack([slot[name].error for slot in slots])
             compared.append((f"{name} after {what}", got[name], arrays, error))
     compared.append((f"{SUMS} of an epoch", fast.epoch_sums, slow.epoch_sums, near.sums.error))
-    return [within(place, REFERENCE, *rest, dtype) for place, *rest in compared]
+    return [
+        within(place, REFERENCE, got, other, error, dtype) for place, got, other, error in compared
+    ]
 
 
 def _check_own(
