@@ -37,6 +37,7 @@ int dr_threads_limit(void) {
     return limit < available ? limit : available;
 }
 #else
+static int cores(void) { return 1; }
 int dr_has_openmp(void) { return 0; }
 int dr_threads_limit(void) { return 1; }
 #endif
@@ -100,6 +101,11 @@ static inline void relax(void) {
 #endif
 }
 
+void dr_barrier_open(dr_barrier *barrier, int team) {
+    atomic_store(&barrier->arrived, 0);
+    barrier->spins = team > 1 && team <= cores() ? 2000 : 0;
+}
+
 void dr_barrier_wait(dr_barrier *barrier, int team) {
     if (team == 1) return;
     const int round = atomic_load_explicit(&barrier->round, memory_order_acquire);
@@ -109,7 +115,7 @@ void dr_barrier_wait(dr_barrier *barrier, int team) {
         return;
     }
     for (int spins = 0; atomic_load_explicit(&barrier->round, memory_order_acquire) == round;) {
-        if (++spins < 2000)
+        if (spins++ < barrier->spins)
             relax();
         else
             sched_yield();

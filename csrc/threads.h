@@ -18,9 +18,11 @@ dr_status dr_parallel_run(int threads, dr_task task, void *context);
 
 typedef struct {
     atomic_int arrived, round;
+    int spins;                  /* before a waiting thread yields its core */
 } dr_barrier;
 
-/* Spins briefly, then yields, so that more threads than cores still get on. */
+/* For a team about to start; as many threads as cores or fewer spin for some 20 us. */
+void dr_barrier_open(dr_barrier *barrier, int team);
 void dr_barrier_wait(dr_barrier *barrier, int team);
 
 /* The share [begin, end) of `count` things that is thread's. */

@@ -31,21 +31,20 @@ typedef struct {
     double now;                 /* at that look */
 } cursor;
 
-static int look(cursor *c) {
+/* Thread 0 looks at the clock, and polls when it is time. */
+static void look(cursor *c) {
+    dr_run *run = c->run;
     c->work = 0;
     c->now = dr_now();
-    return 1;
+    if (c->now < run->next_poll || !run->poll) return;
+    run->next_poll = c->now + POLL_EVERY;
+    if (run->poll(run->poll_context)) atomic_store(&run->aborted, 1);
 }
 
 static int tick(dr_watch *watch, double multiply_adds) {
     cursor *c = (cursor *)watch;
-    dr_run *run = c->run;
-    if (c->thread == 0 && (c->work += multiply_adds) >= WORK_PER_LOOK && look(c) &&
-        c->now >= run->next_poll && run->poll) {
-        run->next_poll = c->now + POLL_EVERY;
-        if (run->poll(run->poll_context)) atomic_store(&run->aborted, 1);
-    }
-    return atomic_load_explicit(&run->aborted, memory_order_relaxed);
+    if (c->thread == 0 && (c->work += multiply_adds) >= WORK_PER_LOOK) look(c);
+    return atomic_load_explicit(&c->run->aborted, memory_order_relaxed);
 }
 
 /* -- tasks by rows: rows [row, row + m) of the batch ------------------------------------------- */
@@ -86,8 +85,10 @@ static void backward(cursor *c, const dr_node *node, size_t row, size_t m) {
     const dr_run *run = c->run;
     const dr_plan *plan = run->plan;
     const dr_matrix y = run->values[node->target], dy = run->errors[node->target];
-    run->kernels->activation_backward[node->activation](node->alpha, m, node->n_out, row, y.stride,
-                                                        y.data, y.data, dy.data, dy.data);
+    if (node->activation != DR_IDENTITY || node->target != plan->n_buffers - 1) /* loss has flushed */
+        run->kernels->activation_backward[node->activation](node->alpha, m, node->n_out, row,
+                                                            y.stride, y.data, y.data, dy.data,
+                                                            dy.data);
     if (node->input_error)
         dr_dense_product(plan->dtype, run->kernels, m, row, node->n_out, dy,
                          dr_shadow_matrix(plan, node), node->first_writer ? DR_FROM_ZERO : DR_FROM_C,
@@ -204,8 +205,8 @@ static void begin_batch(cursor *c) {
         c->coefficients = dr_optimizer_coefficients(plan->optimizer, plan->hyper, c->step + 1);
 }
 
-/* By thread 0, while the others cannot look: what the batch adds to the position, and whether it
- * was the last one of this call. */
+/* By thread 0, before the batch's last barrier: what the batch adds to the position, and whether it
+ * was the last one of this call. A poll that says stop here finds the batch whole. */
 static void end_batch(cursor *c) {
     dr_run *run = c->run;
     const dr_plan *plan = run->plan;
@@ -266,8 +267,9 @@ dr_status dr_plan_run(dr_run *run, double budget, dr_poll poll, void *context) {
     run->first_batch = run->position.batch;
     run->first_step = plan->step;
     atomic_store(&run->aborted, 0);
-    atomic_store(&run->barrier.arrived, 0);
-    const dr_status status = dr_parallel_run(dr_threads_for(work, run->capacity), run_batches, run);
+    const int threads = dr_threads_for(work, run->capacity);
+    dr_barrier_open(&run->barrier, threads);
+    const dr_status status = dr_parallel_run(threads, run_batches, run);
     if (status != DR_OK) return status;
     return atomic_load(&run->aborted) ? DR_ABORTED : DR_OK;
 }

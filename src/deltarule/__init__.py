@@ -8,6 +8,7 @@ from .layers import Dense, Layer
 from .network import Network
 from .optimizers import SGD, Adam
 from .serialization import load
+from .verify import verify
 
 __version__ = "0.1.0"
 
@@ -33,4 +34,5 @@ __all__ = [
     "reference",
     "set_isa",
     "set_num_threads",
+    "verify",
 ]

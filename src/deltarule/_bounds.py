@@ -75,7 +75,11 @@ def product(p: Precision, a: Near, b: Near, start: Near | None = None) -> Array:
     """Of a b + start, where start (n_out,) may be missing: k + 1 terms for an inner size k."""
     k = a.value.shape[1]
     magnitude = a.size @ b.size
-    error = a.error @ b.size + np.abs(a.value) @ b.error
+    error = np.zeros_like(magnitude)
+    if a.error.any():
+        error = error + a.error @ b.size
+    if b.error.any():
+        error = error + np.abs(a.value) @ b.error
     if start is not None:
         magnitude = magnitude + start.size
         error = error + start.error

@@ -1,6 +1,7 @@
 """The table of ``deltarule compare``, at most 100 columns wide, piece by piece."""
 
 import math
+import os
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,15 +12,21 @@ if TYPE_CHECKING:
 _WIDTH = 98
 _NAME = 28
 _SLOWER = "<"
+_BUSY = 0.3  # of the cores: above this the table warns
 
 
-def head(config: Mapping[str, Any]) -> str:
-    """What runs, and the names of the columns."""
+def head(config: Mapping[str, Any], load: float | None) -> str:
+    """What runs, a warning where much else runs too, and the names of the columns."""
     threads = config["threads"]
     title = (
         f"deltarule {config['deltarule']}, {config['isa']}, {threads} thread"
         f"{'' if threads == 1 else 's'}; numpy {config['numpy']}; Python {config['python']}"
     )
+    if load is not None and load > _BUSY * (os.cpu_count() or 1):
+        title += (
+            f"\nOTHER PROGRAMS ARE RUNNING (load {load:.1f}): the times are not to be relied on, "
+            "the reference's\nof products least of all."
+        )
     columns = f"{'ulp':>6}{'reference':>11}{'fast':>9}{'ratio':>7}  "
     return "\n".join(
         [title, "", f"{'':{_NAME}}{'float32':^35}{'float64':^35}".rstrip(),
@@ -71,8 +78,8 @@ def foot(rows: Sequence["Measurement"], truth: Mapping[str, str]) -> str:
     slower = sum(m.ratio < 1 for m in rows)
     wide = ", ".join(f"{wide} for {dtype}" for dtype, wide in truth.items())
     parts = [
-        f"reference and fast: the time of one call. ratio: reference / fast. {_SLOWER} marks where "
-        f"fast is slower: {slower} of {len(rows)}.",
+        "reference, fast: the time of one call. ratio: reference / fast. "
+        f"{_SLOWER} marks where fast is slower: {slower} of {len(rows)}.",
         "ulp: the largest error of a fast result, in ulp (spacing of floating-point numbers), "
         f"against the reference computed in a wider type ({wide}).",
         "An ulp is taken at the true value; of dense products at the sum of |a||b|; of activation_"

@@ -56,7 +56,7 @@ svg text.name.first { fill: var(--first); } svg text.name.second { fill: var(--s
 .dot.first, .fill.first { fill: var(--first); } .dot.second, .fill.second { fill: var(--second); }
 .fill.other { fill: var(--other); } .cell { fill: var(--cell); } .ink { fill: var(--ink); }
 .matrix { max-width: 460px; margin: 0 auto; }
-.digits { display: grid; gap: 12px; grid-template-columns: repeat(auto-fill, minmax(132px, 1fr)); }
+.digits { display: grid; gap: 12px; grid-template-columns: repeat(auto-fill, minmax(112px, 1fr)); }
 .digits .card { padding: 12px; }
 .digits p { margin: 8px 0 6px; font-size: .9rem; line-height: 1.3; }
 .digits .wrong { border-color: var(--second); }

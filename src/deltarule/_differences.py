@@ -32,6 +32,7 @@ CHUNK = 10  # of them at a time: four variants of each share one pass over the l
 LENGTHS = (2.0**-13, 2.0**-17, 2.0**-21)
 TOLERANCE = 1e-6  # of the norm of the gradient
 CURVED = 1e-4
+DEVIATIONS = 4  # of the rounding errors of the loss, which would be so large once in 10^4 times
 
 
 class _Sample(NamedTuple):
@@ -51,22 +52,25 @@ class _Loss:
         self.noise = self._noise()
 
     def _noise(self) -> float:
-        """A bound on the rounding error of the loss, to first order: what each operation rounds
-        off, times the derivative of the loss there."""
+        """What rounding may change in the loss: what each operation rounds off, times the
+        derivative of the loss there. The errors are many and of either sign: a sum of k terms is
+        off by sqrt(k) rather than k of them, and all together by the root of the sum of squares
+        (Higham and Mary, "A New Approach to Probabilistic Rounding Error Analysis", 2019)."""
         p, plain, data = _bounds.precision("float64"), self.plain, self.data
-        noise = 0.0
+        squares = 0.0
         for step in plain.steps:
             assert step.dy is not None and step.dz is not None
             start = None if step.b is None else exact(step.b)
             z = exact(reference.dense_forward(step.x, step.w, step.b))
             of_z = _bounds.product(p, exact(step.x), exact(step.w), start)
+            of_z /= np.sqrt(step.x.shape[1])
             of_y = _bounds.activation(p, step.kind, step.node.alpha, z, step.y)
-            noise += float(np.sum(np.abs(step.dz) * of_z) + np.sum(np.abs(step.dy) * of_y))
+            squares += float(np.sum((step.dz * of_z) ** 2) + np.sum((step.dy * of_y) ** 2))
         weights = data.weights
-        total = float(weights.sum()) or 1.0
+        share = weights / (float(weights.sum()) or 1.0)
         of_rows = _bounds.loss_rows(p, self.graph.loss, exact(plain.y), data.t)
-        noise += float(np.sum(weights * of_rows)) / total
-        return noise + (len(weights) + 4) * p.eps * abs(plain.loss)
+        squares += float(np.sum((share * of_rows) ** 2)) + (p.eps * plain.loss) ** 2
+        return DEVIATIONS * float(np.sqrt(squares))
 
     def after(self, first: int, z: Array) -> tuple[Array, Array]:
         """For z (variants, rows, n), what node number `first` has before its activation, of several
@@ -124,7 +128,8 @@ class _Loss:
         if not bias:
             largest = np.abs(self.plain.steps[first].x).max(axis=0)
             reach = np.where(largest > 1e-100, largest, 1.0)[chosen // n_out]
-        flat = np.ravel(self.plain.steps[first].b if bias else self.plain.steps[first].w)
+        node = self.graph.nodes[first]
+        flat = self.values[f"{node.name}.bias" if bias else f"{node.name}.weight"].reshape(-1)
         least = 2.0**-30 * np.abs(flat[chosen])  # less would be lost on the element itself
         for length in LENGTHS:
             steps = np.maximum(length / reach, least)

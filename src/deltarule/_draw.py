@@ -61,7 +61,7 @@ def curves(
     """
     pen = pen or pen_for(sys.stdout)
     values = [v for vs in series.values() for v in vs if math.isfinite(v) and (v > 0 or not log)]
-    low, high = (min(values), max(values)) if values else (0.0, 1.0)
+    low, high = (min(values), max(values)) if values else (1.0, 1.0)
 
     def level(value: float) -> float:
         """0 at the bottom, 1 at the top."""

@@ -22,6 +22,8 @@ Array = npt.NDArray[Any]
 Hyper = tuple[float, ...]
 Slots = tuple[dict[str, Array], ...]  # by slot: values first, then optimizer state
 
+EPOCH = 1  # the number of the epoch that is compared; the order of its rows depends on it
+
 
 class Data(NamedTuple):
     """Rows as the engines take them."""
@@ -202,6 +204,7 @@ class Bounded(NamedTuple):
     """A pass of the reference in float64 with bounds on the error of another computation of it.
     sums: of w l, w and w hit."""
 
+    plain: Pass
     output: Near
     loss: Near
     sums: Near
@@ -245,7 +248,7 @@ def bounded_run(p: Precision, graph: Graph, values: dict[str, Near], data: Data)
     )
     error = _bounds.loss_gradient(p, graph.loss, y, data.t, share)
     gradients = _bounded_backward(p, plain, values, nears, zs, Near(plain.loss_gradient, error))
-    return Bounded(output, loss, sums, gradients)
+    return Bounded(plain, output, loss, sums, gradients)
 
 
 def _bounded_backward(
@@ -317,9 +320,15 @@ def bounded_update(
     return new
 
 
-def batches(n: int, size: int, seed: int, epoch: int) -> list[Array]:
-    """The rows of each batch of a shuffled epoch, the last one short where size does not divide."""
-    order = reference.random_permutation(n, seed=seed, purpose="shuffle", step=epoch)
+def batch_size(n: int) -> int:
+    """Of an epoch of two batches, the second one smaller where there are three rows or more."""
+    return (2 * n + 2) // 3 if n > 2 else 1
+
+
+def batches(functions: ModuleType, n: int, seed: int) -> list[Array]:
+    """The rows of each batch of that epoch, shuffled."""
+    order = functions.random_permutation(n, seed=seed, purpose="shuffle", step=EPOCH)
+    size = batch_size(n)
     return [order[first : first + size] for first in range(0, n, size)]
 
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from . import _bounds, _layerwise, ops, reference
 from ._bounds import Near, Precision, exact
 from ._graph import Graph
-from ._layerwise import Data, Pass, State, Step
+from ._layerwise import EPOCH, Data, Pass, State, Step
 from ._report import Check, within
 
 Array = npt.NDArray[Any]
@@ -31,6 +31,11 @@ def check_operations(state: State, layers: Pass, data: Data) -> list[Check]:
         checks += _check_backward(state.graph, step, layers.gradients)
     for name, g in layers.gradients.items():
         checks += _check_step(state, name, g)
+    fast, slow = (
+        functions.random_permutation(len(data.x), seed=state.seed, purpose="shuffle", step=EPOCH)
+        for functions in (ops, reference)
+    )
+    checks.append(within("order of an epoch", COMPARED, fast, slow, 0, "float64"))
     return checks
 
 

@@ -1,7 +1,5 @@
 """``deltarule predict``: run a saved network over a file of samples."""
 
-import sys
-
 import numpy as np
 
 import deltarule as dr
@@ -44,7 +42,8 @@ def run(
     if labels:
         result = classes(net, result)
     if output is None:
-        sys.stdout.writelines(to_csv(result))
+        for text in to_csv(result):
+            print(text, end="")
     else:
         write_table(output, result)
 

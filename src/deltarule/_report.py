@@ -57,12 +57,14 @@ class Report:
 
     @property
     def worst(self) -> Check:
-        """Where to look: the largest error in units of its bound. If there are failures, the
-        largest of the first kind of comparison that fails; they are in the order of what builds
-        on what, so that one is the closest to the cause."""
-        failed = [check for check in self.checks if not check.ok]
-        first = [check for check in failed if check.compared == failed[0].compared]
-        return max(first or self.checks, key=lambda check: check.error)
+        """Where to look: the largest error in units of its bound or, if there are failures, the
+        first one. Comparisons are in the order in which results build on each other (single
+        operations before whole networks, forward before backward), so that one is the closest to
+        the cause."""
+        for check in self.checks:
+            if not check.ok:
+                return check
+        return max(self.checks, key=lambda check: check.error)
 
     def __str__(self) -> str:
         width = max(80, min(shutil.get_terminal_size().columns, 110))

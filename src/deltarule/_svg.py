@@ -145,11 +145,13 @@ def digit(pixels: Array, label: str) -> str:
     """A square image, pixels in [0, 1]; paper is left out."""
     side = math.isqrt(pixels.size)
     parts = [
-        f'<rect x="{i % side}" y="{i // side}" width="1.02" height="1.02" fill-opacity="{v:.2f}"/>'
+        f'<rect x="{i % side}" y="{i // side}" width="1" height="1" fill-opacity="{v:.2f}"/>'
         for i, v in enumerate(pixels.tolist())
         if v > 0
     ]
-    return _svg(side, side, label, [f'<g class="ink">{"".join(parts)}</g>'])
+    return _svg(
+        side, side, label, [f'<g class="ink" shape-rendering="crispEdges">{"".join(parts)}</g>']
+    )
 
 
 def percentages(shares: Sequence[float], answer: int, true: int, label: str) -> str:

@@ -104,7 +104,9 @@ def _choose(path: str, key: str | None, names: list[str]) -> str:
 def _read_text(path: str) -> str:
     try:
         if path == STANDARD_INPUT:
-            return sys.stdin.read()
+            if sys.stdin is None:
+                raise ValueError("standard input: it is closed")
+            return sys.stdin.read().removeprefix("\ufeff")
         with open(path, encoding="utf-8-sig") as file:
             return file.read()
     except UnicodeDecodeError as error:

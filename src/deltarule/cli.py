@@ -213,7 +213,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if getattr(parsed, "threads", None) is not None:
             dr.set_num_threads(parsed.threads)
         action(parsed)
-        sys.stdout.flush()  # here, where a closed pipe can still be caught
+        if sys.stdout is not None:  # as it is where the shell has closed it
+            sys.stdout.flush()  # here, where a closed pipe can still be caught
     except KeyboardInterrupt:
         print("deltarule: interrupted", file=sys.stderr)
         return INTERRUPTED

@@ -23,6 +23,9 @@ float64: both backends promise the same bits there, so anything but 0 is a bug.
 **Time.** The median over windows of a few milliseconds, in which fast and reference take turns, of
 the time of one call, checks and the allocation of results included, after warming up. The ratio is
 the reference's time by the fast one's: below 1 the fast one is slower, and the table marks it.
+Other programs distort both, and numpy's products most: on two cores that a third process shared, a
+product of 256 x 256 x 256 by its BLAS took 24 ms in place of 0.16. So the load at the start is
+reported, and the table warns of it.
 
 **Network.** One network trained by both backends from the same first weights: the median time of
 ``fit`` and the largest absolute difference between weights (and biases) at the end.
@@ -33,6 +36,7 @@ The JSON document is an object with
 schema         "deltarule.compare/1"; the number changes when a name or a meaning does
 config         what :func:`deltarule.config` returns
 quick          whether sizes and times were cut for a test
+load           the number of processes that wanted to run in the minute before, null on Windows
 truth          {"float32": type, "float64": type}: the type of the true values
 operations     a list of {"operation", "variant" (or null), "size", "dtype", "error_ulp" (null where
                a result was not a number and should have been), "reference_seconds",
@@ -45,6 +49,7 @@ networks       a list of {"dtype", "layers", "samples", "epochs", "batch_size",
 import dataclasses
 import json
 import math
+import os
 import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -232,14 +237,15 @@ def run(*, quick: bool = False, as_json: bool = False) -> None:
     quick: small arrays and short times, for a test that only asks whether it works.
     """
     effort = QUICK if quick else FULL
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     if as_json:
         rows = [m for row in measurements(effort) for m in row if m is not None]
-        document = _document(effort, rows, [train(dtype, effort) for dtype in DTYPES])
+        document = _document(effort, load, rows, [train(dtype, effort) for dtype in DTYPES])
         print(json.dumps(document, indent=1, allow_nan=False))
         return
     from . import _compare_table as table  # not needed for JSON
 
-    print(table.head(dr.config()), flush=True)
+    print(table.head(dr.config(), load), flush=True)
     rows = []
     for row in measurements(effort):
         print(table.row(row, rows), flush=True)
@@ -255,7 +261,9 @@ def _truth() -> dict[str, str]:
     return {d: name if name == "float64" else "longdouble" for d, name in names.items()}
 
 
-def _document(effort: Effort, rows: list[Measurement], networks: list[Training]) -> dict[str, Any]:
+def _document(
+    effort: Effort, load: float | None, rows: list[Measurement], networks: list[Training]
+) -> dict[str, Any]:
     operations = []
     for m in rows:
         values = dataclasses.asdict(m) | {"variant": m.variant or None, "ratio": m.ratio}
@@ -266,6 +274,7 @@ def _document(effort: Effort, rows: list[Measurement], networks: list[Training])
         "schema": SCHEMA,
         "config": dr.config(),
         "quick": effort.quick,
+        "load": load,
         "truth": _truth(),
         "operations": operations,
         "networks": [dataclasses.asdict(t) | {"ratio": t.ratio} for t in networks],

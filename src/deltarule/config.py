@@ -97,7 +97,7 @@ def _from_environment() -> None:
         if number:
             set_num_threads(int(number), exact=exact == "1")
     except ValueError as error:
-        raise ImportError(f"environment variable {variable}: {error}") from None
+        raise ImportError(f"environment variable {variable}: {error}", name=__package__) from None
 
 
 _from_environment()

@@ -1,11 +1,6 @@
 """Initialisers of weights and biases: a name such as "he_uniform", or an object.
 
-With fans n_in and n_out, the uniform ones draw from [-limit, limit), the normal ones with the
-standard deviation std:
-
-    glorot   limit = sqrt(6 / (n_in + n_out))   std = sqrt(2 / (n_in + n_out))   Glorot, Bengio 2010
-    he       limit = sqrt(6 / n_in)             std = sqrt(2 / n_in)             He et al. 2015
-    lecun    limit = sqrt(3 / n_in)             std = sqrt(1 / n_in)             LeCun et al. 1998
+n_in and n_out are the sizes of the weights that are drawn, or that the biases belong to.
 """
 
 from __future__ import annotations
@@ -23,36 +18,50 @@ class Initializer(Spec):
 
 @dataclass(frozen=True, repr=False)
 class Zeros(Initializer):
+    """All zero."""
+
     kind: ClassVar[str] = "zeros"
 
 
 @dataclass(frozen=True, repr=False)
 class GlorotUniform(Initializer):
+    """Uniform in +-sqrt(6 / (n_in + n_out)) (Glorot and Bengio, 2010)."""
+
     kind: ClassVar[str] = "glorot_uniform"
 
 
 @dataclass(frozen=True, repr=False)
 class GlorotNormal(Initializer):
+    """Normal with variance 2 / (n_in + n_out) (Glorot and Bengio, 2010)."""
+
     kind: ClassVar[str] = "glorot_normal"
 
 
 @dataclass(frozen=True, repr=False)
 class HeUniform(Initializer):
+    """Uniform in +-sqrt(6 / n_in), for relu (He et al., 2015)."""
+
     kind: ClassVar[str] = "he_uniform"
 
 
 @dataclass(frozen=True, repr=False)
 class HeNormal(Initializer):
+    """Normal with variance 2 / n_in, for relu (He et al., 2015)."""
+
     kind: ClassVar[str] = "he_normal"
 
 
 @dataclass(frozen=True, repr=False)
 class LecunUniform(Initializer):
+    """Uniform in +-sqrt(3 / n_in) (LeCun et al., 1998)."""
+
     kind: ClassVar[str] = "lecun_uniform"
 
 
 @dataclass(frozen=True, repr=False)
 class LecunNormal(Initializer):
+    """Normal with variance 1 / n_in (LeCun et al., 1998)."""
+
     kind: ClassVar[str] = "lecun_normal"
 
 

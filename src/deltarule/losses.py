@@ -40,7 +40,10 @@ class MSE(Loss):
 
 @dataclass(frozen=True, repr=False)
 class CrossEntropy(Loss):
-    """l = -sum_k t_k log softmax(logits)_k; targets are labels or probabilities."""
+    """l = -sum_k t_k log softmax(logits)_k; targets are labels or probabilities.
+
+    The negative log-likelihood of a softmax (Bridle, 1990).
+    """
 
     kind: ClassVar[str] = "cross_entropy"
     outputs: ClassVar[tuple[str, ...]] = ("softmax", "identity")
@@ -56,7 +59,10 @@ class CrossEntropy(Loss):
 
 @dataclass(frozen=True, repr=False)
 class BinaryCrossEntropy(Loss):
-    """l = mean over the outputs of -(t log p + (1 - t) log(1 - p)), p = sigmoid(logits)."""
+    """l = mean over the outputs of -(t log p + (1 - t) log(1 - p)), p = sigmoid(logits).
+
+    The negative log-likelihood of a sigmoid (Baum and Wilczek, 1988).
+    """
 
     kind: ClassVar[str] = "binary_cross_entropy"
     outputs: ClassVar[tuple[str, ...]] = ("sigmoid", "identity")

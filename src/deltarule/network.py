@@ -72,30 +72,37 @@ class Network:
     # ------------------------------------------------------------------ what it was made from
     @property
     def layers(self) -> tuple[Layer, ...]:
+        """The layers, first to last."""
         return self._layers
 
     @property
     def loss(self) -> Loss:
+        """The loss that training makes small."""
         return self._loss
 
     @property
     def optimizer(self) -> Optimizer:
+        """How a gradient becomes an update."""
         return self._optimizer
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
+        """What is reported beside the loss."""
         return self._metrics
 
     @property
     def dtype(self) -> str:
+        """"float32" or "float64"."""
         return self._dtype.name
 
     @property
     def backend(self) -> str:
+        """"fast" or "reference"."""
         return self._backend
 
     @property
     def seed(self) -> int:
+        """Of the first weights and of the order of the rows."""
         return self._seed
 
     @property
@@ -105,6 +112,7 @@ class Network:
 
     @property
     def built(self) -> bool:
+        """Whether there are parameters: after build() or the first fit()."""
         return self._plan is not None
 
     def __repr__(self) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from . import _bounds, _check, _differences, _engine, _layerwise, ops
+from . import _bounds, _check, _differences, _engine, _layerwise, ops, reference
 from ._bounds import Near, exact
 from ._inputs import first_nonfinite
 from ._layerwise import Bounded, Data, NearSlots, Pass, Slots, State
@@ -25,8 +25,6 @@ Array = npt.NDArray[Any]
 LAYERS = "fast plan against layer by layer"
 REFERENCE = "fast plan against reference"
 SUMS = "sums"
-
-_EPOCH = 1  # its number, which the order of the rows depends on
 
 
 def verify(
@@ -56,11 +54,13 @@ def verify(
 
     The bounds follow from the dtype, the lengths of the sums and the magnitudes of their terms
     (Higham, "Accuracy and Stability of Numerical Algorithms", 2002), through all layers where
-    whole networks are compared; central differences have to agree to 1e-6 of the gradient's norm.
+    whole networks are compared; central differences have to agree to 1e-6 of the gradient's norm
+    and what rounding the loss makes of them.
 
     Returns a Report: true where all is well, printable, with the worst place in its last line.
     Raises RuntimeError when the network is not built or is training, ValueError when parameters
-    are nan or infinite, and TypeError or ValueError for the arguments.
+    are nan or infinite or give results that the dtype cannot hold, and TypeError or ValueError for
+    the arguments.
     """
     rows = _check.positive_int("rows", rows)
     with net._gate.training("verify()"):
@@ -91,12 +91,37 @@ def _copy_state(net: Network, plan: _engine.Plan) -> State:
 def _all_checks(backend: str, own: _engine.Plan, state: State, data: Data) -> list[Check]:
     layers = _layerwise.run(ops, state.graph, state.values, data)
     near = _propagate(state, data)
+    _refuse_overflow(layers, near.now.plain, state.graph.dtype)
     return [
         *check_operations(state, layers, data),
         *_check_plan(state, layers, near, data),
         *_check_own(backend, own, layers, near, data),
         *_check_differences(state, data),
     ]
+
+
+def _refuse_overflow(layers: Pass, plain: Pass, dtype: str) -> None:
+    """ValueError where results are infinite because the dtype does not reach that far."""
+    largest = float(np.finfo(dtype).max)
+    steps = list(zip(layers.steps, plain.steps, strict=True))
+    results: list[tuple[str, Array | None, Array | None]] = [
+        (f"the output of layer {fast.node.name}", fast.y, slow.y) for fast, slow in steps
+    ]
+    results += [
+        (f"the error at layer {fast.node.name}", fast.dz, slow.dz) for fast, slow in reversed(steps)
+    ]
+    results += [
+        (f"the gradient of {name}", g, plain.gradients[name])
+        for name, g in layers.gradients.items()
+    ]
+    for what, got, exactly in results:
+        assert got is not None and exactly is not None
+        reached = float(np.max(np.abs(exactly), initial=0, where=~np.isnan(exactly)))
+        if reached > largest and not np.isfinite(got).all():
+            raise ValueError(
+                f"{what} reaches {reached:.2g}, more than {dtype} can hold: the network has "
+                "diverged and there is nothing to compare"
+            )
 
 
 # ------------------------------------------------------------------------------------------ plans
@@ -107,13 +132,6 @@ class _Propagated(NamedTuple):
     updated: NearSlots
     epoch: NearSlots
     sums: Near
-
-
-def _batches(state: State, data: Data) -> tuple[int, list[Array]]:
-    """An epoch of two batches, the second one smaller where there are three rows or more."""
-    n = len(data.x)
-    size = max(1, (2 * n + 2) // 3) if n != 2 else 1
-    return size, _layerwise.batches(n, size, state.seed, _EPOCH)
 
 
 def _propagate(state: State, data: Data) -> _Propagated:
@@ -127,7 +145,7 @@ def _propagate(state: State, data: Data) -> _Propagated:
             p, graph, slots, now.gradients, state.step + 1, state.hyper
         )
     step, sums = state.step, Near(np.zeros(3), np.zeros(3))
-    for chosen in _batches(state, data)[1]:
+    for chosen in _layerwise.batches(reference, len(data.x), state.seed):
         part = exactly.rows(chosen)
         if part.weights.any():
             step += 1
@@ -138,10 +156,9 @@ def _propagate(state: State, data: Data) -> _Propagated:
 
 
 def _train(plan: _engine.Plan, state: State, data: Data) -> tuple[float, ...]:
-    """The epoch of `_batches`, in one go; its sums."""
-    run = plan.train(
-        *data, batch_size=_batches(state, data)[0], shuffle=True, seed=state.seed, epoch=_EPOCH
-    )
+    """The epoch of two batches, in one go; its sums."""
+    size = _layerwise.batch_size(len(data.x))
+    run = plan.train(*data, batch_size=size, shuffle=True, seed=state.seed, epoch=_layerwise.EPOCH)
     while not run.advance(float("inf")):
         pass
     return run.sums
@@ -149,7 +166,7 @@ def _train(plan: _engine.Plan, state: State, data: Data) -> tuple[float, ...]:
 
 def _layerwise_epoch(state: State, data: Data) -> tuple[Slots, Array]:
     slots, step, sums = state.slots, state.step, np.zeros(2)
-    for chosen in _batches(state, data)[1]:
+    for chosen in _layerwise.batches(ops, len(data.x), state.seed):
         part = data.rows(chosen)
         total = float(part.weights.sum())
         if total:
@@ -165,7 +182,7 @@ def _stack(plan: _engine.Plan, name: str) -> Array:
 
 
 class _Results(NamedTuple):
-    """What a plan gives, in the order in which it is compared: (place, array)."""
+    """What a plan gives; parameters with their optimizer state, stacked slot by slot."""
 
     output: Array
     loss: float
@@ -214,7 +231,7 @@ def _check_bits(state: State, layers: Pass, fast: _Results, data: Data) -> list[
             expected = np.stack([slot[name] for slot in slots])
             pairs.append((f"{name} after {what}", arrays, expected))
     checks = [same_bits(place, LAYERS, got, other, graph.dtype) for place, got, other in pairs]
-    checks.append(same_bits("loss", LAYERS, fast.loss, layers.loss, "float64"))
+    checks.insert(1, same_bits("loss", LAYERS, fast.loss, layers.loss, "float64"))
     # the mean of a batch times its weight is its sum but for two roundings
     slack = 4 * float(np.finfo(float).eps) * np.abs(sums)
     place = "sums of an epoch"

@@ -165,7 +165,7 @@ def fingerprint(
 
 # ------------------------------------------------------------------------- processes of their own
 def scene(
-    name: str, *, limit: float = 60, env: dict[str, str] | None = None, **arguments: Any
+    name: str, *, limit: float = 40, env: dict[str, str] | None = None, **arguments: Any
 ) -> Any:
     """What the function `name` of scenes.py returns in a new process, as JSON.
 

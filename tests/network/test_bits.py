@@ -182,6 +182,9 @@ def test_fused_and_unfused(case: Case, dtype: str, group: list[str]) -> None:
 
 
 # ----------------------------------------------------------------------------------- layer by layer
+STEP = 5  # updates made before: how many batches an epoch has seen is another number
+
+
 def layer_by_layer(case: Case, dtype: str, rows: Data) -> tuple[list[Any], list[float]]:
     """The training of `case`, one epoch, with the functions of dr.ops alone; losses by batch."""
     plan = case.plan(dtype)
@@ -194,7 +197,7 @@ def layer_by_layer(case: Case, dtype: str, rows: Data) -> tuple[list[Any], list[
     order = np.arange(case.n)
     if case.shuffle:
         order = dr.ops.random_permutation(case.n, seed=11, purpose="shuffle", step=0)
-    losses, step = [], 0
+    losses, step = [], STEP
     for first in range(0, case.n, case.batch):
         x, t, w = (None if a is None else a[order[first : first + case.batch]] for a in rows)
         values = slots[0]
@@ -232,6 +235,7 @@ def layer_by_layer(case: Case, dtype: str, rows: Data) -> tuple[list[Any], list[
 def test_layer_by_layer(case: Case, dtype: str) -> None:
     rows, plan = case.data(dtype), case.plan(dtype)
     expected, losses = layer_by_layer(case, dtype, rows)
+    plan.step = STEP
     run = plan.train(*rows, seed=11, epoch=0, **case.options)
     before = (0.0, 0.0)
     for loss in losses:
@@ -250,6 +254,7 @@ def test_train_batch_is_a_batch_of_ops(case: Case, dtype: str) -> None:
     one = Case(**{**vars(case), "batch": case.n, "shuffle": False})
     rows, plan = one.data(dtype), one.plan(dtype)
     expected, losses = layer_by_layer(one, dtype, rows)
+    plan.step = STEP
     assert [plan.train_batch(*rows)] == losses
     assert state(plan) == expected
 

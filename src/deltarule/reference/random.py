@@ -159,8 +159,8 @@ def random_bits(
 def random_uniform(n: int, *, seed: int, purpose: str, layer: int = 0, step: int = 0) -> F64:
     """n uniform random numbers in [0, 1), float64 (n,), multiples of 2^-53.
 
-    Element e is ((a >> 5) 2^26 + (b >> 6)) 2^-53 with a, b words 2e, 2e + 1 of random_bits, whose
-    arguments and errors are the same.
+    Element e is ((a >> 5) 2^26 + (b >> 6)) 2^-53 with a, b words 2e, 2e + 1 of random_bits.
+    Arguments and errors as for random_bits.
     """
     return uniforms(*_check.random_arguments(n, 2, seed, purpose, layer, step))
 

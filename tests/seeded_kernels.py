@@ -1,0 +1,153 @@
+"""Bugs in csrc/, and a copy of the source tree to build them in."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from deltarule._operations import COMPARED as OPERATIONS
+from deltarule.verify import LAYERS
+from deltarule.verify import REFERENCE as PLANS
+
+from . import seeded_scenes
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+class Kernel(NamedTuple):
+    """One change to one file of csrc/; `old` occurs there once."""
+
+    scene: str
+    file: str
+    old: str
+    new: str
+    place: str
+    compared: str = OPERATIONS
+
+
+KERNELS = {
+    "products drop the last k": Kernel(
+        "classes", "kernels/dense.inc", "for (; n; n--, p +=", "for (; n > !k; n--, p +=",
+        "output"),
+    "weight gradients drop rows beyond the first block": Kernel(
+        "classes", "ops/dense.c", "for (size_t r = 0; r < m; r += BLOCK)",
+        "for (size_t r = 0; r == 0; r += BLOCK)", "weight gradient"),
+    "bias gradients drop the last row": Kernel(
+        "classes", "kernels/dense.inc", "for (size_t r = 0; r < m; r++)",
+        "for (size_t r = 0; r + 1 < m; r++)", "bias gradient"),
+    "the transposed weights lack a row": Kernel(
+        "classes", "kernels/panels.inc", "whole_rows : 0; i < rows; i++)",
+        "whole_rows : 0; i + 1 < rows; i++)",
+        "error at the input"),
+    "the plan swaps n_in and n_out on the way back": Kernel(
+        "classes", "network/run.c", "row, node->n_out, dy,", "row, node->n_in, dy,",
+        "weight gradient", LAYERS),
+    "the plan forgets the bias": Kernel(
+        "classes", "network/run.c", "DR_FROM_BIAS", "DR_FROM_ZERO", "output", LAYERS),
+    "the slope of sigmoid has a wrong sign": Kernel(
+        "numbers", "kernels/activation.inc", "dy * (y * (vset(1) - y))", "dy * (y * (vset(1) + y))",
+        "0.error before sigmoid"),
+    "the slope of tanh has a wrong sign": Kernel(
+        "numbers", "kernels/activation.inc", "vfma(-y, y, vset(1))", "vfma(y, y, vset(1))",
+        "1.error before tanh"),
+    "relu passes the error on the wrong side": Kernel(
+        "classes", "kernels/activation.inc",
+        "(void)x, (void)alpha;\n    return vselect(vgt(y, vset(0)), dy, vset(0));",
+        "(void)x, (void)alpha;\n    return vselect(vgt(y, vset(0)), vset(0), dy);",
+        "1.error before relu"),
+    "a constant of exp is off": Kernel(
+        "numbers", "kernels/math.inc", "(real)(1.0 / 24)", "(real)(1.0 / 25)", "output"),
+    "tanh saturates too early": Kernel(
+        "numbers", "kernels/math.inc", "(real)20 : (real)40", "(real)2 : (real)4", "1.output"),
+    "weight gradients add to what was there": Kernel(
+        "classes", "ops/dense.c",
+        "const void *from = zeros;\n    size_t from_width = 0;\n    for",
+        "const void *from = g;\n    size_t from_width = width;\n    for", "after a step", LAYERS),
+    "the shadow is not refreshed": Kernel(
+        "classes", "network/run.c", "if (node->input_error) dr_refresh_shadow(",
+        "if (0) dr_refresh_shadow(", "after an epoch", LAYERS),
+    "the gather ignores the order": Kernel(
+        "classes", "network/run.c", "run->data.x, run->order, c->first + row, row,",
+        "run->data.x, NULL, c->first + row, row,", "after an epoch", LAYERS),
+    "labels ignore the order": Kernel(
+        "classes", "kernels/loss.inc", "return a->rows ? (size_t)a->rows[a->first + r]",
+        "return 0 ? (size_t)a->rows[a->first + r]", "after an epoch", LAYERS),
+    "the last batch is a row short": Kernel(
+        "classes", "network/run.c", "c->m = dr_min(run->batch_size, run->data.n - c->first);",
+        "c->m = dr_min(run->batch_size, run->data.n - c->first) - (c->batch > 0);",
+        "an epoch", LAYERS),
+    "velocity has the wrong sign": Kernel(
+        "momentum", "kernels/optimizer.inc", "vfma(momentum, vload(velocity + i), gi)",
+        "vfma(-momentum, vload(velocity + i), gi)", " step"),
+    "weight decay is dropped": Kernel(
+        "classes", "kernels/optimizer.inc", "vec gi = vfma(decay, wi, vload(g + i));",
+        "vec gi = vload(g + i) + wi * (decay - decay);", " step"),
+    "adam does not correct its second mean": Kernel(
+        "numbers", "ops/optimizer.c", "1 / sqrt(1 - power(beta2, step))", "1", " step"),
+    "the gradient of mse is no mean": Kernel(
+        "numbers", "kernels/loss.inc", "vset(row_scale(a, source) / (real)n)",
+        "vset(row_scale(a, source))", "loss gradient"),
+    "too much is flushed": Kernel(
+        "numbers", "simd.h", "vlt(vabs(v), vset(DR_TINY))", "vlt(vabs(v), vset(DR_TINY * 16))",
+        "flush"),
+    "the most likely class is the least likely": Kernel(
+        "chances", "kernels/loss.inc", "if (p[j] > most) {", "if (p[j] < most) {", "sums", PLANS),
+}  # fmt: skip
+
+EXAMINE = """
+import importlib.util, json, sys
+import deltarule
+spec = importlib.util.spec_from_file_location("scenes", sys.argv[1])
+scenes = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(scenes)
+reports = [scenes.examine(scene, 150) for scene in sys.argv[2:]]
+print(json.dumps([[deltarule.__file__, bool(r), str(r), r.worst.place, r.worst.compared]
+                  for r in reports]))
+"""
+
+
+class Tree:
+    """A copy of the sources, changed and built in place again and again."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        for name in ("csrc", "src", "setup.py", "pyproject.toml", "README.md", "LICENSE",
+                     "MANIFEST.in"):  # fmt: skip
+            source = ROOT / name
+            if source.is_dir():
+                ignored = shutil.ignore_patterns("__pycache__", "*.so", "*.egg-info")
+                shutil.copytree(source, root / name, ignore=ignored)
+            else:
+                shutil.copy2(source, root / name)
+
+    def run(self, *arguments: str, **variables: str) -> str:
+        environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **variables}
+        done = subprocess.run([sys.executable, *arguments], cwd=self.root, env=environment,
+                              capture_output=True, text=True, timeout=300, check=False)  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def build(self) -> None:
+        self.run("setup.py", "-q", "build_ext", "--inplace", DELTARULE_DEBUG="1")
+
+    def examine(self, *scenes: str) -> list[tuple[bool, str, str, str]]:
+        """(ok, text, worst place, what was compared there) of each scene."""
+        where = str(self.root / "src")
+        text = self.run("-c", EXAMINE, seeded_scenes.__file__, *scenes, PYTHONPATH=where)
+        results = json.loads(text.splitlines()[-1])
+        assert all(Path(file).is_relative_to(self.root) for file, *_ in results)
+        return [tuple(result) for _, *result in results]
+
+
+def change(root: Path, kernel: Kernel) -> Path:
+    path = root / "csrc" / kernel.file
+    text = path.read_text(encoding="utf-8")
+    count = text.count(kernel.old)
+    assert count == 1, f"{kernel.file} has {kernel.old!r} {count} times"
+    path.write_text(text.replace(kernel.old, kernel.new), encoding="utf-8")
+    return path

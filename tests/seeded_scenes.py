@@ -1,0 +1,69 @@
+"""Networks and data on which verify() is to find bugs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+import deltarule as dr
+from deltarule._report import Report
+from deltarule.verify import verify
+
+SCENES: dict[str, dict[str, Any]] = {
+    "classes": {
+        "layers": [("tanh", 8), ("relu", 12), ("softmax", 20)],
+        "loss": "cross_entropy",
+        "optimizer": dr.SGD(0.05, momentum=0.9, nesterov=True, weight_decay=1e-3),
+    },
+    "momentum": {
+        "layers": [("leaky_relu", 35), ("softmax", 4)],
+        "loss": "cross_entropy",
+        "optimizer": dr.SGD(0.05, momentum=0.9),
+    },
+    "numbers": {
+        "layers": [("sigmoid", 35), ("tanh", 35), ("identity", 3)],
+        "loss": "mse",
+        "optimizer": dr.Adam(1e-2),
+    },
+    "chances": {
+        "layers": [("leaky_relu", 35), ("identity", 20)],
+        "loss": "cross_entropy",
+        "optimizer": dr.SGD(0.05),
+    },
+    "bits": {
+        "layers": [("softmax", 20), ("sigmoid", 3)],
+        "loss": "binary_cross_entropy",
+        "optimizer": dr.Adam(1e-2),
+    },
+}
+
+
+def examine(scene: str, n: int = 100, weighted: bool = True, backend: str = "fast") -> Report:
+    """The report on a network of the scene after two epochs of training by the reference: with a
+    broken core, training could end anywhere."""
+    rng = np.random.default_rng(0)
+    parts = SCENES[scene]
+    layers = [
+        dr.Dense(k, activation=kind, bias_init="lecun_uniform") for kind, k in parts["layers"]
+    ]
+    metrics = [] if parts["loss"] == "mse" else ["accuracy"]
+    net, trained = (
+        dr.Network(layers, parts["loss"], parts["optimizer"], metrics=metrics, backend=which)
+        for which in (backend, "reference")
+    )
+    X, n_out = rng.normal(size=(n, 5)), layers[-1].units
+    y = {
+        "mse": rng.normal(size=(n, n_out)),
+        "cross_entropy": rng.integers(0, n_out, n) if scene != "chances" else (
+            rng.dirichlet(np.ones(n_out), n)),
+        "binary_cross_entropy": rng.integers(0, 2, (n, n_out)),
+    }[parts["loss"]]
+    weight = rng.integers(1, 4, n).astype(float) if weighted else None
+    trained.fit(X, y, sample_weight=weight, epochs=2, verbose=False)
+    net.build(5)
+    for slot in range(net.optimizer.n_slots):
+        for name in net.parameters():
+            net._plan.set(slot, name, trained._plan.get(slot, name))
+    net._plan.step = trained._plan.step
+    return verify(net, X, y, weight, rows=n)

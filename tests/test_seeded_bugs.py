@@ -1,0 +1,234 @@
+"""verify() against bugs sown on purpose: it has to find each of them and to name the place.
+
+Broken formulas are put into the reference; broken kernels are compiled into a copy of the source
+tree. A bug that is not found means that verify() looks away somewhere.
+"""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from deltarule._operations import COMPARED as OPERATIONS
+from deltarule._report import Report
+from deltarule.reference import plan as reference_plan
+from deltarule.verify import REFERENCE as PLANS
+
+from .seeded_kernels import KERNELS, ROOT, Tree, change
+from .seeded_scenes import SCENES, examine
+
+activation, dense, loss, optimizer, random = (
+    importlib.import_module(f"deltarule.reference.{name}")
+    for name in ("activation", "dense", "loss", "optimizer", "random")
+)
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_nothing_is_found_where_nothing_is_wrong(scene):
+    """Or the tests below would mean nothing."""
+    report = examine(scene)
+    assert report, report
+
+
+def assert_found(report: Report, place: str, compared: str) -> None:
+    assert not report.ok, "not found"
+    verdict = str(report).splitlines()[-1]
+    assert verdict.startswith("FAILED: ")
+    worst = report.worst
+    assert place in worst.place and compared == worst.compared, verdict
+    assert worst.place in verdict and worst.compared in verdict
+
+
+# ---------------------------------------------------------------------------------- broken formulas
+class Formula(NamedTuple):
+    """What replaces an attribute of a module, or one half of an entry of its table."""
+
+    scene: str
+    where: Any
+    name: str
+    broken: Callable[..., Any]
+    place: str
+    compared: str = OPERATIONS
+    part: int = 0  # of the entry: 0 forward, 1 backward
+
+
+def flush_below(limit: float) -> Callable[[np.ndarray], np.ndarray]:
+    return lambda v: np.where(np.abs(v) < limit, v.dtype.type(0), v)
+
+
+def sgd_with(**changed: int) -> Callable[..., Any]:
+    """sgd with some of its numbers turned to their opposite."""
+    right, names = optimizer._sgd, ("learning_rate", "momentum", "nesterov", "weight_decay")
+
+    def broken(w, g, state, step, hyper):
+        factors = [changed.get(name, 1) for name in names]
+        return right(w, g, state, step, tuple(a * b for a, b in zip(hyper, factors, strict=True)))
+
+    return broken
+
+
+def adam_uncorrected(w, g, state, step, hyper):
+    return RIGHT_ADAM(w, g, state, 10**6, hyper)
+
+
+def adam_without_square(w, g, state, step, hyper):
+    new, m, _ = RIGHT_ADAM(w, g, state, step, hyper)
+    return new, m, hyper[2] * state[1] + (1 - hyper[2]) * np.abs(g)
+
+
+RIGHT_ADAM, RIGHT_PERMUTATION = optimizer._adam, random.permutation
+ACTIVATIONS, LOSSES = activation._TABLE, loss._TABLE
+
+FORMULAS = {
+    "the slope of tanh has the wrong sign": Formula(
+        "classes", ACTIVATIONS, "tanh", lambda y, dy, alpha: dy * (y * y - 1),
+        "0.error before tanh", part=1),
+    "the slope of sigmoid lacks a factor": Formula(
+        "numbers", ACTIVATIONS, "sigmoid", lambda y, dy, alpha: dy * y,
+        "0.error before sigmoid", part=1),
+    "relu lets every error through": Formula(
+        "classes", ACTIVATIONS, "relu", lambda y, dy, alpha: dy, "1.error before relu", part=1),
+    "leaky_relu forgets its slope": Formula(
+        "momentum", ACTIVATIONS, "leaky_relu", lambda x, alpha: np.maximum(x, 0), "0.output"),
+    "softmax is not normalised": Formula(
+        "bits", ACTIVATIONS, "softmax", lambda x, alpha: np.exp(x), "0.output"),
+    "softmax has the slope of sigmoid": Formula(
+        "bits", ACTIVATIONS, "softmax", lambda y, dy, alpha: dy * y * (1 - y),
+        "0.error before softmax", part=1),
+    "the bias is missing": Formula(
+        "classes", dense, "forward", lambda x, w, b: x @ w, ".output"),
+    "the error at the input is not transposed": Formula(
+        "numbers", dense, "backward",
+        lambda x, w, dz: (dz @ (w if w.shape[0] == w.shape[1] else w.T), x.T @ dz, dz.sum(axis=0)),
+        "1.error at the input"),
+    "the weight gradient is a mean": Formula(
+        "classes", dense, "backward",
+        lambda x, w, dz: (dz @ w.T, x.T @ dz / len(x), dz.sum(axis=0)), "weight gradient"),
+    "the bias gradient forgets the first row": Formula(
+        "classes", dense, "backward",
+        lambda x, w, dz: (dz @ w.T, x.T @ dz, dz[1:].sum(axis=0)), "bias gradient"),
+    "mse is a sum": Formula(
+        "numbers", LOSSES, "mse", lambda y, t: np.sum((y - t) ** 2, axis=1), "loss"),
+    "the gradient of mse lacks the 2": Formula(
+        "numbers", LOSSES, "mse", lambda y, t: (y - t) / y.shape[1], "loss gradient", part=1),
+    "the gradient of cross_entropy has the wrong sign": Formula(
+        "classes", LOSSES, "cross_entropy",
+        lambda y, t: loss._one_hot(y, t) - loss._softmax(y), "loss gradient", part=1),
+    "binary_cross_entropy forgets the targets": Formula(
+        "bits", LOSSES, "binary_cross_entropy",
+        lambda y, t: np.mean(np.logaddexp(0, y), axis=1), "loss"),
+    "weights of samples are ignored": Formula(
+        "classes", loss, "weights", lambda y, w: np.ones(len(y)), "loss"),
+    "momentum has the wrong sign": Formula(
+        "momentum", optimizer.TABLE, "sgd", sgd_with(momentum=-1), "step", PLANS),
+    "nesterov is forgotten": Formula(
+        "classes", optimizer, "_sgd", sgd_with(nesterov=0), " step"),
+    "weight decay lets weights grow": Formula(
+        "classes", optimizer, "_sgd", sgd_with(weight_decay=-1), " step"),
+    "adam does not correct its means": Formula(
+        "numbers", optimizer, "_adam", adam_uncorrected, " step"),
+    "adam takes the mean of |g|": Formula(
+        "bits", optimizer, "_adam", adam_without_square, " step"),
+    "errors are flushed too early": Formula(
+        "classes", activation, "flush", flush_below(1e-3), "before"),
+    "errors are never flushed": Formula(
+        "classes", activation, "flush", lambda v: v, ".flush before"),
+    "state is flushed too early": Formula(
+        "momentum", optimizer, "flush", flush_below(1e-15), " state flush"),
+    "the gradient of the loss is flushed too early": Formula(
+        "classes", loss, "flush", flush_below(1e-3), "loss gradient"),
+    "the order of an epoch is backwards": Formula(
+        "classes", random, "permutation", lambda *key: RIGHT_PERMUTATION(*key)[::-1].copy(),
+        "order of an epoch"),
+    "the plan forgets the last batch": Formula(
+        "classes", reference_plan.Run, "n_batches", property(lambda run: 1),
+        "after an epoch", PLANS),
+    "the plan takes the loss of the activated output": Formula(
+        "bits", reference_plan.Plan, "_activation", lambda plan, target, name, training: name,
+        "loss", PLANS),
+    "the plan counts hits wrongly": Formula(
+        "classes", reference_plan.Plan, "_hits", lambda plan, y, t: np.ones(len(y)),
+        "sums", PLANS),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("bug", FORMULAS)
+def test_broken_formula_is_found(bug, monkeypatch):
+    formula = FORMULAS[bug]
+    if isinstance(formula.where, dict):
+        entry = list(formula.where[formula.name])
+        entry[formula.part] = formula.broken
+        monkeypatch.setitem(formula.where, formula.name, tuple(entry))
+    else:
+        monkeypatch.setattr(formula.where, formula.name, formula.broken)
+    assert_found(examine(formula.scene), formula.place, formula.compared)
+
+
+def test_central_differences_tell_who_is_wrong(monkeypatch):
+    """A wrong slope in the reference: its gradients fail, the fast ones do not."""
+    entry = ACTIVATIONS["tanh"][0], lambda y, dy, alpha: dy * (1 - y)
+    monkeypatch.setitem(ACTIVATIONS, "tanh", entry)
+    report = examine("classes", backend="fast")
+    engines = {
+        engine: [c for c in report.checks if c.compared.startswith(f"{engine} in float64")]
+        for engine in ("fast", "reference")
+    }
+    wrong = {engine: [c.place for c in checks if not c.ok] for engine, checks in engines.items()}
+    # the noise of the loss comes from the reference's slopes, but has to stay small
+    assert wrong == {"fast": [], "reference": ["0.weight gradient", "0.bias gradient"]}
+
+
+def test_broken_network_is_found(monkeypatch):
+    """On the reference backend, in the network itself and nowhere else."""
+    right = reference_plan.Plan.predict
+    monkeypatch.setattr(
+        reference_plan.Plan,
+        "predict",
+        lambda plan, x: right(plan, x) * (1 + 1e-3 * (plan.graph.dtype == "float32")),
+    )
+    report = examine("classes", backend="reference")
+    assert_found(report, "output", "the network in float32 against float64")
+
+
+# ----------------------------------------------------------------------------------- broken kernels
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Tree:
+    pytest.importorskip("Cython")
+    pytest.importorskip("setuptools")
+    return Tree(tmp_path_factory.mktemp("seeded"))
+
+
+@pytest.mark.parametrize("bug", KERNELS)
+def test_there_is_something_to_break(bug, tmp_path):
+    """Each change still has its place in the sources."""
+    kernel = KERNELS[bug]
+    (tmp_path / "csrc" / kernel.file).parent.mkdir(parents=True)
+    shutil.copy(ROOT / "csrc" / kernel.file, tmp_path / "csrc" / kernel.file)
+    assert kernel.new in change(tmp_path, kernel).read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_the_copy_is_right_before_it_is_broken(tree):
+    tree.build()
+    assert all(ok for ok, *_ in tree.examine(*SCENES))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bug", KERNELS)
+def test_broken_kernel_is_found(bug, tree):
+    kernel = KERNELS[bug]
+    path = change(tree.root, kernel)
+    try:
+        tree.build()
+        ((ok, text, place, compared),) = tree.examine(kernel.scene)
+    finally:
+        shutil.copy(ROOT / "csrc" / kernel.file, path)
+    verdict = text.splitlines()[-1]
+    assert not ok, "not found"
+    assert verdict.startswith("FAILED: ") and place in verdict
+    assert kernel.place in place and compared == kernel.compared, verdict
