@@ -17,11 +17,11 @@ typedef void (*dr_task)(void *context, int thread, int team);
 dr_status dr_parallel_run(int threads, dr_task task, void *context);
 
 typedef struct {
-    atomic_int arrived, round;
-    int spins;                  /* before a waiting thread yields its core */
+    atomic_int arrived, round, asleep;
+    int spins;                  /* before a waiting thread goes to sleep */
 } dr_barrier;
 
-/* For a team about to start; as many threads as cores or fewer spin for some 20 us. */
+/* For a team about to start. */
 void dr_barrier_open(dr_barrier *barrier, int team);
 void dr_barrier_wait(dr_barrier *barrier, int team);
 

@@ -84,8 +84,9 @@ struct dr_run {
     dr_poll poll;
     void *poll_context;
     double started, budget, next_poll;
-    atomic_int aborted;
-    int stop;
+    atomic_int aborted;         /* a poll has said stop: hurry to the next barrier */
+    int leave[2];               /* thread 0's decision for this barrier and the next: all threads leave
+                                   behind the same one, whatever has happened since */
     dr_barrier barrier;
 };
 

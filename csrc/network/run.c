@@ -205,9 +205,9 @@ static void begin_batch(cursor *c) {
         c->coefficients = dr_optimizer_coefficients(plan->optimizer, plan->hyper, c->step + 1);
 }
 
-/* By thread 0, before the batch's last barrier: what the batch adds to the position, and whether it
- * was the last one of this call. A poll that says stop here finds the batch whole. */
-static void end_batch(cursor *c) {
+/* By thread 0, before the batch's last barrier: what the batch adds to the position. Returns whether
+ * it was the last one of this call. A poll that says stop here finds the batch whole. */
+static int end_batch(cursor *c, int idle) {
     dr_run *run = c->run;
     const dr_plan *plan = run->plan;
     if (run->mode != DR_PREDICT && c->weight > 0) {
@@ -219,9 +219,11 @@ static void end_batch(cursor *c) {
                                                      run->data.weight, run->order, c->first);
     }
     run->position.batch = c->batch + 1;
+    if (run->mode == DR_TRAIN) run->plan->step = c->step + !idle;
     c->work += plan->multiply_adds * (double)c->m * 3;
     if (c->work >= WORK_PER_LOOK / 20) look(c);
-    run->stop = dr_run_finished(run) || c->now - run->started >= run->budget;
+    return dr_run_finished(run) || c->now - run->started >= run->budget ||
+           atomic_load(&run->aborted);
 }
 
 static void run_batches(void *context, int thread, int team) {
@@ -229,27 +231,24 @@ static void run_batches(void *context, int thread, int team) {
     cursor c = {.watch = {tick}, .run = run, .thread = thread, .team = team,
                 .batch = run->first_batch, .step = run->first_step, .now = run->started};
     const dr_program *program = &run->program;
-    do {
+    for (int slot = 0;; c.batch++) {
         begin_batch(&c);
         /* without weight there is nothing to learn, and nothing changes */
         const int idle = run->mode == DR_TRAIN && !(c.weight > 0);
-        for (size_t p = 0; p < program->n_phases; p++) {
+        for (size_t p = 0; p < program->n_phases; p++, slot = !slot) {
             const dr_phase phase = program->phases[p];
             if (!phase.by_tiles)
                 phase_by_rows(&c, phase);
             else if (!idle)
                 phase_by_tiles(&c, phase);
-            if (p + 1 == program->n_phases && thread == 0 && !atomic_load(&run->aborted)) {
-                end_batch(&c);
-                if (run->mode == DR_TRAIN) run->plan->step = c.step + !idle;
-            }
+            if (thread == 0)
+                run->leave[slot] = atomic_load(&run->aborted) ||
+                                   (p + 1 == program->n_phases && end_batch(&c, idle));
             dr_barrier_wait(&run->barrier, team);
-            if (atomic_load_explicit(&run->aborted, memory_order_relaxed)) return;
+            if (run->leave[slot]) return;
         }
         c.step += !idle;
-        c.batch++;
-        /* Nobody writes `stop` before the next barrier, which needs this thread. */
-    } while (!run->stop);
+    }
 }
 
 dr_status dr_plan_run(dr_run *run, double budget, dr_poll poll, void *context) {
@@ -263,7 +262,6 @@ dr_status dr_plan_run(dr_run *run, double budget, dr_poll poll, void *context) {
     run->started = dr_now();
     run->budget = budget;
     run->next_poll = run->started + POLL_AFTER;
-    run->stop = 0;
     run->first_batch = run->position.batch;
     run->first_step = plan->step;
     atomic_store(&run->aborted, 0);

@@ -33,7 +33,7 @@ def verify(
     y: npt.ArrayLike,
     sample_weight: npt.ArrayLike | None = None,
     *,
-    rows: int = 128,
+    rows: int = 200,
 ) -> Report:
     """Compares fast core, reference and central differences on a network and data of yours.
 

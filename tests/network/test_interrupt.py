@@ -80,7 +80,8 @@ def test_in_a_long_step_often(threads: int, isa: str) -> None:
         "interrupt_step", 5 * PROMPT, "width", width=2048, isa=isa, threads=threads,
         delays=[k / 125 for k in range(1, 26)], limit=1500,
     )  # fmt: skip
-    check(lasts, [latency for latency, _ in results], least=20)
+    # where a batch was finished its update had begun: the step was quicker than the one measured
+    check(lasts, [latency for latency, batches in results if batches == 0], least=15)
 
 
 @pytest.mark.parametrize("what", ["predict", "evaluate"])
