@@ -5,7 +5,7 @@ which below x = -18 (float32) or -38 (float64) is e^x itself; the cross-entropy 
 is log m; the binary cross-entropy of a logit x with target 0 is log1p(e^x) for x < 0.
 
 float32 is measured against numpy's float64, float64 against its long double where that has more.
-`pytest -m slow -s tests/test_math.py` measures all float32 numbers and prints the maxima.
+`pytest -m long -s tests/test_math.py` measures all float32 numbers and prints the maxima.
 """
 
 from collections.abc import Callable, Iterator
@@ -146,7 +146,7 @@ def test_float32_where_it_bends(isa, name):
     assert found <= bound(name)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @each
 def test_every_float32(name):
     function, exact, domain = SMOOTH[name]

@@ -49,7 +49,7 @@ def test_among_batches_that_are_not_tiny() -> None:
     check(lasts, latencies, least=2)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @teams
 def test_among_many_batches_often(threads: int) -> None:
     lasts, *latencies = scene("interrupt_batches", isa=FAST, threads=threads, times=100, limit=900)
@@ -72,7 +72,7 @@ def test_late_in_a_step() -> None:
     scene("interrupt_step", isa=FAST, threads=THREADS[:2][-1], delays=[0.5, 0.9], width=512)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("isa", [*isas(True), *isas(False)])
 @pytest.mark.parametrize("threads", THREADS)
 def test_in_a_long_step_often(threads: int, isa: str) -> None:
