@@ -34,7 +34,7 @@ class Graph:
 
     dtype: "float32" or "float64".
     widths: features of each buffer; the first is the input, the last the output.
-    nodes: in topological order; each writes a buffer of its own, which several may read.
+    nodes: in topological order. A buffer may have several readers.
     loss: "mse", "cross_entropy" or "binary_cross_entropy".
     optimizer: "sgd" or "adam".
     accuracy: how a sample counts as a hit: "none", "argmax" or "threshold".
@@ -46,11 +46,6 @@ class Graph:
     loss: str
     optimizer: str
     accuracy: str
-
-    def __post_init__(self) -> None:
-        targets = [node.target for node in self.nodes]
-        if len(set(targets)) < len(targets):
-            raise ValueError(f"several nodes write the same buffer: {targets}")
 
     @property
     def logits(self) -> bool:
