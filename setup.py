@@ -9,8 +9,8 @@ one wheel runs on every processor. Environment variables of the build:
     DELTARULE_COVERAGE=1    gcov counters
 
 Flags that decide over bits: -ffp-contract=off (the compiler must not fuse what the source did not)
-and never -ffast-math, -Ofast or -march=native, at the link either: there they would switch the whole
-process to flushing subnormals.
+and never -ffast-math, -Ofast or -march=native, at the link either: there they would switch the
+whole process to flushing subnormals.
 """
 
 import os

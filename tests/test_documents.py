@@ -44,7 +44,7 @@ def apply(diff: str, root: Path) -> None:
             lines = hunk.splitlines()
             old = "".join(f"{line[1:]}\n" for line in lines if line[:1] in (" ", "-"))
             new = "".join(f"{line[1:]}\n" for line in lines if line[:1] in (" ", "+"))
-            assert text.count(old) == 1, f"{path}: these lines are there {text.count(old)} times:\n{old}"
+            assert text.count(old) == 1, f"{path}: not there just once:\n{old}"
             text = text.replace(old, new)
         path.write_text(text)
 

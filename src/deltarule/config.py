@@ -11,7 +11,7 @@ from . import _check, _fast
 
 
 def set_isa(name: str) -> None:
-    """Selects the instruction set: "avx512", "avx2", "neon" or "generic", as config()["isas"] lists.
+    """Selects the instruction set: "avx512", "avx2", "neon" or "generic"; config() has the list.
 
     It holds from the next call on, for every network. The same can be done at import with the
     environment variable DELTARULE_ISA. Raises ValueError for a name that is unknown, not compiled

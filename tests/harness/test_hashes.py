@@ -1,11 +1,11 @@
 """The same bits from the same sources, compiled for other processors and by another compiler.
 
-A C program (hashes.c) runs products, activations, losses, optimizer steps and small trainings through
-the core and prints a hash of each; AVX-512, AVX2, portable C with FMA on x86-64, and portable C and
-NEON on aarch64 (under qemu) must print the same lines.
+A C program (hashes.c) runs products, activations, losses, optimizer steps and small trainings
+through the core and prints a hash of each; AVX-512, AVX2, portable C with FMA on x86-64, and
+portable C and NEON on aarch64 (under qemu) must print the same lines.
 
-Needs gcc, clang, aarch64-linux-gnu-gcc and qemu-aarch64, and fails without them: marked `cross`, run
-by .ci/run, which installs them.
+Needs gcc, clang, aarch64-linux-gnu-gcc and qemu-aarch64, and fails without them: marked `cross`,
+run by .ci/run, which installs them.
 """
 
 import shutil
@@ -88,7 +88,8 @@ def test_the_program_hashes_what_it_claims(hashes: Callable[[str], list[str]]) -
     lines = hashes("gcc avx2")
     for what in ("forward", "backward", "activation", "loss", "optimizer", "training"):
         for dtype in ("float32", "float64"):
-            found = {line.split()[-1] for line in lines if line.startswith(f"{what} ") and dtype in line}
+            chosen = [line for line in lines if line.startswith(f"{what} ") and dtype in line]
+            found = {line.split()[-1] for line in chosen}
             assert len(found) > 1, f"{what} {dtype}: all hashes are equal, or there are none"
 
 
