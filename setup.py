@@ -73,8 +73,12 @@ class BuildExt(build_ext):
 
     def build_extension(self, ext: Extension) -> None:
         built = self.get_ext_fullpath(ext.name)
-        if not (self.force or newer_group([*ext.sources, *ext.depends, __file__], built)):
+        in_place = self.inplace and not self.editable_mode
+        if in_place and not (
+            self.force or newer_group([*ext.sources, *ext.depends, __file__], built)
+        ):
             return
+        self.force = True  # what another build has left in build/ may have other switches
         compile_flags, link_flags = flags()
         openmp = [] if switch("NO_OPENMP") or not self.has_openmp() else ["-fopenmp"]
         print(f"deltarule: OpenMP {'found' if openmp else 'not used'}", file=sys.stderr)
