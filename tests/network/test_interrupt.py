@@ -3,6 +3,8 @@ there to the same bits. Each in a process of its own (see scenes.py)."""
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,9 +18,29 @@ FAST, SLOW = _fast.isa_names()[_fast.isa_current()], "generic"
 teams = pytest.mark.parametrize("threads", sorted({*THREADS[:2], THREADS[-1]}))
 
 
+class Late(AssertionError):
+    """A call ended too long after the signal."""
+
+
+def patient(test: Callable[..., None]) -> Callable[..., None]:
+    """Late once may be the machine's doing, busy with others; code that does not poll always is."""
+
+    @functools.wraps(test)
+    def repeated(*args: Any, **kwargs: Any) -> None:
+        for _ in range(2):
+            try:
+                return test(*args, **kwargs)
+            except Late:
+                pass
+        return test(*args, **kwargs)
+
+    return repeated
+
+
 def check(lasts: float, latencies: list[float], *, least: int) -> None:
     """All prompt; at least so many arrived in the middle of the call and could have been late."""
-    assert max(latencies) < PROMPT, f"a call of {lasts:.2f} s ended {max(latencies):.3f} s late"
+    if max(latencies) >= PROMPT:
+        raise Late(f"a call of {lasts:.2f} s ended {max(latencies):.3f} s late")
     assert sum(t >= 0 for t in latencies) >= least, latencies
 
 
@@ -33,6 +55,7 @@ def lasting(name: str, least: float, grow: str, **arguments: Any) -> Any:
 
 
 @teams
+@patient
 def test_among_many_batches(threads: int) -> None:
     lasts, *latencies = lasting(
         "interrupt_batches", PROMPT, "rows", rows=600_000, isa=FAST, threads=threads, times=2
@@ -40,6 +63,7 @@ def test_among_many_batches(threads: int) -> None:
     check(lasts, latencies, least=2)
 
 
+@patient
 def test_among_batches_that_are_not_tiny() -> None:
     """The clock is looked at often, but Ctrl-C must be as well."""
     lasts, *latencies = lasting(
@@ -51,12 +75,14 @@ def test_among_batches_that_are_not_tiny() -> None:
 
 @pytest.mark.long
 @teams
+@patient
 def test_among_many_batches_often(threads: int) -> None:
     lasts, *latencies = scene("interrupt_batches", isa=FAST, threads=threads, times=100, limit=900)
     check(lasts, latencies, least=70)
 
 
 @pytest.mark.parametrize("threads", THREADS[:2])
+@patient
 def test_in_a_long_step(threads: int) -> None:
     """Early in it: forward and backward may be abandoned, not so an update."""
     lasts, *results = lasting(
@@ -75,6 +101,7 @@ def test_late_in_a_step() -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("isa", [*isas(True), *isas(False)])
 @pytest.mark.parametrize("threads", THREADS)
+@patient
 def test_in_a_long_step_often(threads: int, isa: str) -> None:
     lasts, *results = lasting(
         "interrupt_step", 5 * PROMPT, "width", width=2048, isa=isa, threads=threads,
@@ -94,6 +121,7 @@ def test_in_a_long_step_often(threads: int, isa: str) -> None:
     ],
     ids=["one-small", "two-small", "two-large"],
 )
+@patient
 def test_reading_many_rows(what: str, threads: int, widths: tuple[int, ...], rows: int) -> None:
     lasts, *latencies = lasting(
         "interrupt_reading", 2 * PROMPT, "rows", rows=rows, what=what, isa=SLOW, threads=threads,
@@ -102,6 +130,7 @@ def test_reading_many_rows(what: str, threads: int, widths: tuple[int, ...], row
     check(lasts, latencies, least=2)
 
 
+@patient
 def test_what_another_handler_raises() -> None:
     threads = THREADS[:2][-1]
     lasts, *latencies = scene(
