@@ -101,7 +101,7 @@ void dr_copy_parameter(const dr_plan *plan, const char *area, size_t node_index,
     if (bias)
         memcpy(out, dr_offset(dt, area, node->bias), node->n_out * dr_size(dt));
     else
-        dr_from_panels(dt, dr_kernels_for(dt), node->n_in, dr_weight_matrix(plan, area, node), out);
+        dr_from_panels(dr_kernels_for(dt), node->n_in, dr_weight_matrix(plan, area, node), out);
 }
 
 void dr_plan_get(const dr_plan *plan, size_t node, int bias, int slot, void *out) {
@@ -117,7 +117,7 @@ void dr_plan_set(dr_plan *plan, size_t node_index, int bias, int slot, const voi
         memcpy(dr_offset(dt, area, node->bias), in, node->n_out * dr_size(dt));
         return;
     }
-    dr_to_panels(dt, k, node->n_in, in, dr_weight_matrix(plan, area, node));
+    dr_to_panels(k, node->n_in, in, dr_weight_matrix(plan, area, node));
     if (slot || !node->input_error) return;
     for (size_t p = 0; p < dr_panels(dt, node->n_in); p++)
         for (size_t q = 0; q < dr_panels(dt, node->n_out); q++)

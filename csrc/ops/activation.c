@@ -55,9 +55,9 @@ dr_status dr_activation_forward(dr_dtype dt, dr_activation act, double alpha, si
     }
     dr_matrix m = {dr_alloc(dr_matrix_size(dt, n, n_out), dr_size(dt)), dr_panel_stride(dt, n), n_out};
     if (!m.data) return DR_NO_MEMORY;
-    dr_to_panels(dt, k, n, x, m);
+    dr_to_panels(k, n, x, m);
     k->activation_forward[act](alpha, n, n_out, 0, m.stride, m.data, m.data);
-    dr_from_panels(dt, k, n, m, y);
+    dr_from_panels(k, n, m, y);
     dr_free(m.data);
     return DR_OK;
 }
@@ -78,12 +78,12 @@ dr_status dr_activation_backward(dr_dtype dt, dr_activation act, double alpha, s
     dr_matrix in[3];
     for (size_t i = 0; i < 3; i++)
         in[i] = (dr_matrix){dr_offset(dt, data, i * size), stride, n_out};
-    dr_to_panels(dt, k, n, x, in[0]);
-    dr_to_panels(dt, k, n, y, in[1]);
-    dr_to_panels(dt, k, n, dy, in[2]);
+    dr_to_panels(k, n, x, in[0]);
+    dr_to_panels(k, n, y, in[1]);
+    dr_to_panels(k, n, dy, in[2]);
     k->activation_backward[act](alpha, n, n_out, 0, stride, in[0].data, in[1].data, in[2].data,
                                 in[2].data);
-    dr_from_panels(dt, k, n, in[2], dx);
+    dr_from_panels(k, n, in[2], dx);
     dr_free(data);
     return DR_OK;
 }

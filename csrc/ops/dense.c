@@ -84,11 +84,11 @@ dr_status dr_dense_forward(dr_dtype dt, dr_activation act, double alpha, size_t 
             arena = (dr_arena){base, 0, 0};
         }
     }
-    dr_to_panels(dt, k, n, x, in);
-    dr_to_panels(dt, k, n_in, w, weight);
+    dr_to_panels(k, n, x, in);
+    dr_to_panels(k, n_in, w, weight);
     if (b) memcpy(bias, b, n_out * dr_size(dt));
     dr_dense_product(dt, k, n, 0, n_in, in, weight, DR_FROM_BIAS, bias, act, alpha, out, NULL);
-    dr_from_panels(dt, k, n, out, y);
+    dr_from_panels(k, n, out, y);
     dr_free(arena.base);
     return DR_OK;
 }
@@ -116,10 +116,10 @@ dr_status dr_dense_backward(dr_dtype dt, dr_activation act, double alpha, size_t
             arena = (dr_arena){base, 0, 0};
         }
     }
-    dr_to_panels(dt, k, n, x, in);
-    dr_to_panels(dt, k, n, y, out);
-    dr_to_panels(dt, k, n, dy, dout);
-    dr_to_panels(dt, k, n_in, w, weight);
+    dr_to_panels(k, n, x, in);
+    dr_to_panels(k, n, y, out);
+    dr_to_panels(k, n, dy, dout);
+    dr_to_panels(k, n_in, w, weight);
     k->activation_backward[act](alpha, n, n_out, 0, out.stride, out.data, out.data, dout.data,
                                 dout.data);
     for (size_t q = 0; q < dr_panels(dt, n_out); q++) {
@@ -134,8 +134,8 @@ dr_status dr_dense_backward(dr_dtype dt, dr_activation act, double alpha, size_t
         memcpy(dr_offset(dt, db, q * panel), tile, dr_panel_cols(dt, n_out, q) * size);
     }
     dr_dense_product(dt, k, n, 0, n_out, dout, shadow, DR_FROM_ZERO, NULL, DR_IDENTITY, 0, din, NULL);
-    dr_from_panels(dt, k, n, din, dx);
-    dr_from_panels(dt, k, n_in, gradient, dw);
+    dr_from_panels(k, n, din, dx);
+    dr_from_panels(k, n_in, gradient, dw);
     dr_free(arena.base);
     return DR_OK;
 }

@@ -42,10 +42,10 @@ dr_status dr_loss_backward(dr_dtype dt, dr_loss loss, size_t n, size_t n_out, co
         .m = n, .n_out = n_out, .stride = stride, .y = in.data, .labels = labels, .dense = dense,
         .weight = weight, .total = total, .dy = dy ? out.data : NULL, .row_loss = row_loss,
     };
-    dr_to_panels(dt, k, n, y, in);
+    dr_to_panels(k, n, y, in);
     k->loss[loss](&args);
     *value = dr_weighted_sum(dt, n, row_loss, weight, NULL, 0) / total;
-    if (dy) dr_from_panels(dt, k, n, out, dy);
+    if (dy) dr_from_panels(k, n, out, dy);
     dr_free(data);
     return DR_OK;
 }

@@ -31,8 +31,8 @@ void dr_dense_bias_gradient(dr_dtype dt, const dr_kernels *k, size_t m, dr_matri
                             void *g);
 
 /* Row-major matrices into and out of panels. */
-void dr_to_panels(dr_dtype dt, const dr_kernels *k, size_t rows, const void *x, dr_matrix m);
-void dr_from_panels(dr_dtype dt, const dr_kernels *k, size_t rows, dr_matrix m, void *x);
+void dr_to_panels(const dr_kernels *k, size_t rows, const void *x, dr_matrix m);
+void dr_from_panels(const dr_kernels *k, size_t rows, dr_matrix m, void *x);
 
 dr_coefficients dr_optimizer_coefficients(dr_optimizer kind, const double hyper[4], uint64_t step);
 
