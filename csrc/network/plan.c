@@ -126,13 +126,8 @@ void dr_plan_set(dr_plan *plan, size_t node_index, int bias, int slot, const voi
 
 void dr_refresh_shadow(const dr_plan *plan, const dr_kernels *k, const dr_node *node, size_t p_in,
                        size_t p_out) {
-    const dr_dtype dt = plan->dtype;
-    const size_t panel = dr_panel(dt);
-    const dr_matrix weight = dr_weight_matrix(plan, plan->values, node);
-    const dr_matrix shadow = dr_shadow_matrix(plan, node);
-    k->transpose(dr_panel_cols(dt, node->n_in, p_in), dr_panel_cols(dt, node->n_out, p_out),
-                 dr_at(dt, weight, p_out, p_in * panel), dr_panel_width(dt, node->n_out, p_out),
-                 dr_at(dt, shadow, p_in, p_out * panel), dr_panel_width(dt, node->n_in, p_in));
+    dr_dense_transpose(plan->dtype, k, dr_weight_matrix(plan, plan->values, node), p_in, p_out,
+                       dr_shadow_matrix(plan, node));
 }
 
 void dr_plan_set_hyper(dr_plan *plan, const double hyper[4]) {

@@ -62,6 +62,14 @@ void dr_dense_bias_gradient(dr_dtype dt, const dr_kernels *k, size_t m, dr_matri
     k->column_sum(m, width / dr_unit(dt), dr_at(dt, dy, p_out, 0), g);
 }
 
+void dr_dense_transpose(dr_dtype dt, const dr_kernels *k, dr_matrix w, size_t p_in, size_t p_out,
+                        dr_matrix shadow) {
+    const size_t panel = dr_panel(dt), n_in = shadow.cols, n_out = w.cols;
+    k->transpose(dr_panel_cols(dt, n_in, p_in), dr_panel_cols(dt, n_out, p_out),
+                 dr_at(dt, w, p_out, p_in * panel), dr_panel_width(dt, n_out, p_out),
+                 dr_at(dt, shadow, p_in, p_out * panel), dr_panel_width(dt, n_in, p_in));
+}
+
 static dr_matrix take(dr_arena *arena, dr_dtype dt, size_t rows, size_t cols) {
     return (dr_matrix){dr_arena_take(arena, dr_matrix_size(dt, rows, cols), dr_size(dt)),
                        dr_panel_stride(dt, rows), cols};
@@ -124,11 +132,8 @@ dr_status dr_dense_backward(dr_dtype dt, dr_activation act, double alpha, size_t
                                 dout.data);
     for (size_t q = 0; q < dr_panels(dt, n_out); q++) {
         for (size_t p = 0; p < dr_panels(dt, n_in); p++) {
-            const size_t rows = dr_panel_cols(dt, n_in, p);
             dr_dense_weight_gradient(dt, k, n, in, p, dout, q, dr_at(dt, gradient, q, p * panel));
-            k->transpose(rows, dr_panel_cols(dt, n_out, q), dr_at(dt, weight, q, p * panel),
-                         dr_panel_width(dt, n_out, q), dr_at(dt, shadow, p, q * panel),
-                         dr_panel_width(dt, n_in, p));
+            dr_dense_transpose(dt, k, weight, p, q, shadow);
         }
         dr_dense_bias_gradient(dt, k, n, dout, q, tile);
         memcpy(dr_offset(dt, db, q * panel), tile, dr_panel_cols(dt, n_out, q) * size);

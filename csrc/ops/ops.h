@@ -30,6 +30,10 @@ void dr_dense_weight_gradient(dr_dtype dt, const dr_kernels *k, size_t m, dr_mat
 void dr_dense_bias_gradient(dr_dtype dt, const dr_kernels *k, size_t m, dr_matrix dy, size_t p_out,
                             void *g);
 
+/* The weights w of panel p_in x panel p_out into their transpose, the shadow. */
+void dr_dense_transpose(dr_dtype dt, const dr_kernels *k, dr_matrix w, size_t p_in, size_t p_out,
+                        dr_matrix shadow);
+
 /* Row-major matrices into and out of panels. */
 void dr_to_panels(const dr_kernels *k, size_t rows, const void *x, dr_matrix m);
 void dr_from_panels(const dr_kernels *k, size_t rows, dr_matrix m, void *x);
