@@ -3,6 +3,7 @@ there to the same bits. Each in a process of its own (see scenes.py)."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -18,20 +19,19 @@ FAST, SLOW = _fast.isa_names()[_fast.isa_current()], "generic"
 teams = pytest.mark.parametrize("threads", sorted({*THREADS[:2], THREADS[-1]}))
 
 
-class Late(AssertionError):
-    """A call ended too long after the signal."""
+class Disturbed(AssertionError):
+    """A signal arrived, or a call ended, at another time than a quiet machine would have it."""
 
 
 def patient(test: Callable[..., None]) -> Callable[..., None]:
-    """Late once may be the machine's doing, busy with others; code that does not poll always is."""
+    """Late now and then may be the machine's doing, busy with others; code that never polls always
+    is. What a stopped run leaves behind is no matter of patience: the scenes check that."""
 
     @functools.wraps(test)
     def repeated(*args: Any, **kwargs: Any) -> None:
-        for _ in range(2):
-            try:
+        for _ in range(4):
+            with contextlib.suppress(Disturbed):
                 return test(*args, **kwargs)
-            except Late:
-                pass
         return test(*args, **kwargs)
 
     return repeated
@@ -40,8 +40,9 @@ def patient(test: Callable[..., None]) -> Callable[..., None]:
 def check(lasts: float, latencies: list[float], *, least: int) -> None:
     """All prompt; at least so many arrived in the middle of the call and could have been late."""
     if max(latencies) >= PROMPT:
-        raise Late(f"a call of {lasts:.2f} s ended {max(latencies):.3f} s late")
-    assert sum(t >= 0 for t in latencies) >= least, latencies
+        raise Disturbed(f"a call of {lasts:.2f} s ended {max(latencies):.3f} s late")
+    if sum(t >= 0 for t in latencies) < least:
+        raise Disturbed(f"a call of {lasts:.2f} s was over before the signal: {latencies}")
 
 
 def lasting(name: str, least: float, grow: str, **arguments: Any) -> Any:
@@ -89,7 +90,8 @@ def test_in_a_long_step(threads: int) -> None:
         "interrupt_step", 2 * PROMPT, "width", width=704, isa=SLOW, threads=threads,
         delays=[0.1, 0.25],
     )  # fmt: skip
-    assert [batches for _, batches in results] == [0, 0]
+    if [batches for _, batches in results] != [0, 0]:
+        raise Disturbed(f"a step said to last {lasts:.2f} s was quicker: {results}")
     check(lasts, [latency for latency, _ in results], least=2)
 
 
