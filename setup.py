@@ -28,8 +28,7 @@ from setuptools.modified import newer_group
 LIMITED_API = 0x030B0000  # Python 3.11
 
 CSRC = Path("csrc")
-COMMON = ["memory", "dispatch", "threads"]
-ROOMS = ["ops", "network"]
+ROOMS = [".", "ops", "network"]
 
 # Instruction sets by machine, each with its own flags.
 ISAS: dict[str, dict[str, list[str]]] = {
@@ -84,8 +83,7 @@ class BuildExt(build_ext):
         print(f"deltarule: OpenMP {'found' if openmp else 'not used'}", file=sys.stderr)
         isas = ISAS.get(platform.machine(), {"generic": []})
         have = [(f"DR_HAVE_{isa.upper()}", None) for isa in isas]
-        core = [*(CSRC / f"{name}.c" for name in COMMON),
-                *(path for room in ROOMS for path in sorted((CSRC / room).glob("*.c")))]
+        core = [path for room in ROOMS for path in sorted((CSRC / room).glob("*.c"))]
         groups = [([CSRC / "isa" / f"{isa}_{dtype}.c"], isa_flags)
                   for isa, isa_flags in isas.items() for dtype in ("f32", "f64")]
         groups.append((core, openmp))

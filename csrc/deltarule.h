@@ -42,6 +42,10 @@ int dr_isa_keeps_bits(int isa);          /* has FMA, so the promise of the same 
 int dr_isa_current(void);
 void dr_isa_select(int isa);             /* from the next call on; isa must be supported */
 
+/* -- speed limit (peak.c) --------------------------------------------------------------------- */
+/* FLOP/s of one thread that does nothing but FMAs: the best of short windows within `seconds`. */
+double dr_peak(dr_dtype dt, double seconds);
+
 /* -- threads (threads.c) ---------------------------------------------------------------------- */
 int dr_has_openmp(void);
 int dr_threads_limit(void);              /* how many threads a call may use now */

@@ -284,3 +284,10 @@ def test_good_neighbour():
     found = json.loads(done.stdout)
     assert len(found) == 3 and all(value != 0 for value in found), found
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("seconds", [0.0, 0.002])
+def test_peak_is_a_rate(dtype: str, seconds: float) -> None:
+    """Any processor does an operation in ten nanoseconds, and none a million in one."""
+    assert 1e8 < _fast.peak(dtype, seconds) < 1e15

@@ -16,7 +16,7 @@ REFERENCE = PACKAGE / "reference"
 
 # Kernels that are operations of their own; the rest of csrc/kernels serves them.
 OPERATIONS = ("activation", "dense", "loss", "optimizer")
-HELPERS = ("kernels", "math", "panels")
+HELPERS = ("kernels", "math", "panels", "peak")
 
 C_FILES = sorted(p for p in CSRC.rglob("*") if p.suffix in (".c", ".h", ".inc"))
 CYTHON = [PACKAGE / "_fast.pyx", *sorted((PACKAGE / "_fast").glob("*.pxi"))]

@@ -50,6 +50,9 @@ typedef struct {
     /* n: a multiple of a unit; c: the coefficients that ops/optimizer.c prepares */
     void (*step[DR_N_OPTIMIZERS])(size_t n, const double *c, const void *g, void *w, void *s0,
                                   void *s1);
+    /* nothing but FMAs in registers; sink: a unit, begins with a factor < 1 and a term. Returns the
+     * multiply-adds done */
+    double (*peak)(size_t rounds, void *sink);
 } dr_kernels;
 
 /* Of the instruction set in force. */

@@ -102,6 +102,4 @@ void dr_refresh_shadow(const dr_plan *plan, const dr_kernels *k, const dr_node *
 /* One parameter of an area in plain row-major order. */
 void dr_copy_parameter(const dr_plan *plan, const char *area, size_t node, int bias, void *out);
 
-double dr_now(void);
-
 #endif

@@ -1,8 +1,5 @@
 /* Running a program: batch after batch, without a lock, an allocation or Python between them. */
-#define _POSIX_C_SOURCE 200809L
-#include <math.h>
-#include <time.h>
-
+#include "clock.h"
 #include "network/network.h"
 
 /* Rows that go through all tasks of a phase together: their activations stay in L2. */
@@ -11,12 +8,6 @@
 #define WORK_PER_LOOK 2e6
 #define POLL_AFTER 0.05
 #define POLL_EVERY 0.02
-
-double dr_now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* One thread's view of the batch under way. */
 typedef struct {

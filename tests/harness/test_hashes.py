@@ -73,8 +73,8 @@ def hashes(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list[str
                 source = CSRC / "isa" / f"{built}_{dtype}.c"
                 arguments = [*base, *ISA_FLAGS[built].split(), "-c", source, "-o", objects[-1]]
                 run(compiler, *[a for a in arguments if a != "-static"])
-        core = [CSRC / f"{part}.c" for part in ("memory", "dispatch", "threads")]
-        core += [path for room in ("ops", "network") for path in sorted((CSRC / room).glob("*.c"))]
+        rooms = (".", "ops", "network")
+        core = [path for room in rooms for path in sorted((CSRC / room).glob("*.c"))]
         program = folder / "hashes"
         main = Path(__file__).with_name("hashes.c")
         run(compiler, *base, *core, main, *objects, "-lm", "-o", program)

@@ -25,6 +25,7 @@ cdef extern from "deltarule.h" nogil:
     int dr_isa_keeps_bits(int isa)
     int dr_isa_current()
     void dr_isa_select(int isa)
+    double dr_peak(dr_dtype dt, double seconds)
 
     int dr_has_openmp()
     int dr_threads_limit()

@@ -28,6 +28,15 @@ def isa_select(int isa):
     dr_isa_select(isa)
 
 
+def peak(str dtype, double seconds):
+    """FLOP/s of one thread that does nothing but FMAs: the best of short windows."""
+    cdef dr_dtype dt = <dr_dtype><int>_DTYPES[dtype]
+    cdef double rate
+    with nogil:
+        rate = dr_peak(dt, seconds)
+    return rate
+
+
 def has_openmp():
     """Whether the extension was built with OpenMP."""
     return bool(dr_has_openmp())
