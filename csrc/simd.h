@@ -61,6 +61,8 @@ typedef real vec_unaligned __attribute__((vector_size(VBYTES), aligned(sizeof(re
 
 INLINE vec vload(const real *p) { return *(const vec_unaligned *)p; }
 INLINE void vstore(real *p, vec v) { *(vec_unaligned *)p = v; }
+/* into the second-level cache, some hundred cycles from now; any address will do */
+INLINE void prefetch(const char *p) { __builtin_prefetch(p, 0, 2); }
 INLINE vec vset(real a) { return a - (vec){0}; }
 INLINE ivec viset(integer a) { return a - (ivec){0}; }
 INLINE ivec vbits(vec v) { return (ivec)v; }
