@@ -280,14 +280,14 @@ static int end_batch(cursor *c, int idle) {
     if (run->mode == DR_TRAIN) run->plan->step = c->step + !idle;
     c->work += plan->multiply_adds * (double)c->m * 3;
     if (c->work >= WORK_PER_LOOK / 20) look(c);
-    return dr_run_finished(run) || c->now - run->started >= run->budget ||
+    return dr_run_finished(run) || c->now >= run->deadline ||
            atomic_load(&run->aborted);
 }
 
 static void run_batches(void *context, int thread, int team) {
     dr_run *run = context;
     cursor c = {.watch = {tick}, .run = run, .thread = thread, .team = team,
-                .batch = run->first_batch, .step = run->first_step, .now = run->started};
+                .batch = run->first_batch, .step = run->first_step, .now = run->began};
     const dr_program *program = &run->program;
     for (int slot = 0;; c.batch++) {
         begin_batch(&c);
@@ -310,22 +310,35 @@ static void run_batches(void *context, int thread, int team) {
 }
 
 dr_status dr_plan_run(dr_run *run, double budget, dr_poll poll, void *context) {
-    const dr_plan *plan = run->plan;
-    if (dr_run_finished(run)) return DR_OK;
+    dr_plan *plan = run->plan;
+    const int training = run->mode == DR_TRAIN;
     const double work = plan->multiply_adds * (double)run->capacity *
-                        (run->mode == DR_TRAIN || run->mode == DR_GRADIENT ? 3 : 1);
+                        (training || run->mode == DR_GRADIENT ? 3 : 1);
+    const int advised = dr_threads_for(work, run->capacity);
+    const int most = (int)dr_min((size_t)dr_threads_limit(), run->capacity);
+    const int adaptive = training && !dr_threads_exact();
+    const double begun = dr_now(), end = begun + budget;
     run->kernels = dr_kernels_for(plan->dtype);
     run->poll = poll;
     run->poll_context = context;
-    run->started = dr_now();
-    run->budget = budget;
-    run->next_poll = run->started + POLL_AFTER;
-    run->first_batch = run->position.batch;
-    run->first_step = plan->step;
+    run->next_poll = begun + POLL_AFTER;
     atomic_store(&run->aborted, 0);
-    const int threads = dr_threads_for(work, run->capacity);
-    dr_barrier_open(&run->barrier, threads);
-    const dr_status status = dr_parallel_run(threads, run_batches, run);
-    if (status != DR_OK) return status;
-    return atomic_load(&run->aborted) ? DR_ABORTED : DR_OK;
+    for (double now = begun; !dr_run_finished(run) && (now == begun || now < end);) {
+        double seconds = budget;
+        const int threads =
+            adaptive ? dr_team_next(&plan->team, work, advised, most, now, &seconds) : advised;
+        run->began = now;
+        run->deadline = now + seconds < end ? now + seconds : end;
+        run->first_batch = run->position.batch;
+        run->first_step = plan->step;
+        dr_barrier_open(&run->barrier, threads);
+        const dr_status status = dr_parallel_run(threads, run_batches, run);
+        if (status != DR_OK) return status;
+        if (atomic_load(&run->aborted)) return DR_ABORTED;
+        now = dr_now();
+        if (adaptive)
+            dr_team_report(&plan->team, (run->position.batch - run->first_batch) * run->batch_size,
+                           now - run->began, now);
+    }
+    return DR_OK;
 }
