@@ -1,4 +1,4 @@
-"""How training chooses its threads (csrc/network/team.c), against a clock that the test makes up."""
+"""How training chooses its threads (csrc/network/team.c), against a made-up clock."""
 
 import os
 import shutil
