@@ -296,15 +296,11 @@ class Network:
         """
         plan = self._built("predict()")
         graph = plan.graph
-        fits = (
-            type(X) is np.ndarray
-            and X.dtype == self._dtype
-            and X.ndim == 2
-            and X.shape[1] == graph.n_in
-            and X.flags.carray  # C-contiguous, aligned and writable; the rest goes the long way
-        )
-        x = X if fits else _inputs.prepare_x(X, graph.n_in, self.dtype, finite=False, empty=True)
-        assert isinstance(x, np.ndarray)
+        fits = type(X) is np.ndarray and X.ndim == 2 and X.shape[1] == graph.n_in
+        if fits and _inputs.streams(X):
+            x = X
+        else:
+            x = _inputs.prepare_x(X, graph.n_in, self.dtype, finite=False, empty=True)
         if x.shape[0] == 0:
             return np.empty((0, graph.n_out), self._dtype)
         return plan.predict(x)

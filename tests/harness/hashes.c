@@ -147,7 +147,7 @@ static void training(dr_dtype dt, dr_loss loss, dr_activation hidden, dr_optimiz
     void *x = normals(dt, n * widths[0], 1), *t = normals(dt, n * widths[3], 1);
     int64_t *labels = labels_for(n, widths[3]);
     const int with_labels = loss == DR_CROSS_ENTROPY;
-    const dr_data data = {.n = n, .x = x, .labels = with_labels ? labels : NULL,
+    const dr_data data = {.n = n, .x = {(dr_element)dt, x, (ptrdiff_t)(widths[0] * width(dt))}, .labels = with_labels ? labels : NULL,
                           .dense = with_labels ? NULL : t};
     uint64_t h = START;
     for (uint64_t epoch = 0; epoch < 3; epoch++) {
