@@ -1,10 +1,10 @@
 """Preparing X, y and sample_weight for the engines: every check on data is here.
 
-What comes out is what the engines take for granted: native arrays of the right shape, finite, labels
-in range. X stays where it is if it is of one of `_check.ELEMENTS` and the elements of a row lie one behind the
-other: the engines convert batch by batch. Everything else becomes C-contiguous arrays of the right
-dtype. y and sample_weight are always copies, made before they are checked: another thread that writes
-to the user's array meanwhile cannot undo a check.
+What comes out is what the engines take for granted: native arrays of the right shape, finite,
+labels in range. X stays where it is if it `streams`: the engines read it there and convert batch by
+batch. Everything else becomes C-contiguous arrays of the right dtype. y and sample_weight are
+always copies, made before they are checked: another thread that writes to the user's array
+meanwhile cannot undo a check.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import _check
+from ._check import ELEMENTS
 from ._spec import describe, suggest
 
 Array = npt.NDArray[Any]
@@ -99,7 +99,7 @@ def _advice(array: Array, name: str) -> str:
     return ""
 
 
-def first_nonfinite(array: Array, dtype: npt.DTypeLike = None) -> int | None:
+def first_nonfinite(array: Array, dtype: npt.DTypeLike | None = None) -> int | None:
     """The flat index of the first nan or inf of an array, converted to dtype if one is given.
 
     A chunk of rows at a time, so that no copy or mask of a large array is made; all that is not 2-D
@@ -113,7 +113,8 @@ def first_nonfinite(array: Array, dtype: npt.DTypeLike = None) -> int | None:
         with np.errstate(over="ignore", invalid="ignore"):
             finite = np.isfinite(chunk if dtype is None else chunk.astype(dtype, copy=False))
         if not finite.all():
-            return start * array.shape[1] + int(finite.argmin())
+            place: int = start * array.shape[1] + int(finite.argmin())
+            return place
     return None
 
 
@@ -123,8 +124,10 @@ def _place(index: int, shape: tuple[int, ...]) -> str:
 
 
 def _check_finite(array: Array, dtype: npt.DTypeLike, original: Array, name: str) -> None:
-    """ValueError saying where the first nan or inf is that `array` has or gets in dtype, and which of
-    both. original: what the user gave, where that is another array."""
+    """ValueError saying where the first nan or inf is that `array` has or gets in dtype.
+
+    original: what the user gave; `array` is that or made from it.
+    """
     if original.dtype.kind in "biu":  # every 64-bit integer fits into a float32
         return
     index = first_nonfinite(array, dtype)
@@ -141,19 +144,16 @@ def _check_finite(array: Array, dtype: npt.DTypeLike, original: Array, name: str
 
 
 def _convert(array: Array, dtype: npt.DTypeLike) -> Array:
-    """C-contiguous, aligned, native; the same array if it is all that. Overflow becomes inf without a
-    warning."""
+    """C-contiguous, aligned, native; the array itself if it is. Overflow becomes inf silently."""
     with np.errstate(over="ignore", invalid="ignore"):
         return np.require(array, dtype=dtype, requirements=("C", "A"))
 
 
 def streams(array: Array) -> bool:
-    """Whether the engines take a 2-D array as it is: rows any distance apart, each of one piece."""
-    return (
-        array.dtype in _check.ELEMENTS
-        and array.flags.aligned
-        and (array.strides[1] == array.itemsize or array.shape[1] == 1)
-    )
+    """Whether the engines take a 2-D array as it is: float32, float64 or uint8, native and aligned,
+    each row of one piece, rows any distance apart, even backwards."""
+    in_pieces: bool = array.strides[1] != array.itemsize and array.shape[1] != 1
+    return array.dtype in ELEMENTS and not in_pieces and array.flags.aligned
 
 
 def prepare_x(
@@ -165,10 +165,10 @@ def prepare_x(
     empty: bool = False,
     name: str = "X",
 ) -> Array:
-    """X as an array (n, n_in) that `streams`; a copy, of dtype, only where the user's does not.
+    """X as an array (n, n_in) that `streams`: the user's, or if that does not a copy, in dtype.
 
-    n_in None: any number of features. finite: refuse nan, inf and what dtype cannot hold. empty: allow
-    zero rows.
+    n_in None: any number of features. finite: refuse nan, inf and what becomes inf in dtype. empty:
+    allow zero rows.
     """
     array = as_array(value, name)
     if array.ndim == 0 or (array.ndim == 1 and array.size > 0):

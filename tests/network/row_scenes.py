@@ -45,12 +45,13 @@ def read_at_the_end_of_a_page(element: str) -> bool:
 
 
 def train_in_little_memory(folder: str, threads: int) -> bool:
-    """Trains, evaluates and predicts in a process that may get 8 MB more: less than a mask of X, and
-    much less than X in another type."""
+    """Trains, evaluates and predicts in a process that may get 8 MB more: less than a mask of X,
+    and much less than X in another type."""
     dr.set_num_threads(threads, exact=True)
     n, columns, spare = 20_000, 500, 8 << 20
     labels, weights = np.arange(n) % 3, np.ones(n, "float32")
-    for element, dtype in itertools.product(("uint8", "float32", "float64"), ("float32", "float64")):
+    dtypes = ("float32", "float64")
+    for element, dtype in itertools.product((*dtypes, "uint8"), dtypes):
         whole = np.ones((n + 1, columns + 7), element)
         np.save(Path(folder, "x.npy"), whole)
         mapped = np.load(Path(folder, "x.npy"), mmap_mode="r")

@@ -1,5 +1,5 @@
-"""X in every type and layout that is accepted: the values decide over the bits, not the way they are
-given, and rows are read where they lie."""
+"""X in every type and layout that is accepted: the values decide over the bits, not the way they
+are given, and rows are read where they lie."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ SIZES = [1, 2, 3, 7, 8, 9, 15, 16, 17, 24, 31, 32, 33, 40, 47, 48, 49, 63, 64, 6
 @both_dtypes
 @pytest.mark.parametrize("element", ["float32", "float64", "uint8"])
 def test_rows_arrive_as_numpy_converts_them(element: str, dtype: str) -> None:
-    """Through a network that is the identity, of every width, from between numbers not to be read."""
+    """Through a network that is the identity, from between numbers that are not to be read."""
     rng = np.random.default_rng(0)
     for isa in (isa for group in GROUPS for isa in group):
         dr.set_isa(isa)

@@ -50,12 +50,12 @@ class _Batch(NamedTuple):
 class Plan:
     """The state of a network and what is done with it; all arrays of the graph's dtype but for x.
 
-    Rows x are (n, n_in), finite, float32, float64 or uint8; they stay where they are, and the rows of
+    Rows x are (n, n_in), finite, float32, float64 or uint8; they stay where they are, and those of
     a batch become the nearest numbers of the graph's dtype when their turn comes. Targets t are
     int64 labels (n,) for cross_entropy, or (n, n_out). Weights w are (n,), finite and >= 0, or None
     for all 1. Shapes and dtypes are checked here, the values by the caller (see _check.labels,
-    _check.sample_weight). Parameters and optimiser state
-    start as zeros, hyperparameters have to be set before training.
+    _check.sample_weight). Parameters and optimiser state start as zeros, hyperparameters have to be
+    set before training.
     """
 
     def __init__(self, graph: Graph) -> None:
