@@ -183,12 +183,10 @@ def test_a_plan_refuses_rows_that_it_cannot_read() -> None:
             good[:, :4].astype("float16"), good[:, :4].astype(">f4"), good[:, :4].astype("int64"),
             good[:, :4].astype("int8"), np.asfortranarray(good[:, :4]), good[:, 3::-1],
             unaligned(good[:, :4]), np.zeros((6, 4), "f8").view("V8"), b"0123", bytearray(16),
+            memoryview(bytearray(33))[1:].cast("f", (2, 4)),
         ):  # fmt: skip
-            with pytest.raises((ValueError, BufferError)):
+            with pytest.raises((ValueError, BufferError), match="expected rows of 4 contiguous"):
                 plan.predict(bad)
-        strange = np.ndarray((2, 4), "float32", np.zeros(100, "uint8"), strides=(18, 4))
-        with pytest.raises(ValueError, match="expected rows of 4 contiguous float32"):
-            plan.predict(strange)  # every second row is off its place
 
 
 @pytest.mark.parametrize("element", ["float32", "float64", "uint8"])
