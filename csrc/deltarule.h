@@ -12,6 +12,17 @@
 
 typedef enum { DR_F32 = 0, DR_F64 = 1, DR_N_DTYPES = 2 } dr_dtype;
 
+/* What the numbers of an input may be; the first two as in dr_dtype. */
+typedef enum { DR_FLOAT32, DR_FLOAT64, DR_UINT8, DR_N_ELEMENTS } dr_element;
+
+/* A matrix of the caller's. The elements of a row follow each other; from a row to the next it is
+ * `stride` bytes, which may be negative or 0. */
+typedef struct {
+    dr_element element;
+    const void *data;
+    ptrdiff_t stride;
+} dr_input;
+
 typedef enum {
     DR_IDENTITY,
     DR_RELU,
@@ -123,7 +134,7 @@ typedef enum { DR_TRAIN, DR_EVALUATE, DR_PREDICT, DR_GRADIENT } dr_mode;
 
 typedef struct {
     size_t n;                    /* rows */
-    const void *x;               /* (n, widths[0]) */
+    dr_input x;                  /* (n, widths[0]) */
     const int64_t *labels;       /* (n), or NULL */
     const void *dense;           /* (n, n_out), or NULL */
     const void *weight;          /* (n), or NULL */

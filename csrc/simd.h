@@ -12,6 +12,10 @@
  *   vsum, vlargest         of the lanes, halves onto halves
  *   vtranspose(r)          of VL vectors, in place
  *   vload_n, vstore_n      the first n < VL elements; the rest reads as zero, is not written
+ *   vload_reals, vload_others, vload_bytes   the first n <= VL numbers of the type real, of the other
+ *                          one (float or double), or of uint8_t, each as the nearest real; the rest
+ *                          reads as zero
+ *   prefetch(p)            a hint, p may point anywhere
  */
 #ifndef DR_SIMD_H
 #define DR_SIMD_H
@@ -59,6 +63,7 @@ typedef real vec __attribute__((vector_size(VBYTES)));
 typedef integer ivec __attribute__((vector_size(VBYTES)));
 typedef real vec_unaligned __attribute__((vector_size(VBYTES), aligned(sizeof(real)), may_alias));
 
+INLINE void prefetch(const void *p) { __builtin_prefetch(p); }
 INLINE vec vload(const real *p) { return *(const vec_unaligned *)p; }
 INLINE void vstore(real *p, vec v) { *(vec_unaligned *)p = v; }
 /* into the second-level cache, some hundred cycles from now; any address will do */
@@ -74,6 +79,7 @@ INLINE vec vreal(ivec v) { return (vec)v; }
 #include "simd/gnu.h"
 #endif
 
+INLINE vec vload_reals(const void *p, size_t n) { return n == VL ? vload(p) : vload_n(p, n); }
 INLINE vec vabs(vec v) { return vreal(vbits(v) & viset((integer)(~(uint64_t)0 >> (65 - DR_REAL_BITS)))); }
 /* a > b ? a : b, so that NaN in b stays */
 INLINE vec vmax(vec a, vec b) { return vselect(vgt(a, b), a, b); }

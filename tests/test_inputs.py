@@ -1,7 +1,8 @@
-"""Preparing X, y and sample_weight: what is accepted, what comes out, and that it is a copy."""
+"""Preparing X, y and sample_weight: what is accepted, what comes out, and whether it is a copy."""
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -48,22 +49,63 @@ def test_x_layouts(layout: str, given: str, dtype: str) -> None:
         pytest.skip("single bytes are always aligned")
     x = _inputs.prepare_x(made(WHOLE.astype(given)), 4, dtype)
     assert type(x) is np.ndarray
-    assert x.dtype == np.dtype(dtype)
+    assert _inputs.streams(x)
     assert x.dtype.isnative
-    assert x.flags.c_contiguous
-    assert x.flags.aligned
+    assert x.dtype in (np.asarray(made(WHOLE.astype(given))).dtype, np.dtype(dtype))
     np.testing.assert_array_equal(x, WHOLE)
 
 
+# Taken as they are, read where they lie: X that the engines convert a batch at a time.
+STREAMING = {
+    "c": np.copy,
+    "columns": lambda a: np.repeat(a, 3, 1)[:, 5:9],
+    "one column": lambda a: np.asfortranarray(a)[:, 1:2],
+    "every second row": lambda a: np.repeat(a, 2, 0)[::2],
+    "rows reversed": lambda a: a[::-1],
+    "one row again and again": lambda a: np.broadcast_to(a[:1], (5, 4)),
+    "read-only": read_only,
+}
+COPIED = {
+    **{name: LAYOUTS[name] for name in ("fortran", "byte-swapped", "unaligned")},
+    "columns reversed": lambda a: a[:, ::-1],
+    "every second column": lambda a: np.repeat(a, 2, 1)[:, ::2],
+}
+
+
+@pytest.mark.parametrize("given", ["float32", "float64", "uint8", "bool"])
+@pytest.mark.parametrize("layout", STREAMING)
+def test_x_that_is_not_copied(layout: str, given: str, dtype: str) -> None:
+    values = STREAMING[layout](WHOLE.astype(given))
+    x = _inputs.prepare_x(values, None, dtype)
+    assert np.shares_memory(x, values)
+    assert x.dtype == ("uint8" if given == "bool" else given)
+    np.testing.assert_array_equal(x, values)
+
+
+@pytest.mark.parametrize("given", ["float32", "float64"])
+@pytest.mark.parametrize("layout", COPIED)
+def test_x_that_is_copied(layout: str, given: str, dtype: str) -> None:
+    values = COPIED[layout](WHOLE.astype(given))
+    x = _inputs.prepare_x(values, 4, dtype)
+    assert not np.shares_memory(x, values)
+    assert x.dtype == dtype and x.flags.carray
+    np.testing.assert_array_equal(x, values)
+
+
 def test_x_memory_map(tmp_path: Path, dtype: str) -> None:
-    path = tmp_path / "x.npy"
-    np.save(path, WHOLE.astype("float32"))
-    mapped = np.load(path, mmap_mode="r")
-    np.testing.assert_array_equal(_inputs.prepare_x(mapped, 4, dtype), WHOLE)
+    for given in ("float32", "float64", "uint8"):
+        path = tmp_path / f"{given}.npy"
+        np.save(path, WHOLE.astype(given))
+        mapped = np.load(path, mmap_mode="r")
+        x = _inputs.prepare_x(mapped, 4, dtype)
+        assert np.shares_memory(x, mapped)
+        np.testing.assert_array_equal(x, WHOLE)
 
 
 def test_x_bool_and_matrix(dtype: str) -> None:
     np.testing.assert_array_equal(_inputs.prepare_x(WHOLE > 100, 4, dtype), WHOLE > 100)
+    mask = np.array([[0, 255, 2, 1]], "uint8").view(bool)  # as in a file of 0 and 255 read as bool
+    np.testing.assert_array_equal(_inputs.prepare_x(mask, 4, dtype), [[0, 1, 1, 1]])
     masked = np.ma.MaskedArray(WHOLE)  # nothing is masked
     np.testing.assert_array_equal(_inputs.prepare_x(masked, 4, dtype), WHOLE)
 
@@ -87,20 +129,15 @@ def test_sparse() -> None:
         _inputs.prepare_x(sparse.csr_matrix(WHOLE), 4, "float32")
 
 
-def test_x_that_fits_is_not_copied() -> None:
-    x = WHOLE.astype("float32")
-    assert np.shares_memory(_inputs.prepare_x(x, 4, "float32"), x)
-
-
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("given", ["float16", "float32", "float64"])
 @pytest.mark.parametrize(("row", "column"), [(0, 0), (3, 17), (9, 19)])
 def test_nonfinite_place(value: float, given: str, row: int, column: int, dtype: str) -> None:
     x = np.zeros((10, 20), given)
     x[row, column] = value
-    for layout in ("c", "fortran", "strided"):
+    for made in (np.copy, np.asfortranarray, LAYOUTS["strided"], STREAMING["every second row"]):
         with pytest.raises(ValueError, match=f"X has {value} at row {row}, column {column}$"):
-            _inputs.prepare_x(LAYOUTS[layout](x), 20, dtype)
+            _inputs.prepare_x(made(x), 20, dtype)
     assert not np.isfinite(_inputs.prepare_x(x, 20, dtype, finite=False)[row, column])
 
 
@@ -111,6 +148,21 @@ def test_nonfinite_is_found_in_every_chunk(at: int) -> None:
     x[-1] = np.nan
     x[at] = np.inf
     assert _inputs.first_nonfinite(x) == at
+    for columns in (1, 3, _inputs.CHUNK // 2, 2 * _inputs.CHUNK):  # the last: a row is many chunks
+        rows = np.full((-(-x.size // columns), 2 * columns), np.nan, "float32")[:, columns:]
+        rows[...] = 0
+        rows[at // columns, at % columns] = -np.inf
+        assert _inputs.first_nonfinite(rows) == at
+
+
+def test_nonfinite_takes_little_memory() -> None:
+    x = np.zeros((2000, 1000))[::2]
+    tracemalloc.start()
+    try:
+        assert _inputs.first_nonfinite(x, "float32") is None
+        assert tracemalloc.get_traced_memory()[1] < x.nbytes / 8
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.filterwarnings("error")
@@ -120,7 +172,8 @@ def test_overflow_in_the_conversion_is_said_to_be_one() -> None:
     with pytest.raises(ValueError, match=r"X has 1e\+300 at row 2, column 1, which becomes inf"):
         _inputs.prepare_x(x, 3, "float32")
     assert _inputs.prepare_x(x, 3, "float64")[2, 1] == 1e300
-    assert np.isinf(_inputs.prepare_x(x, 3, "float32", finite=False)[2, 1])
+    assert _inputs.prepare_x(x, 3, "float32", finite=False) is x
+    assert np.isinf(_inputs.prepare_x(np.asfortranarray(x), 3, "float32", finite=False)[2, 1])
     with pytest.raises(ValueError, match=r"y has 1e\+300 at row 2, column 1, which becomes inf"):
         _inputs.prepare_y(x, "mse", 4, 3, "float32")
     with pytest.raises(ValueError, match=r"sample_weight has 1e\+300 at row 2, which becomes inf"):

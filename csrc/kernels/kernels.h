@@ -23,6 +23,7 @@ typedef struct {
 #define DR_AHEAD 3
 
 typedef struct {
+    dr_dtype dtype;
     /* c[m, units] = start + a[m, k] b[k, units], k ascending, by FMA. a: panels of a_width,
      * a_stride apart, beginning at a panel's edge; b, c: one panel of `units` units; start: rows
      * start_width apart (0: the same for all), may be c. */
@@ -38,9 +39,9 @@ typedef struct {
     /* dst[j][i] = src[i][j] */
     void (*transpose)(size_t rows, size_t cols, const void *src, size_t src_width, void *dst,
                       size_t dst_width);
-    /* rows rows[first + r] (or first + r) of a row-major (., n) matrix into m rows of panels */
-    void (*gather)(size_t m, size_t n, const void *x, const int64_t *rows, size_t first,
-                   size_t row, size_t stride, void *panels);
+    /* rows rows[first + r] (or first + r) of x, (., n), converted, into m rows of panels */
+    void (*gather[DR_N_ELEMENTS])(size_t m, size_t n, dr_input x, const int64_t *rows,
+                                  size_t first, size_t row, size_t stride, void *panels);
     /* m rows of panels into row-major */
     void (*scatter)(size_t m, size_t n, const void *panels, size_t row, size_t stride, void *y);
     /* on m rows of panels; in place allowed */

@@ -45,7 +45,8 @@ static int tick(dr_watch *watch, double multiply_adds) {
 static void gather(cursor *c, size_t row, size_t m) {
     const dr_run *run = c->run;
     const dr_matrix x = run->values[0];
-    run->kernels->gather(m, x.cols, run->data.x, run->order, c->first + row, row, x.stride, x.data);
+    run->kernels->gather[run->data.x.element](m, x.cols, run->data.x, run->order, c->first + row, row,
+                                              x.stride, x.data);
 }
 
 static void forward(cursor *c, const dr_node *node, dr_activation act, size_t row, size_t m) {

@@ -23,6 +23,26 @@ INLINE vec vsqrt(vec a) { return V512(sqrt)(a); }
 INLINE vec vload_n(const real *p, size_t n) { return V512(maskz_loadu)(vfirst(n), p); }
 INLINE void vstore_n(real *p, vec v, size_t n) { V512(mask_storeu)(p, vfirst(n), v); }
 
+/* masks may be full here */
+INLINE vec vload_others(const void *p, size_t n) {
+#if DR_REAL_BITS == 32
+    const __m256 low = _mm512_cvtpd_ps(_mm512_maskz_loadu_pd((__mmask8)vfirst(n), p));
+    const __m256 high = _mm512_cvtpd_ps(
+        _mm512_maskz_loadu_pd((__mmask8)(vfirst(n) >> 8), (const double *)p + 8));
+    return _mm512_insertf32x8(_mm512_castps256_ps512(low), high, 1);
+#else
+    return _mm512_cvtps_pd(_mm256_maskz_loadu_ps(vfirst(n), p));
+#endif
+}
+INLINE vec vload_bytes(const void *p, size_t n) {
+    const __m128i bytes = _mm_maskz_loadu_epi8(vfirst(n), p);
+#if DR_REAL_BITS == 32
+    return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes));
+#else
+    return _mm512_cvtepi32_pd(_mm256_cvtepu8_epi32(bytes));
+#endif
+}
+
 #if DR_REAL_BITS == 32
 INLINE real vsum(vec v) {
     __m256 a = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));

@@ -63,6 +63,34 @@ INLINE vec vload_n(const real *p, size_t n) {
     return v;
 }
 
+INLINE vec vload_others(const void *p, size_t n) {
+#if DR_REAL_BITS == 32
+    typedef double other;
+#else
+    typedef float other;
+#endif
+    typedef other others __attribute__((vector_size(VL * sizeof(other))));
+    others v = {0};
+    memcpy(&v, p, n * sizeof(other));
+    return __builtin_convertvector(v, vec);
+}
+
+INLINE vec vload_bytes(const void *p, size_t n) {
+    typedef uint8_t bytes __attribute__((vector_size(VL)));
+    bytes v = {0};
+    memcpy(&v, p, n);
+#if defined(DR_SIMD_AVX2) && DR_REAL_BITS == 32
+    return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_cvtsi64_si128((long long)v)));
+#elif defined(DR_SIMD_AVX2)
+    return _mm256_cvtepi32_pd(_mm_cvtepu8_epi32(_mm_cvtsi32_si128((int)v)));
+#else /* step by step: of a longer way, gcc 12 makes single numbers */
+    typedef uint16_t words __attribute__((vector_size(VL * 2)));
+    typedef int32_t ints __attribute__((vector_size(VL * 4)));
+    const words wide = __builtin_convertvector(v, words);
+    return __builtin_convertvector(__builtin_convertvector(wide, ints), vec);
+#endif
+}
+
 INLINE void vstore_n(real *p, vec v, size_t n) { memcpy(p, &v, n * sizeof(real)); }
 
 INLINE real vsum(vec v) {

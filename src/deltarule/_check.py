@@ -20,6 +20,8 @@ Array = npt.NDArray[Any]
 # The position of a name is its number in C (the enums of deltarule.h).
 ACTIVATIONS = ("identity", "relu", "leaky_relu", "sigmoid", "tanh", "softmax")
 LOSSES = ("mse", "cross_entropy", "binary_cross_entropy")
+# What the rows that a plan reads may be made of; it converts them batch by batch.
+ELEMENTS = tuple(map(np.dtype, ("float32", "float64", "uint8")))
 INITIALIZERS = (
     "zeros",
     "glorot_uniform",
@@ -254,6 +256,16 @@ def activation_arrays(x: object, *, y: object = None, dy: object = None) -> tupl
     arrays = {name: real_array(name, a, shape=first.shape) for name, a in (("y", y), ("dy", dy))}
     same_dtype(x=first, **arrays)
     return (first, arrays["y"], arrays["dy"])
+
+
+def input_rows(argument: str, a: object, columns: int) -> Array:
+    """`a` as it is, an (n, columns) array of one of ELEMENTS."""
+    array = _as_array(argument, a)
+    if array.dtype not in ELEMENTS:
+        names = ", ".join(dtype.name for dtype in ELEMENTS)
+        raise TypeError(f"{argument} must be one of {names}; got dtype {array.dtype}")
+    _check_shape(argument, array.shape, (None, columns))
+    return array
 
 
 def dense_forward_arrays(x: object, w: object, b: object) -> tuple[Array, Array, Array | None]:

@@ -1,8 +1,10 @@
 """Preparing X, y and sample_weight for the engines: every check on data is here.
 
-What comes out is what the engines take for granted: C-contiguous native arrays of the right dtype
-and shape, finite, labels in range. y and sample_weight are always copies, made before they are
-checked: another thread that writes to the user's array meanwhile cannot undo a check.
+What comes out is what the engines take for granted: native arrays of the right shape, finite,
+labels in range. X stays where it is if it `streams`: the engines read it there and convert batch by
+batch. Everything else becomes C-contiguous arrays of the right dtype. y and sample_weight are
+always copies, made before they are checked: another thread that writes to the user's array
+meanwhile cannot undo a check.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ._check import ELEMENTS
 from ._spec import describe, suggest
 
 Array = npt.NDArray[Any]
@@ -96,13 +99,22 @@ def _advice(array: Array, name: str) -> str:
     return ""
 
 
-def first_nonfinite(array: Array) -> int | None:
-    """The flat index of the first nan or inf of a C-contiguous array, chunk by chunk."""
-    flat = array.reshape(-1)
-    for start in range(0, flat.size, CHUNK):
-        finite = np.isfinite(flat[start : start + CHUNK])
+def first_nonfinite(array: Array, dtype: npt.DTypeLike | None = None) -> int | None:
+    """The flat index of the first nan or inf of an array, converted to dtype if one is given.
+
+    A chunk of rows at a time, so that no copy or mask of a large array is made; all that is not 2-D
+    counts as one long column.
+    """
+    if array.ndim != 2:
+        array = array.reshape(-1, 1)
+    step = max(1, CHUNK // max(1, array.shape[1]))
+    for start in range(0, len(array), step):
+        chunk = array[start : start + step]
+        with np.errstate(over="ignore", invalid="ignore"):
+            finite = np.isfinite(chunk if dtype is None else chunk.astype(dtype, copy=False))
         if not finite.all():
-            return start + int(finite.argmin())
+            place: int = start * array.shape[1] + int(finite.argmin())
+            return place
     return None
 
 
@@ -111,29 +123,37 @@ def _place(index: int, shape: tuple[int, ...]) -> str:
     return f"row {at[0]}" if len(shape) == 1 else f"row {at[0]}, column {at[1]}"
 
 
-def _check_finite(converted: Array, original: Array, name: str) -> None:
-    """ValueError saying where the first nan or inf is and whether the conversion made it."""
+def _check_finite(array: Array, dtype: npt.DTypeLike, original: Array, name: str) -> None:
+    """ValueError saying where the first nan or inf is that `array` has or gets in dtype.
+
+    original: what the user gave; `array` is that or made from it.
+    """
     if original.dtype.kind in "biu":  # every 64-bit integer fits into a float32
         return
-    index = first_nonfinite(converted)
+    index = first_nonfinite(array, dtype)
     if index is None:
         return
-    place = _place(index, converted.shape)
+    place = _place(index, array.shape)
     value = original[np.unravel_index(index, original.shape)]
     if np.isfinite(value):
         raise ValueError(
-            f"{name} has {value!s} at {place}, which becomes inf in {converted.dtype}: "
+            f"{name} has {value!s} at {place}, which becomes inf in {np.dtype(dtype)}: "
             "scale the data or use dtype='float64'"
         )
     raise ValueError(f"{name} has {value!s} at {place}")
 
 
-def _convert(array: Array, dtype: npt.DTypeLike, *, copy: bool) -> Array:
-    """C-contiguous, aligned, native; overflow becomes inf without a warning."""
+def _convert(array: Array, dtype: npt.DTypeLike) -> Array:
+    """C-contiguous, aligned, native; the array itself if it is. Overflow becomes inf silently."""
     with np.errstate(over="ignore", invalid="ignore"):
-        if copy:
-            return np.array(array, dtype=dtype, order="C", copy=True, subok=False)
         return np.require(array, dtype=dtype, requirements=("C", "A"))
+
+
+def streams(array: Array) -> bool:
+    """Whether the engines take a 2-D array as it is: float32, float64 or uint8, native and aligned,
+    each row of one piece, rows any distance apart, even backwards."""
+    in_pieces: bool = array.strides[1] != array.itemsize and array.shape[1] != 1
+    return array.dtype in ELEMENTS and not in_pieces and array.flags.aligned
 
 
 def prepare_x(
@@ -145,9 +165,10 @@ def prepare_x(
     empty: bool = False,
     name: str = "X",
 ) -> Array:
-    """X as a C-contiguous (n, n_in) array of dtype; n_in None: any number of features.
+    """X as an array (n, n_in) that `streams`: the user's, or if that does not a copy, in dtype.
 
-    finite: refuse nan and inf. empty: allow zero rows.
+    n_in None: any number of features. finite: refuse nan, inf and what becomes inf in dtype. empty:
+    allow zero rows.
     """
     array = as_array(value, name)
     if array.ndim == 0 or (array.ndim == 1 and array.size > 0):
@@ -171,10 +192,12 @@ def prepare_x(
             f"{name} has the wrong number of features: expected {n_in}, got {array.shape[1]} "
             f"(shape {array.shape})"
         )
-    converted = _convert(array, dtype, copy=False)
+    if array.dtype.kind == "b" and array.view(np.uint8).max(initial=0) <= 1:
+        array = array.view(np.uint8)  # other bytes, as in a file read as bool, mean True: converted
+    x = array if streams(array) else _convert(array, dtype)
     if finite:
-        _check_finite(converted, array, name)
-    return converted
+        _check_finite(x, dtype, array, name)
+    return x
 
 
 def prepare_y(
@@ -197,8 +220,8 @@ def prepare_y(
             f"output{'s' if n_out > 1 else ''}, got {array.shape}{hint}"
         )
     original = np.array(array, order="C", copy=True)
-    targets = _convert(original, dtype, copy=True)
-    _check_finite(targets, original, name)
+    targets = _convert(original, dtype)
+    _check_finite(targets, dtype, original, name)
     if loss == "binary_cross_entropy":
         outside = (targets < 0) | (targets > 1)
         if outside.any():
@@ -235,15 +258,15 @@ def _classes(array: Array, n_out: int, dtype: str, name: str) -> Array:
                 f"{name} has label {labels[row]!s} at row {row}; with {n_out} outputs, labels "
                 f"must be 0 to {n_out - 1}"
             )
-        return labels.astype(np.int64)
+        return labels.astype(np.int64, copy=False)
     if array.shape != (n, n_out):
         raise ValueError(
             f"{name} must have shape ({n},) (labels) or ({n}, {n_out}) (one-hot or "
             f"probabilities), got {array.shape}"
         )
     original = np.array(array, order="C", copy=True)
-    targets = _convert(original, dtype, copy=True)
-    _check_finite(targets, original, name)
+    targets = _convert(original, dtype)
+    _check_finite(targets, dtype, original, name)
     negative = targets < 0
     if negative.any():
         index = int(negative.argmax())
@@ -279,8 +302,8 @@ def prepare_weight(
         raise ValueError(f"{name} must have shape ({n},), got {array.shape}")
     _check_length(array, n, name, x)
     original = np.array(array, copy=True)
-    weights = _convert(original, dtype, copy=True)
-    _check_finite(weights, original, name)
+    weights = _convert(original, dtype)
+    _check_finite(weights, dtype, original, name)
     negative = weights < 0
     if negative.any():
         row = int(negative.argmax())
@@ -309,6 +332,6 @@ def prepare_parameters(
                 f"parameter {name!r} must have shape {shapes[name]}, got {array.shape}"
             )
         original = np.array(array, order="C", copy=True)
-        checked[name] = _convert(original, dtype, copy=True)
-        _check_finite(checked[name], original, f"parameter {name!r}")
+        checked[name] = _convert(original, dtype)
+        _check_finite(checked[name], dtype, original, f"parameter {name!r}")
     return checked

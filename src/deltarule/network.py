@@ -213,6 +213,9 @@ class Network:
         finite and >= 0. validation_data: (X, y) or (X, y, sample_weight), measured after every
         epoch. shuffle: a new order of the rows every epoch. verbose: True or False for a progress
         bar, "auto" for one where stderr is a terminal.
+        X is not copied where it is float32, float64, uint8 or bool and the numbers of a row lie side
+        by side (slices of rows or columns, memory maps): its batches are converted. Any other X
+        is converted whole. y and sample_weight are copied, labels to 8 bytes each.
 
         Returns a History. After Ctrl-C the network is as after the last whole batch, and the next
         fit with the same number of rows, batch_size and shuffle first finishes that epoch, which
@@ -292,19 +295,16 @@ class Network:
     def predict(self, X: npt.ArrayLike) -> Array:
         """What the last layer puts out, (n, n_out). nan and inf in X pass through.
 
-        May be called from several threads, also while the network is training.
+        X is copied only where `fit` would copy it. May be called from several threads, also while
+        the network is training.
         """
         plan = self._built("predict()")
         graph = plan.graph
-        fits = (
-            type(X) is np.ndarray
-            and X.dtype == self._dtype
-            and X.ndim == 2
-            and X.shape[1] == graph.n_in
-            and X.flags.carray  # C-contiguous, aligned and writable; the rest goes the long way
-        )
-        x = X if fits else _inputs.prepare_x(X, graph.n_in, self.dtype, finite=False, empty=True)
-        assert isinstance(x, np.ndarray)
+        n_in = graph.n_in
+        if type(X) is np.ndarray and X.ndim == 2 and X.shape[1] == n_in and _inputs.streams(X):
+            x: Array = X
+        else:
+            x = _inputs.prepare_x(X, n_in, self.dtype, finite=False, empty=True)
         if x.shape[0] == 0:
             return np.empty((0, graph.n_out), self._dtype)
         return plan.predict(x)
@@ -314,7 +314,7 @@ class Network:
     ) -> dict[str, float]:
         """The loss and the metrics over all rows: {"loss": ..., "accuracy": ...}.
 
-        Arguments and errors as for fit.
+        Arguments, what is copied of them, and errors as for fit.
         """
         with self._gate.reading("evaluate()"):
             plan = self._built("evaluate()")

@@ -65,10 +65,10 @@ def verify(
     rows = _check.positive_int("rows", rows)
     with net._gate.training("verify()"):
         plan = net._built("verify()")
-        data = Data(*net._prepare(X, y, sample_weight)).rows(slice(rows))
+        given = Data(*net._prepare(X, y, sample_weight)).rows(slice(rows))
         state = _copy_state(net, plan)
         with np.errstate(all="ignore"):
-            return Report(tuple(_all_checks(net.backend, plan, state, data)))
+            return Report(tuple(_all_checks(net.backend, plan, state, given)))
 
 
 def _copy_state(net: Network, plan: _engine.Plan) -> State:
@@ -88,14 +88,15 @@ def _copy_state(net: Network, plan: _engine.Plan) -> State:
     return State(plan.graph, slots, plan.step, net.optimizer.hyper(), net.seed)
 
 
-def _all_checks(backend: str, own: _engine.Plan, state: State, data: Data) -> list[Check]:
+def _all_checks(backend: str, own: _engine.Plan, state: State, given: Data) -> list[Check]:
+    data = given.to(state.graph.dtype)  # the network's own plan converts by itself
     layers = _layerwise.run(ops, state.graph, state.values, data)
     near = _propagate(state, data)
     _refuse_overflow(layers, near.now.plain, state.graph.dtype)
     return [
         *check_operations(state, layers, data),
         *_check_plan(state, layers, near, data),
-        *_check_own(backend, own, layers, near, data),
+        *_check_own(backend, own, layers, near, given),
         *_check_differences(state, data),
     ]
 

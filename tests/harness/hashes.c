@@ -147,7 +147,7 @@ static void training(dr_dtype dt, dr_loss loss, dr_activation hidden, dr_optimiz
     void *x = normals(dt, n * widths[0], 1), *t = normals(dt, n * widths[3], 1);
     int64_t *labels = labels_for(n, widths[3]);
     const int with_labels = loss == DR_CROSS_ENTROPY;
-    const dr_data data = {.n = n, .x = x, .labels = with_labels ? labels : NULL,
+    const dr_data data = {.n = n, .x = {(dr_element)dt, x, (ptrdiff_t)(widths[0] * width(dt))}, .labels = with_labels ? labels : NULL,
                           .dense = with_labels ? NULL : t};
     uint64_t h = START;
     for (uint64_t epoch = 0; epoch < 3; epoch++) {
@@ -169,6 +169,32 @@ static void training(dr_dtype dt, dr_loss loss, dr_activation hidden, dr_optimiz
     free(x), free(t), free(labels);
 }
 
+/* Rows of every type on their way into a network. */
+static void inputs(dr_dtype dt, const size_t *s) {
+    static const size_t SIZE[DR_N_ELEMENTS] = {[DR_FLOAT32] = 4, [DR_FLOAT64] = 8, [DR_UINT8] = 1};
+    const size_t n = s[0], n_in = s[1], n_out = s[2], widths[] = {n_in, n_out};
+    const dr_node_spec node = {0, 1, DR_IDENTITY, 0, 1};
+    const dr_graph graph = {dt, 2, 1, widths, &node, DR_MSE, DR_SGD, DR_HIT_NONE};
+    dr_plan *plan;
+    dr_run *run;
+    check(dr_plan_create(&graph, &plan));
+    void *w = normals(dt, n_in * n_out, 1), *y = zeros(n * n_out);
+    dr_plan_set(plan, 0, 0, 0, w);
+    for (dr_element element = 0; element < DR_N_ELEMENTS; element++) {
+        void *x = normals(element == DR_FLOAT64 ? DR_F64 : DR_F32, n * n_in, 1e3);
+        const ptrdiff_t stride = (ptrdiff_t)(n_in * SIZE[element]);
+        const char *last = (const char *)x + (ptrdiff_t)(n - 1) * stride;
+        const dr_data data = {.n = n, .x = {element, last, -stride}, .y = y};
+        check(dr_run_open(plan, DR_PREDICT, &data, 0, NULL, &run));
+        check(dr_plan_run(run, 1e9, NULL, NULL));
+        dr_run_close(run);
+        line("input", (int)element, dt, s, hash(START, y, n * n_out * width(dt)));
+        free(x);
+    }
+    dr_plan_destroy(plan);
+    free(w), free(y);
+}
+
 int main(int argc, char **argv) {
     int isa = 0;
     while (isa < dr_isa_count() && (argc != 2 || strcmp(dr_isa_name(isa), argv[1]))) isa++;
@@ -185,6 +211,7 @@ int main(int argc, char **argv) {
         for (size_t i = 0; i < N_SIZES; i++) {
             dense(dt, SIZES[i]);
             losses(dt, SIZES[i]);
+            inputs(dt, SIZES[i]);
         }
         activations(dt);
         optimizers(dt);

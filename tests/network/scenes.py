@@ -23,6 +23,7 @@ import numpy as np
 import deltarule as dr
 from deltarule import _fast
 
+from . import row_scenes
 from .common import copy, data, digest, epochs, graph, ready, state
 
 
@@ -357,16 +358,16 @@ def _in_threads(count: int, work: Callable[[int], str]) -> list[str]:
 
 
 def predict_in_threads(threads: int, rows: int, rounds: int) -> bool:
-    """Eight threads predicting with one plan, each other rows; is all as it is one by one?"""
+    """Eight threads predicting with one network, each rows of its own; is all as one by one?"""
     _set(threads=threads)
     sys.setswitchinterval(1e-5)
-    g = graph((8, 40, 5), ("tanh", "softmax"), dtype="float32")
-    plan = ready(g)
-    inputs = [data(g, rows, seed=i)[0] for i in range(8)]
-    serial = [plan.predict(x).tobytes() for x in inputs]
+    net = dr.Network([dr.Dense(40, "tanh"), dr.Dense(5, "softmax")], "cross_entropy")
+    net.build(8)
+    inputs = row_scenes.of_all_types((8, rows, 8))
+    serial = [net.predict(x).tobytes() for x in inputs]
 
     def work(i: int) -> str:
-        good = all(plan.predict(inputs[i]).tobytes() == serial[i] for _ in range(rounds))
+        good = all(net.predict(inputs[i]).tobytes() == serial[i] for _ in range(rounds))
         return str(good and _fast.last_team() == threads)
 
     return _in_threads(8, work) == ["True"] * 8
@@ -396,4 +397,4 @@ def large_team(threads: int, rows: int, rounds: int) -> list[str]:
 
 if __name__ == "__main__":
     faulthandler.enable()
-    print(json.dumps(globals()[sys.argv[1]](**json.loads(sys.argv[2]))))
+    print(json.dumps({**vars(row_scenes), **globals()}[sys.argv[1]](**json.loads(sys.argv[2]))))

@@ -253,8 +253,9 @@ def test_bad_calls():
     plan = ready(epoch_graph())
     x, t = data(plan.graph, labels=True)
     before = everything(plan)
-    with pytest.raises(TypeError, match="x must be float64, got dtype float32"):
-        plan.predict(x.astype("f4"))
+    for wrong in ("f2", "i8", ">f8", "?"):
+        with pytest.raises(TypeError, match="x must be one of float32, float64, uint8; got dtype"):
+            plan.predict(x.astype(wrong))
     with pytest.raises(ValueError, match=r"x must have shape \(any, 4\)"):
         plan.predict(x[:, :3])
     with pytest.raises(ValueError, match=r"t must have shape \(7,\), got \(6,\)"):

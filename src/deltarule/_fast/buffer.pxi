@@ -1,11 +1,12 @@
 # Arrays as C pointers. Typed memoryviews cost most of a microsecond a call under the limited API;
 # a plain PyObject_GetBuffer does not.
-from cpython.buffer cimport (PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_WRITABLE, PyBuffer_Release,
-                             PyObject_GetBuffer)
+from cpython.buffer cimport (PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_STRIDES, PyBUF_WRITABLE,
+                             PyBuffer_Release, PyObject_GetBuffer)
 
 from . import _check
 
-if len(_check.ACTIVATIONS) != DR_N_ACTIVATIONS or len(_check.LOSSES) != DR_N_LOSSES:
+if (len(_check.ACTIVATIONS) != DR_N_ACTIVATIONS or len(_check.LOSSES) != DR_N_LOSSES
+        or len(_check.ELEMENTS) != DR_N_ELEMENTS):
     raise ImportError("deltarule._fast was built from other sources than deltarule._check: rebuild")
 
 cdef dict _DTYPES = {"float32": <int>DR_F32, "float64": <int>DR_F64}
@@ -15,6 +16,8 @@ cdef dict _OPTIMIZERS = {"sgd": <int>DR_SGD, "adam": <int>DR_ADAM}
 cdef dict _HITS = {"none": <int>DR_HIT_NONE, "argmax": <int>DR_HIT_ARGMAX,
                    "threshold": <int>DR_HIT_THRESHOLD}
 cdef dict _FORMATS = {"float32": ("f",), "float64": ("d",), "int64": ("l", "q"), "uint32": ("I", "L")}
+# By the format of a buffer, which is numpy's character of the dtype: number in C and size.
+cdef dict _ELEMENTS = {t.char: (i, t.itemsize) for i, t in enumerate(_check.ELEMENTS)}
 cdef dict _SIZES = {"float32": 4, "float64": 8, "int64": 8, "uint32": 4}
 
 
@@ -28,6 +31,10 @@ cdef class _Buffer:
             PyBuffer_Release(&self.view)
 
 
+cdef str _format(_Buffer b):
+    return (<bytes>b.view.format).decode("ascii") if b.view.format != NULL else "B"
+
+
 cdef _Buffer _hold(object array, str dtype, size_t count, bint writable=False):
     """The buffer of a C-contiguous array of `count` elements of `dtype`."""
     cdef _Buffer b = _Buffer()
@@ -36,12 +43,32 @@ cdef _Buffer _hold(object array, str dtype, size_t count, bint writable=False):
         flags |= PyBUF_WRITABLE
     PyObject_GetBuffer(array, &b.view, flags)
     b.held = True
-    cdef str format = (<bytes>b.view.format).decode("ascii") if b.view.format != NULL else "B"
+    cdef str format = _format(b)
     if (format not in _FORMATS[dtype] or b.view.itemsize != <Py_ssize_t>_SIZES[dtype]
             or <size_t>b.view.len != count * <size_t>b.view.itemsize):
         raise ValueError(f"expected {count} contiguous elements of {dtype}, got {b.view.len} bytes "
                          f"of format {format!r}")
     return b
+
+
+cdef _Buffer _hold_rows(object array, size_t columns, dr_input *rows):
+    """The buffer of an (n, columns) array of an element type that the core converts. The elements of
+    a row follow each other, rows may be any distance apart; all lie where their type may lie."""
+    cdef _Buffer b = _Buffer()
+    PyObject_GetBuffer(array, &b.view, PyBUF_STRIDES | PyBUF_FORMAT)
+    b.held = True
+    cdef str format = _format(b)
+    cdef int element
+    cdef Py_ssize_t size
+    if b.view.ndim == 2 and <size_t>b.view.shape[1] == columns and format in _ELEMENTS:
+        element, size = _ELEMENTS[format]
+        rows.element, rows.data = <dr_element>element, b.view.buf
+        rows.stride = b.view.strides[0] if b.view.shape[0] > 1 else 0
+        if (b.view.itemsize == size and (columns == 1 or b.view.strides[1] == size)
+                and <size_t>rows.data % <size_t>size == 0 and rows.stride % size == 0):
+            return b
+    raise ValueError(f"expected rows of {columns} contiguous float32, float64 or uint8, got "
+                     f"{b.view.ndim} dimensions, {b.view.len} bytes of format {format!r}")
 
 
 cdef inline void *_at(_Buffer b):

@@ -4,6 +4,12 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 cdef extern from "deltarule.h" nogil:
     ctypedef enum dr_dtype:
         DR_F32, DR_F64
+    ctypedef enum dr_element:
+        DR_N_ELEMENTS
+    ctypedef struct dr_input:
+        dr_element element
+        const void *data
+        ptrdiff_t stride
     ctypedef enum dr_activation:
         DR_N_ACTIVATIONS
     ctypedef enum dr_loss:
@@ -92,7 +98,7 @@ cdef extern from "deltarule.h" nogil:
 
     ctypedef struct dr_data:
         size_t n
-        const void *x
+        dr_input x
         const int64_t *labels
         const void *dense
         const void *weight

@@ -136,10 +136,9 @@ cdef class Plan:
         cdef dr_data data
         cdef _Call call = _Call()
         cdef dr_status status
-        cdef size_t n = len(x)
-        cdef _Buffer xb = _hold(x, self.dtype, n * self.n_in), tb = None, wb = None, yb = None
+        cdef _Buffer xb = _hold_rows(x, self.n_in, &data.x), tb = None, wb = None, yb = None
+        cdef size_t n = xb.view.shape[0]
         data.n = n
-        data.x = _at(xb)
         data.labels, data.dense, data.weight, data.y = NULL, NULL, NULL, NULL
         if t is None:
             if mode != DR_PREDICT:

@@ -48,12 +48,14 @@ class _Batch(NamedTuple):
 
 
 class Plan:
-    """The state of a network and what is done with it; all arrays of the graph's dtype.
+    """The state of a network and what is done with it; all arrays of the graph's dtype but for x.
 
-    Rows x are (n, n_in), finite. Targets t are int64 labels (n,) for cross_entropy, or (n, n_out).
-    Weights w are (n,), finite and >= 0, or None for all 1. Shapes and dtypes are checked here, the
-    values by the caller (see _check.labels, _check.sample_weight). Parameters and optimiser state
-    start as zeros, hyperparameters have to be set before training.
+    Rows x are (n, n_in), finite, float32, float64 or uint8; they stay where they are, and those of
+    a batch become the nearest numbers of the graph's dtype when their turn comes. Targets t are
+    int64 labels (n,) for cross_entropy, or (n, n_out). Weights w are (n,), finite and >= 0, or None
+    for all 1. Shapes and dtypes are checked here, the values by the caller (see _check.labels,
+    _check.sample_weight). Parameters and optimiser state start as zeros, hyperparameters have to be
+    set before training.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -121,7 +123,7 @@ class Plan:
     # -------------------------------------------------------------------------------- computation
     def _forward(self, values: Parameters, x: Array, *, training: bool) -> list[Array]:
         """Every buffer; in training the last holds what the loss is computed on."""
-        buffers = [x] * len(self._graph.widths)
+        buffers = [np.ascontiguousarray(x, self._dtype)] * len(self._graph.widths)
         for node in self._graph.nodes:
             bias = values[f"{node.name}.bias"] if node.bias else None
             z = dense.forward(buffers[node.source], values[f"{node.name}.weight"], bias)
@@ -208,9 +210,7 @@ class Plan:
 
     # ------------------------------------------------------------------------------------ checks
     def _rows(self, x: npt.ArrayLike) -> Array:
-        array = _check.real_array("x", x, shape=(None, self._graph.widths[0]))
-        self._same(x=array)
-        return array
+        return _check.input_rows("x", x, self._graph.widths[0])
 
     def _same(self, **arrays: Array) -> None:
         for name, array in arrays.items():
