@@ -207,7 +207,7 @@ static void task_on_tiles(cursor *c, dr_task_kind kind, const dr_node *node, siz
  * next batch set out while it is at the tiles of this one. Not more than the cache has room for. */
 static void plan_fetching(cursor *c) {
     const dr_run *run = c->run;
-    const size_t bytes = run->values[0].cols * dr_size(run->plan->dtype);
+    const size_t bytes = run->values[0].cols * dr_element_size(run->data.x.element);
     const size_t first = c->first + c->m, left = run->data.n - first;
     size_t begin, end;
     dr_share(dr_min(run->batch_size, left), c->thread, c->team, &begin, &end);
@@ -218,10 +218,10 @@ static void plan_fetching(cursor *c) {
 
 static void fetch(cursor *c, size_t rows) {
     const dr_run *run = c->run;
-    const size_t bytes = run->values[0].cols * dr_size(run->plan->dtype);
+    const size_t bytes = run->values[0].cols * dr_element_size(run->data.x.element);
     for (const size_t end = dr_min(c->fetch_end, c->fetched + rows); c->fetched < end; c->fetched++) {
-        const size_t row = run->order ? (size_t)run->order[c->fetched] : c->fetched;
-        const char *line = (const char *)run->data.x + row * bytes;
+        const ptrdiff_t row = (ptrdiff_t)(run->order ? (size_t)run->order[c->fetched] : c->fetched);
+        const char *line = (const char *)run->data.x.data + row * run->data.x.stride;
         for (size_t b = 0; b < bytes; b += 64) __builtin_prefetch(line + b, 0, 2);
     }
 }
