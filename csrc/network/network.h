@@ -72,6 +72,7 @@ struct dr_plan {
     char *values, *states[DR_MAX_STATES], *shadow;
     double multiply_adds;       /* of one sample's forward pass */
     dr_team team;               /* for training */
+    _Atomic(dr_run *) spare;    /* that a reader has left, or NULL */
     void *memory;
 };
 
@@ -88,6 +89,7 @@ struct dr_run {
     void *row_loss, *row_hit;
     dr_position position;
     void *memory;
+    size_t bytes;               /* of it */
     /* of the call under way */
     size_t first_batch;
     uint64_t first_step;
@@ -112,6 +114,9 @@ void dr_refresh_shadow(const dr_plan *plan, const dr_kernels *k, const dr_node *
                        size_t p_out);
 /* One parameter of an area in plain row-major order. */
 void dr_copy_parameter(const dr_plan *plan, const char *area, size_t node, int bias, void *out);
+
+/* Multiply-adds of a batch below which a second thread never pays: some 20 us. */
+#define DR_LEAST_WORK 2e6
 
 /* team.c: threads for the batches to come, of `work` multiply-adds each, where `advised` of at most `most`
  * are to begin with, and for how many seconds to keep to them; then what they have done. */

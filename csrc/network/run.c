@@ -316,8 +316,8 @@ dr_status dr_plan_run(dr_run *run, double budget, dr_poll poll, void *context) {
     const double work = plan->multiply_adds * (double)run->capacity *
                         (training || run->mode == DR_GRADIENT ? 3 : 1);
     const int advised = dr_threads_for(work, run->capacity);
-    const int most = (int)dr_min((size_t)dr_threads_limit(), run->capacity);
-    const int adaptive = training && !dr_threads_exact();
+    const int adaptive = training && work >= DR_LEAST_WORK && !dr_threads_exact();
+    const int most = adaptive ? (int)dr_min((size_t)dr_threads_limit(), run->capacity) : 1;
     const double begun = dr_now(), end = begun + budget;
     run->kernels = dr_kernels_for(plan->dtype);
     run->poll = poll;

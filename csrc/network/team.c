@@ -6,15 +6,13 @@
 
 #include "network/network.h"
 
-/* Multiply-adds of a batch below which a second thread never pays: some 20 us. */
-#define LEAST_WORK 2e6
 #define TRIAL 0.004          /* seconds */
 #define TRIALS_APART 50      /* times the length of the last one */
 #define CLEARLY 1.03         /* better by so much is better */
 
 int dr_team_next(dr_team *team, double work, int advised, int most, double now, double *seconds) {
     *seconds = HUGE_VAL;
-    if (most < 2 || work < LEAST_WORK) return advised;
+    if (most < 2) return advised;
     if (team->work != work || team->most != most)
         *team = (dr_team){.work = work, .most = most, .size = advised, .trial_at = now + TRIAL};
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 CSRC = Path(__file__).parents[2] / "csrc"
-MUCH, LITTLE = 1e8, 1e5  # multiply-adds of a batch
+WORK = 1e8  # multiply-adds of a batch
 
 pytestmark = pytest.mark.slow
 
@@ -36,19 +36,15 @@ def shares(program: Path, advised: int, work: float, rates: list[float]) -> list
 def test_the_quicker_of_two(program: Path, advised: int, quicker: int) -> None:
     """Whatever the model says: a busy core makes two threads slower than one."""
     rates = [1e5, 1.8e5] if quicker == 2 else [1e5, 1e4]
-    assert shares(program, advised, MUCH, rates)[quicker - 1] > 0.95
+    assert shares(program, advised, WORK, rates)[quicker - 1] > 0.95
 
 
 @pytest.mark.parametrize("best", [1, 2, 4, 8, 16])
 @pytest.mark.parametrize("advised", [1, 4, 16])
 def test_up_and_down_many_cores(program: Path, best: int, advised: int) -> None:
     rates = [1e5 * min(t, best) / (1 + 0.5 * max(0, t - best)) for t in range(1, 17)]
-    assert shares(program, advised, MUCH, rates)[best - 1] > 0.9
-
-
-def test_little_work_is_not_tried_on_two(program: Path) -> None:
-    assert shares(program, 1, LITTLE, [1e5, 1e9]) == [pytest.approx(1, abs=0.01), 0]
+    assert shares(program, advised, WORK, rates)[best - 1] > 0.9
 
 
 def test_alike_stays_as_it_is(program: Path) -> None:
-    assert shares(program, 2, MUCH, [1e5, 1e5])[1] > 0.95
+    assert shares(program, 2, WORK, [1e5, 1e5])[1] > 0.95
