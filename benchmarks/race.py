@@ -165,18 +165,19 @@ class Effort:
 QUICK = Effort(5, 0.01, 15.0)
 
 
-def _start(racer: Racer, result: Result, seconds: float) -> float:
-    """Waits until it is ready, has it checked and calibrated; 0 where it cannot take part."""
+def _checked(racer: Racer, result: Result) -> bool:
+    """Waits until it is ready and has it checked; False where it cannot take part."""
     try:
         racer.receive()
         if racer.system != PEAK:
             result.start, result.end = racer.ask("check", racer.case.check_epochs)
-        return racer.calibrate(seconds)
+        return True
     except ImportError as error:
         result.word = str(error)
     except RuntimeError as error:
         result.word = f"failed: {error}"
-    return 0.0
+    racer.close()
+    return False
 
 
 def judge(results: Iterable[Result]) -> None:
@@ -204,16 +205,13 @@ def race(
             stack.callback(racer.close)
             racers.append(racer)
             results.append(Result(case, system, n))
-        pairs = list(zip(racers, results, strict=True))
-        one_round = 0.0
-        for racer, result in pairs:
-            one_round += (took := _start(racer, result, effort.seconds)) * 1.2
-            if not took:
-                racer.close()
-        for _ in range(effort.rounds(one_round)):
+        # all are ready before the first is timed: they start side by side
+        entered = zip(racers, results, strict=True)
+        pairs = [(racer, result) for racer, result in entered if _checked(racer, result)]
+        one_round = sum(racer.calibrate(effort.seconds) for racer, _ in pairs)
+        for _ in range(effort.rounds(1.2 * one_round)):
             for racer, result in pairs:
-                if not result.word:
-                    result.times.append(racer.window())
+                result.times.append(racer.window())
     judge(results)
     return results
 

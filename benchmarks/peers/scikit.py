@@ -18,7 +18,7 @@ class _Net(System):
         warnings.simplefilter("ignore", ConvergenceWarning)
         kind = MLPRegressor if case.loss == "mse" else MLPClassifier
         self.model = kind(
-            case.widths[1:-1],
+            hidden_layer_sizes=case.widths[1:-1],
             activation={"sigmoid": "logistic"}.get(case.hidden, case.hidden),
             solver=case.optimizer,
             alpha=0,
