@@ -124,11 +124,14 @@ class Racer:
             raise answer
         return answer
 
-    def ask(self, word: str, n: int) -> Any:
+    def send(self, word: str, n: int) -> None:
         try:
             self.pipe.send((word, n))
         except OSError:
             raise RuntimeError("its process died") from None
+
+    def ask(self, word: str, n: int) -> Any:
+        self.send(word, n)
         return self.receive()
 
     def calibrate(self, seconds: float) -> float:
@@ -139,10 +142,18 @@ class Racer:
             self.n = max(self.n + 1, min(8 * self.n, round(self.n * seconds / max(took, 1e-9))))
         return float(took)
 
+    def begin(self) -> None:
+        """Starts a window."""
+        self.send("window", self.n)
+
+    def end(self) -> float:
+        """Waits for the window: microseconds a step."""
+        return float(self.receive()) * 1e6 / (self.n * self.case.steps)
+
     def window(self) -> float:
-        """Microseconds a step."""
         time.sleep(REST)
-        return float(self.ask("window", self.n)) * 1e6 / (self.n * self.case.steps)
+        self.begin()
+        return self.end()
 
     def close(self) -> None:
         self.pipe.close()

@@ -40,13 +40,16 @@ class _Net(System):
         self.model.set_params(max_iter=epochs)
         self.model.fit(x, t)
 
+    def parameters(self) -> list[Array]:
+        pairs = zip(self.model.coefs_, self.model.intercepts_, strict=True)
+        return [array for pair in pairs for array in pair]
+
     def reset(self) -> None:
-        for mine, first in zip(self.result(), self.first, strict=True):
+        for mine, first in zip(self.parameters(), self.first, strict=True):
             mine[:] = first
 
     def result(self) -> list[Array]:
-        pairs = zip(self.model.coefs_, self.model.intercepts_, strict=True)
-        return [array for pair in pairs for array in pair]
+        return self.parameters()
 
 
 class Fit(_Net):
