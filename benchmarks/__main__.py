@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import importlib
+import importlib.util
 import sys
 from pathlib import Path
 from typing import Any
 
-from . import memory, report, threads
+from . import memory, picture, report, threads
 from .cases import PREDICT, TRAIN
 from .peers import SYSTEMS
 from .race import QUICK, Effort
@@ -57,6 +57,8 @@ def main(arguments: list[str]) -> int:
     for name in options.what:
         if name not in (*SUITES, *STEMS):
             p.error(f"unknown benchmark {name!r}; there are: {', '.join((*SUITES, *STEMS))}")
+    if options.picture and not importlib.util.find_spec("matplotlib"):
+        p.error("--picture needs matplotlib, which is not installed")
     effort = QUICK if options.quick else Effort()
     results: dict[str, Any] = {}
     for name in options.what or (*SUITES, *STEMS):
@@ -65,9 +67,7 @@ def main(arguments: list[str]) -> int:
             done = races(cases, options.systems, options.threads, effort)
             results[name] = [r.as_dict() for one in done for r in one]
             if options.picture and name == "train":
-                from .picture import draw
-
-                draw(done, options.picture)
+                picture.draw(done, options.picture)
         elif name == "threads":
             results[name] = threads.main(effort)
         elif name == "memory":

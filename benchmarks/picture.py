@@ -37,9 +37,9 @@ def draw(races: list[list[Result]], path: Path) -> None:
         if OWN in of and len(of) > 1:
             nearest = min(median for name, median in of.items() if name != OWN)
             axes.plot((of[OWN], nearest), (y, y), color="#BBBBBB", linewidth=5, zorder=1)
-            times = f"{nearest / of[OWN]:.1f}x"
-            axes.annotate(times, (max(of.values()), y), (8, 0), textcoords="offset points",
-                          va="center", fontsize=8, color="#555555")
+            times = f"{nearest / of[OWN]:.2g}x"
+            axes.annotate(times, (min(of[OWN], nearest), y), (-8, 0), textcoords="offset points",
+                          ha="right", va="center", fontsize=8, color="#555555")
         for name, median in of.items():
             colour, mark = STYLES[name]
             size = 8 if name == OWN else 6
@@ -48,7 +48,7 @@ def draw(races: list[list[Result]], path: Path) -> None:
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(FuncFormatter(_time))
     axes.set_yticks(range(len(races)), [_label(results) for results in races], fontsize=8)
-    axes.invert_yaxis()
+    axes.set_ylim(len(races) - 0.5, -0.5)
     axes.grid(axis="x", color="#DDDDDD", linewidth=0.6)
     axes.grid(axis="y", color="#EEEEEE", linewidth=0.6)
     axes.set_axisbelow(True)
@@ -57,7 +57,8 @@ def draw(races: list[list[Result]], path: Path) -> None:
     axes.set_xlabel("time of a training step (median, log scale); grey: from deltarule to the best "
                     "of the others", fontsize=9)
     handles = [shown[name] for name in STYLES if name in shown]
-    figure.legend(handles=handles, loc="outside upper center", ncols=7, frameon=False, fontsize=9)
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), frameon=False,
+                  fontsize=9)
     figure.savefig(path, dpi=150)
 
 

@@ -27,8 +27,8 @@ def machine() -> dict[str, Any]:
         except importlib.metadata.PackageNotFoundError:
             versions[package] = None
     try:
-        info = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-        model = next(line.split(":")[1].strip() for line in info.splitlines() if "model name" in line)
+        info = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        model = next(line.split(":")[1].strip() for line in info if "model name" in line)
     except (OSError, StopIteration):
         model = platform.processor()
     return {
@@ -52,8 +52,8 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     lines = [head, *rows]
     widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
     for line in lines:
-        first, *rest = (f"{cell:{'<' if i == 0 else '>'}{widths[i]}}" for i, cell in enumerate(line))
-        print("  ".join([first, *rest]).rstrip())
+        rest = (f"{cell:>{width}}" for cell, width in zip(line[1:], widths[1:], strict=True))
+        print("  ".join([f"{line[0]:{widths[0]}}", *rest]).rstrip())
 
 
 def number(x: float) -> str:
@@ -75,9 +75,9 @@ def is_own(system: str) -> bool:
 
 
 def best_peer(results: Iterable[Result]) -> Result | None:
-    """The quickest, by medians; of those only that do the same work."""
-    peers = [r for r in results if r.times and r.alike and not is_own(r.system) and r.system != PEAK]
-    return min(peers, key=lambda r: r.median, default=None)
+    """The quickest, by medians, of those that do the same work."""
+    alike = (r for r in results if r.times and r.alike and r.system != PEAK)
+    return min((r for r in alike if not is_own(r.system)), key=lambda r: r.median, default=None)
 
 
 def case_table(results: list[Result]) -> None:

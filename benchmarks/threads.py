@@ -54,7 +54,7 @@ def choice(effort: Effort) -> Rows:
     """The automatic choice against every fixed number of threads, on 10-w-w-10."""
     from .peers.own import TrainPlan
 
-    numbers = list(range(1, len(allowed_cores()) + 1))
+    numbers = list(range(1, (len(allowed_cores()) if dr.config()["openmp"] else 1) + 1))
     found = []
 
     def on(n: int | None, epoch: Callable[[int], None]) -> Callable[[], None]:

@@ -1,7 +1,8 @@
 """A process with one system in it: python -m benchmarks.worker <file descriptor> <cores>.
 
 The race tells it what to do over a pipe: first the case, the system's name and the number of
-threads; then pairs ("check" or "window", n). Every message gets one answer; an exception is one too.
+threads; then pairs ("check" or "window", n). Every message gets one answer, which may be an
+exception.
 """
 
 from __future__ import annotations

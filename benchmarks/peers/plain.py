@@ -22,8 +22,8 @@ class _Net(System):
 
     @staticmethod
     def _views(flat: Array, like: list[Array]) -> list[Array]:
-        ends = np.cumsum([p.size for p in like])
-        return [flat[end - p.size : end].reshape(p.shape) for p, end in zip(like, ends, strict=True)]
+        pieces = np.split(flat, np.cumsum([p.size for p in like])[:-1])
+        return [piece.reshape(p.shape) for piece, p in zip(pieces, like, strict=True)]
 
     def reset(self) -> None:
         self.flat[:] = self.first
