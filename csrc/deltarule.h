@@ -130,7 +130,7 @@ void dr_plan_set_fused(dr_plan *plan, int fused);    /* same bits either way; te
 uint64_t dr_plan_step(const dr_plan *plan);
 void dr_plan_set_step(dr_plan *plan, uint64_t step);
 
-typedef enum { DR_TRAIN, DR_EVALUATE, DR_PREDICT, DR_GRADIENT } dr_mode;
+typedef enum { DR_TRAIN, DR_EVALUATE, DR_PREDICT, DR_GRADIENT, DR_N_MODES } dr_mode;
 
 typedef struct {
     size_t n;                    /* rows */
@@ -152,7 +152,7 @@ typedef struct {
 dr_status dr_run_open(dr_plan *plan, dr_mode mode, const dr_data *data, size_t batch_size,
                       const dr_stream *shuffle, dr_run **run);
 void dr_run_close(dr_run *run);
-/* The same, but the plan, which must be there still, may keep the memory for its next reader. */
+/* The same, but the plan, which must be there still, may keep the memory for its next run. */
 void dr_run_leave(dr_run *run);
 /* poll: called about every 20 ms by the calling thread once a call lasts longer than 50 ms;
  * non-zero abandons the batch under way without a trace (DR_ABORTED). */

@@ -72,7 +72,7 @@ struct dr_plan {
     char *values, *states[DR_MAX_STATES], *shadow;
     double multiply_adds;       /* of one sample's forward pass */
     dr_team team;               /* for training */
-    _Atomic(dr_run *) spare;    /* that a reader has left, or NULL */
+    _Atomic(dr_run *) spare[DR_N_MODES]; /* that earlier runs have left, or NULL */
     void *memory;
 };
 
@@ -82,6 +82,7 @@ struct dr_run {
     dr_data data;
     size_t batch_size, n_batches, capacity;
     int shuffled;
+    size_t order_room;          /* rows */
     int64_t *order;             /* NULL: rows as they come */
     dr_program program;
     dr_matrix *values, *errors; /* one of each a buffer */

@@ -88,7 +88,7 @@ no_memory:
 
 void dr_plan_destroy(dr_plan *plan) {
     if (!plan) return;
-    dr_run_close(plan->spare);
+    for (int mode = 0; mode < DR_N_MODES; mode++) dr_run_close(plan->spare[mode]);
     dr_free(plan->memory);
     dr_free(plan->nodes);
     dr_free(plan->widths);

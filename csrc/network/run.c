@@ -313,11 +313,12 @@ static void run_batches(void *context, int thread, int team) {
 dr_status dr_plan_run(dr_run *run, double budget, dr_poll poll, void *context) {
     dr_plan *plan = run->plan;
     const int training = run->mode == DR_TRAIN;
-    const double work = plan->multiply_adds * (double)run->capacity *
+    const size_t rows = dr_min(run->batch_size, run->data.n);
+    const double work = plan->multiply_adds * (double)rows *
                         (training || run->mode == DR_GRADIENT ? 3 : 1);
-    const int advised = dr_threads_for(work, run->capacity);
+    const int advised = dr_threads_for(work, rows);
     const int adaptive = training && work >= DR_LEAST_WORK && !dr_threads_exact();
-    const int most = adaptive ? (int)dr_min((size_t)dr_threads_limit(), run->capacity) : 1;
+    const int most = adaptive ? (int)dr_min((size_t)dr_threads_limit(), rows) : 1;
     const double begun = dr_now(), end = begun + budget;
     run->kernels = dr_kernels_for(plan->dtype);
     run->poll = poll;

@@ -7,12 +7,15 @@
  * the activations in cache. */
 #define ROWS_AT_ONCE 512
 
+static int keeps_gradients(const dr_run *run) {
+    return run->mode == DR_GRADIENT || (run->mode == DR_TRAIN && !run->plan->fused);
+}
+
 static void lay_out(dr_run *run, dr_arena *arena) {
     const dr_plan *plan = run->plan;
     const dr_dtype dt = plan->dtype;
     const size_t size = dr_size(dt), rows = run->capacity;
     const int backward = run->mode == DR_TRAIN || run->mode == DR_GRADIENT;
-    const int gradients = run->mode == DR_GRADIENT || (run->mode == DR_TRAIN && !plan->fused);
 
     run->program.tasks = dr_arena_take(arena, dr_program_size(plan), sizeof *run->program.tasks);
     run->values = dr_arena_take(arena, plan->n_buffers, sizeof *run->values);
@@ -28,60 +31,62 @@ static void lay_out(dr_run *run, dr_arena *arena) {
     }
     run->row_loss = dr_arena_take(arena, rows, size);
     run->row_hit = dr_arena_take(arena, rows, size);
-    run->gradients = gradients ? dr_arena_take(arena, plan->n_parameters, size) : NULL;
-    run->order = run->shuffled ? dr_arena_take(arena, run->data.n, sizeof *run->order) : NULL;
+    run->gradients = keeps_gradients(run) ? dr_arena_take(arena, plan->n_parameters, size) : NULL;
+    run->order = run->shuffled ? dr_arena_take(arena, run->order_room, sizeof *run->order) : NULL;
 }
 
-/* What a reader leaves behind for the next one, if it is not much: a prediction for one row takes less
- * time than the memory for it. */
-#define SPARE_BYTES ((size_t)1 << 20)
-
-static dr_run *take_spare(dr_plan *plan, dr_mode mode, size_t capacity) {
-    if (mode != DR_PREDICT) return NULL;
-    dr_run *run = atomic_exchange(&plan->spare, NULL);
-    if (run && run->capacity >= capacity) return run;
-    dr_run_leave(run);
-    return NULL;
-}
-
-void dr_run_leave(dr_run *run) {
-    if (run && run->mode == DR_PREDICT && run->bytes <= SPARE_BYTES)
-        run = atomic_exchange(&run->plan->spare, run);
-    dr_run_close(run);
-}
-
-dr_status dr_run_open(dr_plan *plan, dr_mode mode, const dr_data *data, size_t batch_size,
-                      const dr_stream *shuffle, dr_run **out) {
-    if (!batch_size) batch_size = ROWS_AT_ONCE;
-    const size_t capacity = dr_min(batch_size, data->n);
-    dr_run *run = take_spare(plan, mode, capacity);
-    const int spare = run != NULL;
-    if (!spare) run = dr_alloc(1, sizeof *run);
-    if (!run) return DR_NO_MEMORY;
-    run->plan = plan;
-    run->mode = mode;
-    run->data = *data;
-    run->batch_size = batch_size;
-    run->n_batches = data->n / batch_size + (data->n % batch_size != 0);
-    run->shuffled = shuffle != NULL;
-    run->position = (dr_position){0};
-    if (spare) {
-        *out = run;
-        return DR_OK;
-    }
-    run->capacity = capacity;
+static dr_run *allocate(const dr_run *wanted) {
+    dr_run *run = dr_alloc(1, sizeof *run);
+    if (!run) return NULL;
+    *run = *wanted;
     dr_arena arena = {NULL, 0, 0};
     lay_out(run, &arena);
     run->bytes = arena.used;
     run->memory = arena.overflow ? NULL : dr_alloc(arena.used, 1);
     if (!run->memory) {
         dr_free(run);
-        return DR_NO_MEMORY;
+        return NULL;
     }
     arena = (dr_arena){run->memory, 0, 0};
     lay_out(run, &arena);
+    return run;
+}
+
+/* What a run leaves behind for the next of its kind, if it is not much: a prediction for one row takes
+ * less time than the memory for it, and fresh pages for every epoch cost a tenth of a small one. */
+#define SPARE_BYTES ((size_t)4 << 20)
+
+static int fits(const dr_run *run, const dr_run *wanted) {
+    return run->capacity >= wanted->capacity && run->shuffled == wanted->shuffled &&
+           (!run->shuffled || run->order_room >= wanted->order_room) &&
+           (run->gradients == NULL) == !keeps_gradients(wanted);
+}
+
+void dr_run_leave(dr_run *run) {
+    if (run && run->bytes <= SPARE_BYTES) run = atomic_exchange(&run->plan->spare[run->mode], run);
+    dr_run_close(run);
+}
+
+dr_status dr_run_open(dr_plan *plan, dr_mode mode, const dr_data *data, size_t batch_size,
+                      const dr_stream *shuffle, dr_run **out) {
+    if (!batch_size) batch_size = ROWS_AT_ONCE;
+    const dr_run wanted = {.plan = plan, .mode = mode, .capacity = dr_min(batch_size, data->n),
+                           .shuffled = shuffle != NULL, .order_room = data->n};
+    dr_run *run = atomic_exchange(&plan->spare[mode], NULL);
+    if (run && !fits(run, &wanted)) {
+        dr_run_close(run);
+        run = NULL;
+    }
+    if (!run) {
+        run = allocate(&wanted);
+        if (!run) return DR_NO_MEMORY;
+        dr_program_build(plan, mode, &run->program);
+    }
+    run->data = *data;
+    run->batch_size = batch_size;
+    run->n_batches = data->n / batch_size + (data->n % batch_size != 0);
+    run->position = (dr_position){0};
     if (shuffle) dr_random_permutation(*shuffle, data->n, run->order);
-    dr_program_build(plan, mode, &run->program);
     *out = run;
     return DR_OK;
 }

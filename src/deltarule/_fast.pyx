@@ -6,6 +6,7 @@ checked here is what memory safety rests on: element type, contiguity, size. It 
 limited API with plain buffers, so that one wheel serves all versions of Python and numpy.
 """
 
+cimport cython
 import numpy as np
 
 include "_fast/csrc.pxi"

@@ -19,6 +19,7 @@ cdef int _poll(void *context) noexcept with gil:
     return 0
 
 
+@cython.no_gc_clear  # the run goes back to its plan, which must not be cleared away before
 cdef class _Call:
     """A run in C with the arrays that it reads."""
     cdef dr_run *run
@@ -26,7 +27,7 @@ cdef class _Call:
     cdef tuple buffers
 
     def __dealloc__(self):
-        dr_run_close(self.run)
+        dr_run_leave(self.run)
 
     cdef int advance(self, double budget) except -1:
         cdef dr_status status
@@ -151,9 +152,8 @@ cdef class Plan:
                 if self.graph.loss != "cross_entropy" or self.graph.accuracy == "threshold":
                     raise ValueError("integer labels go with cross_entropy")
                 tb = _hold(t, "int64", n)
-                if n and (t.min() < 0 or <size_t>t.max() >= self.n_out):
-                    raise ValueError(f"labels must lie in 0 .. {self.n_out - 1}")
                 data.labels = <const int64_t *>_at(tb)
+                _check_labels(data.labels, n, self.n_out)
             else:
                 tb = _hold(t, self.dtype, n * self.n_out)
                 data.dense = _at(tb)
@@ -172,10 +172,7 @@ cdef class Plan:
 
     def predict(self, x):
         y = np.empty((len(x), self.n_out), self.dtype)
-        cdef _Call call = self._open(DR_PREDICT, x, None, None, y, 0, NULL)
-        call.advance(_FOREVER)
-        dr_run_leave(call.run)
-        call.run = NULL
+        self._open(DR_PREDICT, x, None, None, y, 0, NULL).advance(_FOREVER)
         return y
 
     def evaluate(self, x, t, w):
@@ -230,6 +227,16 @@ cdef class Run:
     @property
     def sums(self):
         return _sums(dr_run_position(self.call.run))
+
+
+cdef int _check_labels(const int64_t *labels, size_t n, size_t n_out) except -1:
+    """Before every run: an index that C trusts. A negative one is huge when unsigned."""
+    cdef size_t i, outside = 0
+    for i in range(n):
+        outside += <uint64_t>labels[i] >= n_out
+    if outside:
+        raise ValueError(f"labels must lie in 0 .. {n_out - 1}")
+    return 0
 
 
 cdef tuple _sums(dr_position p):
