@@ -1,4 +1,4 @@
-"""Rows on their way into a network: X of every type, in order and shuffled, far larger than caches."""
+"""Rows on their way into a network: X of every type, larger than caches, in order and shuffled."""
 
 from __future__ import annotations
 
