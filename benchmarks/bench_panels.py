@@ -1,4 +1,4 @@
-"""Rows on their way into a network: X of every type, larger than caches, in order and shuffled."""
+"""Rows on their way into a network: X of every type, in order and shuffled, beyond the caches."""
 
 from __future__ import annotations
 

@@ -152,6 +152,8 @@ typedef struct {
 dr_status dr_run_open(dr_plan *plan, dr_mode mode, const dr_data *data, size_t batch_size,
                       const dr_stream *shuffle, dr_run **run);
 void dr_run_close(dr_run *run);
+/* The same, but the plan, which must be there still, may keep the memory for its next reader. */
+void dr_run_leave(dr_run *run);
 /* poll: called about every 20 ms by the calling thread once a call lasts longer than 50 ms;
  * non-zero abandons the batch under way without a trace (DR_ABORTED). */
 typedef int (*dr_poll)(void *context);

@@ -1,3 +1,7 @@
+#ifdef __linux__
+#define _DEFAULT_SOURCE /* madvise */
+#include <sys/mman.h>
+#endif
 #include "memory.h"
 
 #include <stdatomic.h>
@@ -7,15 +11,23 @@
 
 #include "deltarule.h"
 
+/* A large network walks through more pages than the processor keeps addresses of: with large pages a
+ * step of 1024-2048-2048-1000 takes 4 % less. */
+#define HUGE_PAGE ((size_t)1 << 21)
+
 static atomic_ullong allocations;
 
 uint64_t dr_allocations(void) { return atomic_load(&allocations); }
 
 void *dr_alloc(size_t count, size_t size) {
-    if (size && count > (SIZE_MAX - DR_ALIGNMENT) / size) return NULL;
-    size_t bytes = (count * size + DR_ALIGNMENT) / DR_ALIGNMENT * DR_ALIGNMENT;
-    void *p = aligned_alloc(DR_ALIGNMENT, bytes);
+    if (size && count > (SIZE_MAX - HUGE_PAGE) / size) return NULL;
+    const size_t alignment = count * size < 2 * HUGE_PAGE ? DR_ALIGNMENT : HUGE_PAGE;
+    const size_t bytes = (count * size + alignment) / alignment * alignment;
+    void *p = aligned_alloc(alignment, bytes);
     if (!p) return NULL;
+#ifdef MADV_HUGEPAGE
+    if (alignment == HUGE_PAGE) madvise(p, bytes, MADV_HUGEPAGE);
+#endif
     atomic_fetch_add(&allocations, 1);
     return memset(p, 0, bytes);
 }

@@ -11,6 +11,7 @@
 #include "deltarule.h"
 
 static inline size_t dr_size(dr_dtype dt) { return dt == DR_F32 ? 4 : 8; }
+static inline size_t dr_element_size(dr_element e) { return e == DR_UINT8 ? 1 : e == DR_FLOAT32 ? 4 : 8; }
 static inline size_t dr_unit(dr_dtype dt) { return 64 / dr_size(dt); }
 static inline size_t dr_panel(dr_dtype dt) { return 128 / dr_size(dt); }
 static inline size_t dr_min(size_t a, size_t b) { return a < b ? a : b; }

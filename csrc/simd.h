@@ -15,7 +15,8 @@
  *   vload_reals, vload_others, vload_bytes   the first n <= VL numbers of the type real, of the other
  *                          one (float or double), or of uint8_t, each as the nearest real; the rest
  *                          reads as zero
- *   prefetch(p)            a hint, p may point anywhere
+ *   prefetch(p)            a hint, p may point anywhere: wanted at once, or (prefetch_far) after some
+ *                          hundred cycles, which is a matter for the second-level cache
  */
 #ifndef DR_SIMD_H
 #define DR_SIMD_H
@@ -66,6 +67,7 @@ typedef real vec_unaligned __attribute__((vector_size(VBYTES), aligned(sizeof(re
 INLINE void prefetch(const void *p) { __builtin_prefetch(p); }
 INLINE vec vload(const real *p) { return *(const vec_unaligned *)p; }
 INLINE void vstore(real *p, vec v) { *(vec_unaligned *)p = v; }
+INLINE void prefetch_far(const void *p) { __builtin_prefetch(p, 0, 2); }
 INLINE vec vset(real a) { return a - (vec){0}; }
 INLINE ivec viset(integer a) { return a - (ivec){0}; }
 INLINE ivec vbits(vec v) { return (ivec)v; }

@@ -57,11 +57,12 @@ int dr_threads_exact(void) { return atomic_load(&exact_mode); }
 int dr_threads_last_team(void) { return last_team; }
 
 int dr_threads_for(double multiply_adds, size_t shares) {
-    const int limit = dr_threads_limit();
-    if (atomic_load(&exact_mode)) return limit;
+    if (atomic_load(&exact_mode)) return dr_threads_limit();
     double n = multiply_adds / WORK_PER_THREAD;
     if (n > (double)shares) n = (double)shares;
-    return n < 2 ? 1 : n < limit ? (int)n : limit;
+    if (n < 2) return 1; /* without asking the system, which takes as long as a small prediction */
+    const int limit = dr_threads_limit();
+    return n < limit ? (int)n : limit;
 }
 
 dr_status dr_parallel_run(int threads, dr_task task, void *context) {
@@ -116,7 +117,7 @@ static inline void relax(void) {
 void dr_barrier_open(dr_barrier *barrier, int team) {
     atomic_store(&barrier->arrived, 0);
     atomic_store(&barrier->asleep, 0);
-    barrier->spins = team <= cores() ? SPINS : 0;
+    barrier->spins = team == 1 || team <= cores() ? SPINS : 0;
 }
 
 #ifdef __linux__

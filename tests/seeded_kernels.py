@@ -35,15 +35,14 @@ KERNELS = {
         "classes", "kernels/dense.inc", "for (; n; n--, p +=", "for (; n > !k; n--, p +=",
         "output"),
     "weight gradients drop rows beyond the first block": Kernel(
-        "classes", "ops/dense.c", "for (size_t r = 0; r < m; r += BLOCK)",
-        "for (size_t r = 0; r == 0; r += BLOCK)", "weight gradient"),
+        "classes", "ops/dense.c", "b < blocks; b++, r += n)", "b < !!blocks; b++, r += n)",
+        "weight gradient"),
     "bias gradients drop the last row": Kernel(
         "classes", "kernels/dense.inc", "for (size_t r = 0; r < m; r++)",
         "for (size_t r = 0; r + 1 < m; r++)", "bias gradient"),
     "the transposed weights lack a row": Kernel(
-        "classes", "kernels/panels.inc", "whole_rows : 0; i < rows; i++)",
-        "whole_rows : 0; i + 1 < rows; i++)",
-        "error at the input"),
+        "classes", "kernels/panels.inc", "square[l] = l < rows - i ?",
+        "square[l] = l + 1 < rows - i ?", "error at the input"),
     "the plan swaps n_in and n_out on the way back": Kernel(
         "classes", "network/run.c", "row, node->n_out, dy,", "row, node->n_in, dy,",
         "weight gradient", LAYERS),
@@ -65,9 +64,8 @@ KERNELS = {
     "tanh saturates too early": Kernel(
         "numbers", "kernels/math.inc", "(real)20 : (real)40", "(real)2 : (real)4", "1.output"),
     "weight gradients add to what was there": Kernel(
-        "classes", "ops/dense.c",
-        "const void *from = zeros;\n    size_t from_width = 0;\n    for",
-        "const void *from = g;\n    size_t from_width = width;\n    for", "after a step", LAYERS),
+        "classes", "ops/dense.c", "b ? tiles[i].gradient : zeros, b ? width : 0,",
+        "tiles[i].gradient, width,", "after a step", LAYERS),
     "the shadow is not refreshed": Kernel(
         "classes", "network/run.c", "if (node->input_error) dr_refresh_shadow(",
         "if (0) dr_refresh_shadow(", "after an epoch", LAYERS),

@@ -20,6 +20,8 @@ typedef struct {
     void *row_loss, *row_hit;  /* (m) each, unweighted; row_hit may be NULL */
 } dr_loss_args;
 
+#define DR_AHEAD 3
+
 typedef struct {
     dr_dtype dtype;
     /* c[m, units] = start + a[m, k] b[k, units], k ascending, by FMA. a: panels of a_width,
@@ -27,9 +29,11 @@ typedef struct {
      * start_width apart (0: the same for all), may be c. */
     void (*product)(size_t m, size_t units, size_t k, const void *a, size_t a_width,
                     size_t a_stride, const void *b, const void *start, size_t start_width, void *c);
-    /* the same with a transposed: a is one panel [k][a_width], its first m columns count */
+    /* the same with a transposed: a is one panel [k][a_width], its first m columns count; ahead:
+     * what will be wanted soon, k lines of each are fetched on the way; any address will do */
     void (*product_t)(size_t m, size_t units, size_t k, const void *a, size_t a_width,
-                      const void *b, const void *start, size_t start_width, void *c);
+                      const void *b, const void *start, size_t start_width, void *c,
+                      const void *const ahead[DR_AHEAD]);
     /* sums[units] += rows of a, ascending */
     void (*column_sum)(size_t m, size_t units, const void *a, void *sums);
     /* dst[j][i] = src[i][j] */

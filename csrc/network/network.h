@@ -1,5 +1,6 @@
 /* A compiled network, from the inside. plan.c owns parameters, lower.c turns the graph into phases,
- * workspace.c holds what one run needs, run.c runs. */
+ * workspace.c holds what one run needs, run.c runs, team.c
+ * chooses the threads. */
 #ifndef DR_NETWORK_H
 #define DR_NETWORK_H
 
@@ -47,6 +48,15 @@ typedef struct {
     dr_step_task *tasks;
 } dr_program;
 
+/* Of threads: see team.c. */
+typedef struct {
+    double work;                /* multiply-adds of the batch that all this is about */
+    int most, size;             /* threads allowed, and in use */
+    int trial, up;              /* threads on trial, or 0; whether the next trial is with more */
+    double rate;                /* rows a second that `size` has reached */
+    double trial_at;            /* when the next trial is due */
+} dr_team;
+
 struct dr_plan {
     dr_dtype dtype;
     size_t n_buffers, n_nodes, n_states;
@@ -61,6 +71,8 @@ struct dr_plan {
     size_t n_parameters;        /* elements of one parameter area, padding included */
     char *values, *states[DR_MAX_STATES], *shadow;
     double multiply_adds;       /* of one sample's forward pass */
+    dr_team team;               /* for training */
+    _Atomic(dr_run *) spare;    /* that a reader has left, or NULL */
     void *memory;
 };
 
@@ -77,13 +89,14 @@ struct dr_run {
     void *row_loss, *row_hit;
     dr_position position;
     void *memory;
+    size_t bytes;               /* of it */
     /* of the call under way */
     size_t first_batch;
     uint64_t first_step;
     const dr_kernels *kernels;
     dr_poll poll;
     void *poll_context;
-    double started, budget, next_poll;
+    double began, deadline, next_poll;
     atomic_int aborted;         /* a poll has said stop: hurry to the next barrier */
     int leave[2];               /* thread 0's decision for this barrier and the next: all threads leave
                                    behind the same one, whatever has happened since */
@@ -101,5 +114,13 @@ void dr_refresh_shadow(const dr_plan *plan, const dr_kernels *k, const dr_node *
                        size_t p_out);
 /* One parameter of an area in plain row-major order. */
 void dr_copy_parameter(const dr_plan *plan, const char *area, size_t node, int bias, void *out);
+
+/* Multiply-adds of a batch below which a second thread never pays: some 20 us. */
+#define DR_LEAST_WORK 2e6
+
+/* team.c: threads for the batches to come, of `work` multiply-adds each, where `advised` of at most `most`
+ * are to begin with, and for how many seconds to keep to them; then what they have done. */
+int dr_team_next(dr_team *team, double work, int advised, int most, double now, double *seconds);
+void dr_team_report(dr_team *team, size_t rows, double seconds, double now);
 
 #endif

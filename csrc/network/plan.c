@@ -88,6 +88,7 @@ no_memory:
 
 void dr_plan_destroy(dr_plan *plan) {
     if (!plan) return;
+    dr_run_close(plan->spare);
     dr_free(plan->memory);
     dr_free(plan->nodes);
     dr_free(plan->widths);

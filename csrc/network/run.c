@@ -3,9 +3,10 @@
 #include "network/network.h"
 
 /* Rows that go through all tasks of a phase together: their activations stay in L2. */
-#define ROW_BLOCK 128
+#define ROW_BLOCK 256
 /* Multiply-adds between two looks at the clock: about a tenth of a millisecond or more. */
 #define WORK_PER_LOOK 2e6
+#define FETCH_BYTES ((size_t)1 << 20)
 #define POLL_AFTER 0.05
 #define POLL_EVERY 0.02
 
@@ -20,6 +21,7 @@ typedef struct {
     dr_coefficients coefficients;
     double work;                /* since the last look at the clock */
     double now;                 /* at that look */
+    size_t fetched, fetch_end;  /* rows of the next batch that are on their way, and are to be */
 } cursor;
 
 /* Thread 0 looks at the clock, and polls when it is time. */
@@ -125,45 +127,103 @@ static void phase_by_rows(cursor *c, dr_phase phase) {
 /* -- tasks by tiles: a panel's rows x a panel's columns of one node's weights, and the bias of the
  *    columns with the first rows ---------------------------------------------------------------- */
 
+/* Tiles that share a panel of inputs and go together: its rows come from far once for all of them. */
+#define GROUP 4
+
 static size_t tiles_of(const dr_plan *plan, const dr_node *node) {
     return dr_panels(plan->dtype, node->n_in) * dr_panels(plan->dtype, node->n_out);
 }
 
-/* Applies n gradient elements to the parameters at `offset` of the plan's areas. */
-static void apply(cursor *c, size_t offset, size_t n, const void *gradient) {
-    const dr_plan *plan = c->run->plan;
-    void *state[DR_MAX_STATES] = {NULL};
-    for (size_t s = 0; s < plan->n_states; s++)
-        state[s] = dr_offset(plan->dtype, plan->states[s], offset);
-    c->run->kernels->step[plan->optimizer](n, c->coefficients.c, gradient,
-                                           dr_offset(plan->dtype, plan->values, offset), state[0],
-                                           state[1]);
+/* Panels of tile number `tile`. A group's columns come first, then the rows, then other groups.
+ * Returns how many tiles of the group there are from here on. */
+static size_t locate(const dr_plan *plan, const dr_node *node, size_t tile, size_t *p_in,
+                     size_t *p_out) {
+    const size_t ins = dr_panels(plan->dtype, node->n_in), outs = dr_panels(plan->dtype, node->n_out);
+    const size_t first = tile / (ins * GROUP) * GROUP, size = dr_min(GROUP, outs - first);
+    const size_t within = tile - first * ins;
+    *p_in = within / size;
+    *p_out = first + within % size;
+    return size - within % size;
 }
 
-static void task_on_tile(cursor *c, dr_task_kind kind, const dr_node *node, size_t tile) {
+/* The parameters and the optimizer's state at `offset` of their areas; the rest is NULL. */
+static void parameters_at(const dr_plan *plan, size_t offset, void *at[1 + DR_MAX_STATES]) {
+    at[0] = dr_offset(plan->dtype, plan->values, offset);
+    for (size_t s = 0; s < DR_MAX_STATES; s++)
+        at[1 + s] = s < plan->n_states ? dr_offset(plan->dtype, plan->states[s], offset) : NULL;
+}
+
+/* Applies n gradient elements to the parameters at `offset`. */
+static void apply(cursor *c, size_t offset, size_t n, const void *gradient) {
+    const dr_plan *plan = c->run->plan;
+    void *at[1 + DR_MAX_STATES];
+    parameters_at(plan, offset, at);
+    c->run->kernels->step[plan->optimizer](n, c->coefficients.c, gradient, at[0], at[1], at[2]);
+}
+
+static void bias_task(cursor *c, dr_task_kind kind, const dr_node *node, size_t p_out) {
+    const dr_run *run = c->run;
+    const dr_dtype dt = run->plan->dtype;
+    const size_t at = node->bias + p_out * dr_panel(dt);
+    _Alignas(64) char buffer[128];
+    void *g = kind == TASK_UPDATE ? (void *)buffer : dr_offset(dt, run->gradients, at);
+    if (kind != TASK_APPLY)
+        dr_dense_bias_gradient(dt, run->kernels, c->m, run->errors[node->target], p_out, g);
+    if (kind != TASK_GRADIENT) apply(c, at, dr_panel_width(dt, node->n_out, p_out), g);
+}
+
+/* Tiles p_in x p_out, p_in x p_out + 1, ...: `count` of a group. */
+static void task_on_tiles(cursor *c, dr_task_kind kind, const dr_node *node, size_t p_in, size_t p_out,
+                          size_t count) {
     const dr_run *run = c->run;
     const dr_plan *plan = run->plan;
     const dr_dtype dt = plan->dtype;
-    const size_t p_in = tile % dr_panels(dt, node->n_in), p_out = tile / dr_panels(dt, node->n_in);
-    const size_t width = dr_panel_width(dt, node->n_out, p_out);
-    const size_t n = dr_panel_cols(dt, node->n_in, p_in) * width;
-    const size_t weight = node->weight + p_out * dr_panel_stride(dt, node->n_in) +
-                          p_in * dr_panel(dt) * width;
-    const size_t bias = node->bias + p_out * dr_panel(dt);
-    const int with_bias = p_in == 0 && node->has_bias;
-    const dr_matrix x = run->values[node->source], dy = run->errors[node->target];
-    _Alignas(64) char buffer[32 * 128]; /* a tile of gradients: it never leaves L1 */
-    void *g = kind == TASK_UPDATE ? (void *)buffer : dr_offset(dt, run->gradients, weight);
-
-    if (kind != TASK_APPLY) dr_dense_weight_gradient(dt, run->kernels, c->m, x, p_in, dy, p_out, g);
-    if (kind != TASK_GRADIENT) {
-        apply(c, weight, n, g);
-        if (node->input_error) dr_refresh_shadow(plan, run->kernels, node, p_in, p_out);
+    const size_t rows = dr_panel_cols(dt, node->n_in, p_in), stride = dr_panel_stride(dt, node->n_in);
+    _Alignas(64) char buffer[GROUP][32 * 128]; /* gradients: they stay in cache */
+    size_t at[GROUP], n[GROUP];
+    dr_tile tiles[GROUP];
+    for (size_t i = 0; i < count; i++) {
+        const size_t width = dr_panel_width(dt, node->n_out, p_out + i);
+        void *wanted[1 + DR_MAX_STATES];
+        at[i] = node->weight + (p_out + i) * stride + p_in * dr_panel(dt) * width;
+        n[i] = rows * width;
+        tiles[i].gradient = kind == TASK_UPDATE ? (void *)buffer[i] : dr_offset(dt, run->gradients, at[i]);
+        parameters_at(plan, at[i], wanted);
+        for (size_t s = 0; s < DR_AHEAD; s++) tiles[i].ahead[s] = wanted[s];
     }
-    if (!with_bias) return;
-    g = kind == TASK_UPDATE ? (void *)buffer : dr_offset(dt, run->gradients, bias);
-    if (kind != TASK_APPLY) dr_dense_bias_gradient(dt, run->kernels, c->m, dy, p_out, g);
-    if (kind != TASK_GRADIENT) apply(c, bias, width, g);
+    if (kind != TASK_APPLY)
+        dr_dense_weight_gradient(dt, run->kernels, c->m, run->values[node->source], p_in,
+                                 run->errors[node->target], p_out, count, tiles);
+    for (size_t i = 0; i < count; i++) {
+        if (kind != TASK_GRADIENT) {
+            apply(c, at[i], n[i], tiles[i].gradient);
+            if (node->input_error) dr_refresh_shadow(plan, run->kernels, node, p_in, p_out + i);
+        }
+        if (p_in == 0 && node->has_bias) bias_task(c, kind, node, p_out + i);
+    }
+}
+
+/* Rows of data lie at random places, far from the processor: those that this thread will gather for the
+ * next batch set out while it is at the tiles of this one. Not more than the cache has room for. */
+static void plan_fetching(cursor *c) {
+    const dr_run *run = c->run;
+    const size_t bytes = run->values[0].cols * dr_element_size(run->data.x.element);
+    const size_t first = c->first + c->m, left = run->data.n - first;
+    size_t begin, end;
+    dr_share(dr_min(run->batch_size, left), c->thread, c->team, &begin, &end);
+    if (run->data.n * bytes <= FETCH_BYTES) end = begin; /* all of it stays in the cache */
+    c->fetched = first + begin;
+    c->fetch_end = first + dr_min(end, begin + FETCH_BYTES / bytes);
+}
+
+static void fetch(cursor *c, size_t rows) {
+    const dr_run *run = c->run;
+    const size_t bytes = run->values[0].cols * dr_element_size(run->data.x.element);
+    for (const size_t end = dr_min(c->fetch_end, c->fetched + rows); c->fetched < end; c->fetched++) {
+        const ptrdiff_t row = (ptrdiff_t)(run->order ? (size_t)run->order[c->fetched] : c->fetched);
+        const char *line = (const char *)run->data.x.data + row * run->data.x.stride;
+        for (size_t b = 0; b < bytes; b += 64) __builtin_prefetch(line + b, 0, 2);
+    }
 }
 
 static void phase_by_tiles(cursor *c, dr_phase phase) {
@@ -173,12 +233,19 @@ static void phase_by_tiles(cursor *c, dr_phase phase) {
     for (size_t t = phase.first; t < phase.end; t++)
         total += tiles_of(plan, &plan->nodes[run->program.tasks[t].node]);
     dr_share(total, c->thread, c->team, &begin, &end);
+    plan_fetching(c);
+    const size_t rows = c->fetch_end - c->fetched, tiles = end - begin;
     size_t base = 0;
     for (size_t t = phase.first; t < phase.end && base < end; t++) {
         const dr_node *node = &plan->nodes[run->program.tasks[t].node];
-        const size_t count = tiles_of(plan, node);
-        for (size_t i = begin > base ? begin - base : 0; i < count && base + i < end; i++)
-            task_on_tile(c, run->program.tasks[t].kind, node, i);
+        const size_t count = tiles_of(plan, node), last = dr_min(count, end - base);
+        for (size_t i = begin > base ? begin - base : 0; i < last;) {
+            size_t p_in, p_out, together = locate(plan, node, i, &p_in, &p_out);
+            together = dr_min(together, last - i);
+            task_on_tiles(c, run->program.tasks[t].kind, node, p_in, p_out, together);
+            fetch(c, (rows * together + tiles - 1) / tiles);
+            i += together;
+        }
         base += count;
     }
 }
@@ -214,14 +281,14 @@ static int end_batch(cursor *c, int idle) {
     if (run->mode == DR_TRAIN) run->plan->step = c->step + !idle;
     c->work += plan->multiply_adds * (double)c->m * 3;
     if (c->work >= WORK_PER_LOOK / 20) look(c);
-    return dr_run_finished(run) || c->now - run->started >= run->budget ||
+    return dr_run_finished(run) || c->now >= run->deadline ||
            atomic_load(&run->aborted);
 }
 
 static void run_batches(void *context, int thread, int team) {
     dr_run *run = context;
     cursor c = {.watch = {tick}, .run = run, .thread = thread, .team = team,
-                .batch = run->first_batch, .step = run->first_step, .now = run->started};
+                .batch = run->first_batch, .step = run->first_step, .now = run->began};
     const dr_program *program = &run->program;
     for (int slot = 0;; c.batch++) {
         begin_batch(&c);
@@ -244,22 +311,35 @@ static void run_batches(void *context, int thread, int team) {
 }
 
 dr_status dr_plan_run(dr_run *run, double budget, dr_poll poll, void *context) {
-    const dr_plan *plan = run->plan;
-    if (dr_run_finished(run)) return DR_OK;
+    dr_plan *plan = run->plan;
+    const int training = run->mode == DR_TRAIN;
     const double work = plan->multiply_adds * (double)run->capacity *
-                        (run->mode == DR_TRAIN || run->mode == DR_GRADIENT ? 3 : 1);
+                        (training || run->mode == DR_GRADIENT ? 3 : 1);
+    const int advised = dr_threads_for(work, run->capacity);
+    const int adaptive = training && work >= DR_LEAST_WORK && !dr_threads_exact();
+    const int most = adaptive ? (int)dr_min((size_t)dr_threads_limit(), run->capacity) : 1;
+    const double begun = dr_now(), end = begun + budget;
     run->kernels = dr_kernels_for(plan->dtype);
     run->poll = poll;
     run->poll_context = context;
-    run->started = dr_now();
-    run->budget = budget;
-    run->next_poll = run->started + POLL_AFTER;
-    run->first_batch = run->position.batch;
-    run->first_step = plan->step;
+    run->next_poll = begun + POLL_AFTER;
     atomic_store(&run->aborted, 0);
-    const int threads = dr_threads_for(work, run->capacity);
-    dr_barrier_open(&run->barrier, threads);
-    const dr_status status = dr_parallel_run(threads, run_batches, run);
-    if (status != DR_OK) return status;
-    return atomic_load(&run->aborted) ? DR_ABORTED : DR_OK;
+    for (double now = begun; !dr_run_finished(run) && (now == begun || now < end);) {
+        double seconds = budget;
+        const int threads =
+            adaptive ? dr_team_next(&plan->team, work, advised, most, now, &seconds) : advised;
+        run->began = now;
+        run->deadline = now + seconds < end ? now + seconds : end;
+        run->first_batch = run->position.batch;
+        run->first_step = plan->step;
+        dr_barrier_open(&run->barrier, threads);
+        const dr_status status = dr_parallel_run(threads, run_batches, run);
+        if (status != DR_OK) return status;
+        if (atomic_load(&run->aborted)) return DR_ABORTED;
+        now = dr_now();
+        if (adaptive)
+            dr_team_report(&plan->team, (run->position.batch - run->first_batch) * run->batch_size,
+                           now - run->began, now);
+    }
+    return DR_OK;
 }

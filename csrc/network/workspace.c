@@ -32,20 +32,47 @@ static void lay_out(dr_run *run, dr_arena *arena) {
     run->order = run->shuffled ? dr_arena_take(arena, run->data.n, sizeof *run->order) : NULL;
 }
 
+/* What a reader leaves behind for the next one, if it is not much: a prediction for one row takes less
+ * time than the memory for it. */
+#define SPARE_BYTES ((size_t)1 << 20)
+
+static dr_run *take_spare(dr_plan *plan, dr_mode mode, size_t capacity) {
+    if (mode != DR_PREDICT) return NULL;
+    dr_run *run = atomic_exchange(&plan->spare, NULL);
+    if (run && run->capacity >= capacity) return run;
+    dr_run_leave(run);
+    return NULL;
+}
+
+void dr_run_leave(dr_run *run) {
+    if (run && run->mode == DR_PREDICT && run->bytes <= SPARE_BYTES)
+        run = atomic_exchange(&run->plan->spare, run);
+    dr_run_close(run);
+}
+
 dr_status dr_run_open(dr_plan *plan, dr_mode mode, const dr_data *data, size_t batch_size,
                       const dr_stream *shuffle, dr_run **out) {
-    dr_run *run = dr_alloc(1, sizeof *run);
+    if (!batch_size) batch_size = ROWS_AT_ONCE;
+    const size_t capacity = dr_min(batch_size, data->n);
+    dr_run *run = take_spare(plan, mode, capacity);
+    const int spare = run != NULL;
+    if (!spare) run = dr_alloc(1, sizeof *run);
     if (!run) return DR_NO_MEMORY;
     run->plan = plan;
     run->mode = mode;
     run->data = *data;
-    run->batch_size = batch_size ? batch_size : ROWS_AT_ONCE;
-    run->n_batches = data->n / run->batch_size + (data->n % run->batch_size != 0);
-    run->capacity = dr_min(run->batch_size, data->n);
+    run->batch_size = batch_size;
+    run->n_batches = data->n / batch_size + (data->n % batch_size != 0);
     run->shuffled = shuffle != NULL;
-
+    run->position = (dr_position){0};
+    if (spare) {
+        *out = run;
+        return DR_OK;
+    }
+    run->capacity = capacity;
     dr_arena arena = {NULL, 0, 0};
     lay_out(run, &arena);
+    run->bytes = arena.used;
     run->memory = arena.overflow ? NULL : dr_alloc(arena.used, 1);
     if (!run->memory) {
         dr_free(run);

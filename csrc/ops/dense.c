@@ -41,17 +41,21 @@ void dr_dense_product(dr_dtype dt, const dr_kernels *k, size_t m, size_t row, si
 }
 
 void dr_dense_weight_gradient(dr_dtype dt, const dr_kernels *k, size_t m, dr_matrix x, size_t p_in,
-                              dr_matrix dy, size_t p_out, void *g) {
+                              dr_matrix dy, size_t p_out, size_t count, const dr_tile *tiles) {
     static const _Alignas(64) char zeros[128];
     const size_t rows = dr_panel_cols(dt, x.cols, p_in), x_width = dr_panel_width(dt, x.cols, p_in);
-    const size_t width = dr_panel_width(dt, dy.cols, p_out);
-    const void *from = zeros;
-    size_t from_width = 0;
-    for (size_t r = 0; r < m; r += BLOCK) {
-        k->product_t(rows, width / dr_unit(dt), dr_min(BLOCK, m - r), dr_at(dt, x, p_in, r), x_width,
-                     dr_at(dt, dy, p_out, r), from, from_width, g);
-        from = g;
-        from_width = width;
+    const size_t blocks = (m + BLOCK - 1) / BLOCK;
+    for (size_t b = 0, r = 0, n; b < blocks; b++, r += n) {
+        n = m / blocks + (b < m % blocks);
+        for (size_t i = 0; i < count; i++) {
+            const size_t width = dr_panel_width(dt, dy.cols, p_out + i);
+            /* the rows after these: of x once for all tiles, of dy otherwise */
+            const char *next = i ? dr_at(dt, dy, p_out + i, r + n) : dr_at(dt, x, p_in, r + n);
+            const void *const following[DR_AHEAD] = {next, next + n * 64, next};
+            k->product_t(rows, width / dr_unit(dt), n, dr_at(dt, x, p_in, r), x_width,
+                         dr_at(dt, dy, p_out + i, r), b ? tiles[i].gradient : zeros, b ? width : 0,
+                         tiles[i].gradient, b + 1 < blocks ? following : tiles[i].ahead);
+        }
     }
 }
 
@@ -132,7 +136,8 @@ dr_status dr_dense_backward(dr_dtype dt, dr_activation act, double alpha, size_t
                                 dout.data);
     for (size_t q = 0; q < dr_panels(dt, n_out); q++) {
         for (size_t p = 0; p < dr_panels(dt, n_in); p++) {
-            dr_dense_weight_gradient(dt, k, n, in, p, dout, q, dr_at(dt, gradient, q, p * panel));
+            const dr_tile one = {dr_at(dt, gradient, q, p * panel), {NULL}};
+            dr_dense_weight_gradient(dt, k, n, in, p, dout, q, 1, &one);
             dr_dense_transpose(dt, k, weight, p, q, shadow);
         }
         dr_dense_bias_gradient(dt, k, n, dout, q, tile);

@@ -24,9 +24,17 @@ void dr_dense_product(dr_dtype dt, const dr_kernels *k, size_t m, size_t row, si
                       dr_matrix a, dr_matrix b, dr_start start, const void *bias,
                       dr_activation act, double alpha, dr_matrix c, dr_watch *watch);
 
-/* Gradient of the weights in panel p_in x panel p_out, over m rows: dr_panel rows of width. */
+/* A tile of weights, panel p_in x panel p_out: where its gradient goes (dr_panel rows of the width of
+ * p_out), and what is wanted after it (see kernels.h). */
+typedef struct {
+    void *gradient;
+    const void *ahead[DR_AHEAD];
+} dr_tile;
+
+/* Gradients over m rows of `count` tiles, of p_in x p_out, p_in x p_out + 1, ...: together, so that x
+ * is read once for all of them. */
 void dr_dense_weight_gradient(dr_dtype dt, const dr_kernels *k, size_t m, dr_matrix x, size_t p_in,
-                              dr_matrix dy, size_t p_out, void *g);
+                              dr_matrix dy, size_t p_out, size_t count, const dr_tile *tiles);
 void dr_dense_bias_gradient(dr_dtype dt, const dr_kernels *k, size_t m, dr_matrix dy, size_t p_out,
                             void *g);
 

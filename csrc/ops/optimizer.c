@@ -4,11 +4,14 @@
 
 #include "ops/ops.h"
 
-/* beta^t by repeated squaring: multiplications alone, so the bits are the same everywhere. */
+/* beta^t by repeated squaring: multiplications alone, so the bits are the same everywhere; and no
+ * branch on the bits of t, which change with every step. */
 static double power(double beta, uint64_t t) {
     double result = 1;
-    for (; t; t >>= 1, beta *= beta)
-        if (t & 1) result *= beta;
+    for (; t; t >>= 1, beta *= beta) {
+        const double factor[2] = {1, beta};
+        result *= factor[t & 1];
+    }
     return result;
 }
 

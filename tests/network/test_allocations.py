@@ -90,3 +90,17 @@ def test_the_c_library_counts_none(shim: str, threads: int) -> None:
     )
     assert many == few
     assert few < 50
+
+
+def test_predictions_share_their_memory() -> None:
+    """A few rows after many, or as many again, allocate nothing; and leave nothing of theirs."""
+    g = graph((12, 40, 4), ("tanh", "softmax"), loss="cross_entropy", optimizer="adam")
+    x = data(g, 900)[0]
+    plan = ready(g)
+    whole = plan.predict(x)
+    counted = _fast.allocations()
+    for start, end in ((0, 1), (899, 900), (3, 500), (0, 900), (7, 8)):
+        assert plan.predict(x[start:end]).tobytes() == whole[start:end].tobytes()
+    assert _fast.allocations() == counted
+    ready(g).predict(x[:1])
+    assert _fast.allocations() > counted  # another network has its own

@@ -112,6 +112,7 @@ cdef extern from "deltarule.h" nogil:
     dr_status dr_run_open(dr_plan *plan, dr_mode mode, const dr_data *data, size_t batch_size,
                           const dr_stream *shuffle, dr_run **run)
     void dr_run_close(dr_run *run)
+    void dr_run_leave(dr_run *run)
     dr_status dr_plan_run(dr_run *run, double budget_seconds, dr_poll poll, void *context)
     int dr_run_finished(const dr_run *run)
     size_t dr_run_n_batches(const dr_run *run)

@@ -5,6 +5,9 @@ cdef extern from "Python.h":
     int PyErr_CheckSignals() except -1
 
 
+cdef double _FOREVER = float("inf")
+
+
 cdef int _poll(void *context) noexcept with gil:
     """Called by a long C call now and then: has the user pressed Ctrl-C?"""
     cdef _Call call = <_Call>context
@@ -169,18 +172,21 @@ cdef class Plan:
 
     def predict(self, x):
         y = np.empty((len(x), self.n_out), self.dtype)
-        self._open(DR_PREDICT, x, None, None, y, 0, NULL).advance(float("inf"))
+        cdef _Call call = self._open(DR_PREDICT, x, None, None, y, 0, NULL)
+        call.advance(_FOREVER)
+        dr_run_leave(call.run)
+        call.run = NULL
         return y
 
     def evaluate(self, x, t, w):
         cdef _Call call = self._open(DR_EVALUATE, x, t, w, None, 0, NULL)
-        call.advance(float("inf"))
+        call.advance(_FOREVER)
         return _sums(dr_run_position(call.run))
 
     def gradients(self, x, t, w):
         cdef _Call call = self._open(DR_GRADIENT, x, t, w, None, len(x), NULL)
         cdef _Buffer b
-        call.advance(float("inf"))
+        call.advance(_FOREVER)
         gradients = {}
         for name, (node, bias, shape) in self.shapes.items():
             array = gradients[name] = np.empty(shape, self.dtype)
@@ -190,7 +196,7 @@ cdef class Plan:
 
     def train_batch(self, x, t, w):
         cdef _Call call = self._open(DR_TRAIN, x, t, w, None, len(x), NULL)
-        call.advance(float("inf"))
+        call.advance(_FOREVER)
         return _mean(dr_run_position(call.run))
 
     def train(self, x, t, w, *, size_t batch_size, bint shuffle, seed, epoch, size_t batch=0,
