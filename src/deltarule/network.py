@@ -213,9 +213,9 @@ class Network:
         finite and >= 0. validation_data: (X, y) or (X, y, sample_weight), measured after every
         epoch. shuffle: a new order of the rows every epoch. verbose: True or False for a progress
         bar, "auto" for one where stderr is a terminal.
-        X is not copied where it is float32, float64, uint8 or bool and the numbers of a row lie side
-        by side (slices of rows or columns, memory maps): its batches are converted. Any other X
-        is converted whole. y and sample_weight are copied, labels to 8 bytes each.
+        X is not copied where it is float32, float64, uint8 or bool and the numbers of a row lie
+        side by side (slices of rows or columns, memory maps): its batches are converted. Any other
+        X is converted whole. y and sample_weight are copied, labels to 8 bytes each.
 
         Returns a History. After Ctrl-C the network is as after the last whole batch, and the next
         fit with the same number of rows, batch_size and shuffle first finishes that epoch, which

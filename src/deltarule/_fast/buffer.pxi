@@ -65,7 +65,7 @@ cdef _Buffer _hold_rows(object array, size_t columns, dr_input *rows):
         rows.element, rows.data = <dr_element>element, b.view.buf
         rows.stride = b.view.strides[0] if b.view.shape[0] > 1 else 0
         if (b.view.itemsize == size and (columns == 1 or b.view.strides[1] == size)
-                and <size_t>rows.data % <size_t>size == 0 and rows.stride % size == 0):
+                and (<size_t>rows.data | <size_t>rows.stride) % <size_t>size == 0):
             return b
     raise ValueError(f"expected rows of {columns} contiguous float32, float64 or uint8, got "
                      f"{b.view.ndim} dimensions, {b.view.len} bytes of format {format!r}")
