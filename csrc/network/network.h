@@ -3,6 +3,7 @@
 #ifndef DR_NETWORK_H
 #define DR_NETWORK_H
 
+#include "ledger.h"
 #include "memory.h"
 #include "ops/ops.h"
 #include "threads.h"
@@ -61,6 +62,7 @@ struct dr_plan {
     size_t n_parameters;        /* elements of one parameter area, padding included */
     char *values, *states[DR_MAX_STATES], *shadow;
     double multiply_adds;       /* of one sample's forward pass */
+    dr_ledger ledger;           /* of training */
     void *memory;
 };
 
