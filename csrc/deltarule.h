@@ -55,7 +55,7 @@ void dr_isa_select(int isa);             /* from the next call on; isa must be s
 
 /* -- speed limit (peak.c) --------------------------------------------------------------------- */
 /* FLOP/s of one thread that does nothing but FMAs: the best of short windows within `seconds`. */
-double dr_peak(dr_dtype dt, double seconds);
+double dr_peak(int isa, dr_dtype dt, double seconds);
 
 /* -- threads (threads.c) ---------------------------------------------------------------------- */
 int dr_has_openmp(void);
@@ -129,6 +129,26 @@ void dr_plan_set_hyper(dr_plan *plan, const double hyper[4]);
 void dr_plan_set_fused(dr_plan *plan, int fused);    /* same bits either way; tests say so */
 uint64_t dr_plan_step(const dr_plan *plan);
 void dr_plan_set_step(dr_plan *plan, uint64_t step);
+
+/* What training has cost since the ledger was restarted (ledger.h): whole steps, the rows of their
+ * batches, the most threads that took part, seconds in dr_plan_run, and what they were spent on. */
+typedef enum {
+    DR_PRODUCTS,                 /* of matrices; sums of bias gradients */
+    DR_ACTIVATIONS,              /* and the loss, both ways */
+    DR_UPDATES,                  /* by the optimizer, the transposed weights included */
+    DR_DATA,                     /* gathering rows */
+    DR_WAITING,                  /* for other threads */
+    DR_N_COSTS
+} dr_cost;
+
+typedef struct {
+    uint64_t steps, rows;
+    int threads;
+    double seconds, spent[DR_N_COSTS];
+} dr_performance;
+
+void dr_plan_restart_ledger(dr_plan *plan);
+dr_performance dr_plan_performance(const dr_plan *plan);
 
 typedef enum { DR_TRAIN, DR_EVALUATE, DR_PREDICT, DR_GRADIENT, DR_N_MODES } dr_mode;
 

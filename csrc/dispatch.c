@@ -64,4 +64,5 @@ int dr_isa_current(void) {
 
 void dr_isa_select(int isa) { atomic_store(&selected, isa); }
 
-const dr_kernels *dr_kernels_for(dr_dtype dt) { return ISAS[dr_isa_current()].tables[dt]; }
+const dr_kernels *dr_kernels_of(int isa, dr_dtype dt) { return ISAS[isa].tables[dt]; }
+const dr_kernels *dr_kernels_for(dr_dtype dt) { return dr_kernels_of(dr_isa_current(), dt); }

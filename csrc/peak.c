@@ -1,12 +1,12 @@
-/* The speed limit that a share of peak refers to, of the instruction set in force and one thread. */
+/* The speed limit that a share of peak refers to, of an instruction set and one thread. */
 #include "clock.h"
 #include "deltarule.h"
 #include "kernels/kernels.h"
 
 #define ROUNDS 2000 /* some 10 us between two looks at the clock */
 
-double dr_peak(dr_dtype dt, double seconds) {
-    const dr_kernels *k = dr_kernels_for(dt);
+double dr_peak(int isa, dr_dtype dt, double seconds) {
+    const dr_kernels *k = dr_kernels_of(isa, dt);
     _Alignas(64) union {
         float f32[16];
         double f64[8];

@@ -291,3 +291,8 @@ def test_good_neighbour():
 def test_peak_is_a_rate(dtype: str, seconds: float) -> None:
     """Any processor does an operation in ten nanoseconds, and none a million in one."""
     assert 1e8 < _fast.peak(dtype, seconds) < 1e15
+    for isa in filter(_fast.isa_supported, range(len(_fast.isa_names()))):
+        assert 1e8 < _fast.peak(dtype, seconds, isa) < 1e15
+    for isa in (-1, len(_fast.isa_names())):
+        with pytest.raises(ValueError, match="not available"):
+            _fast.peak(dtype, seconds, isa)

@@ -61,6 +61,7 @@ typedef struct {
 } dr_kernels;
 
 /* Of the instruction set in force. */
-const dr_kernels *dr_kernels_for(dr_dtype dt);
+const dr_kernels *dr_kernels_of(int isa, dr_dtype dt);
+const dr_kernels *dr_kernels_for(dr_dtype dt); /* of the one in force */
 
 #endif

@@ -4,6 +4,7 @@
 #ifndef DR_NETWORK_H
 #define DR_NETWORK_H
 
+#include "ledger.h"
 #include "memory.h"
 #include "ops/ops.h"
 #include "threads.h"
@@ -73,6 +74,7 @@ struct dr_plan {
     double multiply_adds;       /* of one sample's forward pass */
     dr_team team;               /* for training */
     _Atomic(dr_run *) spare[DR_N_MODES]; /* that earlier runs have left, or NULL */
+    dr_ledger ledger;           /* of training */
     void *memory;
 };
 

@@ -59,6 +59,7 @@ dr_status dr_plan_create(const dr_graph *graph, dr_plan **out) {
     plan->optimizer = graph->optimizer;
     plan->hit = graph->hit;
     plan->fused = 1;
+    dr_ledger_restart(&plan->ledger);
     plan->n_states = (size_t)dr_optimizer_states(graph->optimizer);
     plan->widths = dr_alloc(graph->n_buffers, sizeof *plan->widths);
     plan->nodes = dr_alloc(graph->n_nodes, sizeof *plan->nodes);
@@ -138,3 +139,6 @@ void dr_plan_set_hyper(dr_plan *plan, const double hyper[4]) {
 void dr_plan_set_fused(dr_plan *plan, int fused) { plan->fused = fused; }
 uint64_t dr_plan_step(const dr_plan *plan) { return plan->step; }
 void dr_plan_set_step(dr_plan *plan, uint64_t step) { plan->step = step; }
+
+void dr_plan_restart_ledger(dr_plan *plan) { dr_ledger_restart(&plan->ledger); }
+dr_performance dr_plan_performance(const dr_plan *plan) { return dr_ledger_read(&plan->ledger); }

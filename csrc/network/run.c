@@ -12,7 +12,7 @@
 
 /* One thread's view of the batch under way. */
 typedef struct {
-    dr_watch watch;             /* first: tick() gets back to the cursor */
+    dr_watch watch;             /* first: tick() gets back to the cursor; has the ledger */
     dr_run *run;
     int thread, team;
     size_t batch, first, m;
@@ -47,6 +47,7 @@ static void gather(cursor *c, size_t row, size_t m) {
     const dr_matrix x = run->values[0];
     run->kernels->gather[run->data.x.element](m, x.cols, run->data.x, run->order, c->first + row, row,
                                               x.stride, x.data);
+    dr_lap(&c->watch.ledger, DR_DATA);
 }
 
 static void forward(cursor *c, const dr_node *node, dr_activation act, size_t row, size_t m) {
@@ -71,6 +72,7 @@ static void loss(cursor *c, size_t row, size_t m) {
         .row_hit = dr_offset(plan->dtype, run->row_hit, row),
     };
     run->kernels->loss[plan->loss](&args);
+    dr_lap(&c->watch.ledger, DR_ACTIVATIONS);
 }
 
 /* The error at the node's output becomes the error before its activation, in place; then the error
@@ -79,10 +81,12 @@ static void backward(cursor *c, const dr_node *node, size_t row, size_t m) {
     const dr_run *run = c->run;
     const dr_plan *plan = run->plan;
     const dr_matrix y = run->values[node->target], dy = run->errors[node->target];
-    if (node->activation != DR_IDENTITY || node->target != plan->n_buffers - 1) /* loss has flushed */
+    if (node->activation != DR_IDENTITY || node->target != plan->n_buffers - 1) { /* loss has flushed */
         run->kernels->activation_backward[node->activation](node->alpha, m, node->n_out, row,
                                                             y.stride, y.data, y.data, dy.data,
                                                             dy.data);
+        dr_lap(&c->watch.ledger, DR_ACTIVATIONS);
+    }
     if (node->input_error)
         dr_dense_product(plan->dtype, run->kernels, m, row, node->n_out, dy,
                          dr_shadow_matrix(plan, node), node->first_writer ? DR_FROM_ZERO : DR_FROM_C,
@@ -167,8 +171,11 @@ static void bias_task(cursor *c, dr_task_kind kind, const dr_node *node, size_t 
     const size_t at = node->bias + p_out * dr_panel(dt);
     _Alignas(64) char buffer[128];
     void *g = kind == TASK_UPDATE ? (void *)buffer : dr_offset(dt, run->gradients, at);
-    if (kind != TASK_APPLY)
+    if (kind != TASK_APPLY) {
+        dr_lap(&c->watch.ledger, DR_UPDATES); /* of the weights before */
         dr_dense_bias_gradient(dt, run->kernels, c->m, run->errors[node->target], p_out, g);
+        dr_lap(&c->watch.ledger, DR_PRODUCTS);
+    }
     if (kind != TASK_GRADIENT) apply(c, at, dr_panel_width(dt, node->n_out, p_out), g);
 }
 
@@ -194,6 +201,7 @@ static void task_on_tiles(cursor *c, dr_task_kind kind, const dr_node *node, siz
     if (kind != TASK_APPLY)
         dr_dense_weight_gradient(dt, run->kernels, c->m, run->values[node->source], p_in,
                                  run->errors[node->target], p_out, count, tiles);
+    dr_lap(&c->watch.ledger, DR_PRODUCTS);
     for (size_t i = 0; i < count; i++) {
         if (kind != TASK_GRADIENT) {
             apply(c, at[i], n[i], tiles[i].gradient);
@@ -201,6 +209,7 @@ static void task_on_tiles(cursor *c, dr_task_kind kind, const dr_node *node, siz
         }
         if (p_in == 0 && node->has_bias) bias_task(c, kind, node, p_out + i);
     }
+    dr_lap(&c->watch.ledger, DR_UPDATES);
 }
 
 /* Rows of data lie at random places, far from the processor: those that this thread will gather for the
@@ -244,6 +253,7 @@ static void phase_by_tiles(cursor *c, dr_phase phase) {
             together = dr_min(together, last - i);
             task_on_tiles(c, run->program.tasks[t].kind, node, p_in, p_out, together);
             fetch(c, (rows * together + tiles - 1) / tiles);
+            dr_lap(&c->watch.ledger, DR_DATA);
             i += together;
         }
         base += count;
@@ -278,36 +288,57 @@ static int end_batch(cursor *c, int idle) {
                                                      run->data.weight, run->order, c->first);
     }
     run->position.batch = c->batch + 1;
-    if (run->mode == DR_TRAIN) run->plan->step = c->step + !idle;
+    if (run->mode == DR_TRAIN && !idle) {
+        run->plan->step = c->step + 1;
+        c->watch.ledger.sum.steps++;
+        c->watch.ledger.sum.rows += c->m;
+    }
     c->work += plan->multiply_adds * (double)c->m * 3;
     if (c->work >= WORK_PER_LOOK / 20) look(c);
     return dr_run_finished(run) || c->now >= run->deadline ||
            atomic_load(&run->aborted);
 }
 
+/* Returns whether it was the last one of this call. */
+static int run_batch(cursor *c, int *slot) {
+    dr_run *run = c->run;
+    const dr_program *program = &run->program;
+    begin_batch(c);
+    dr_lap(&c->watch.ledger, DR_UPDATES);
+    /* without weight there is nothing to learn, and nothing changes */
+    const int idle = run->mode == DR_TRAIN && !(c->weight > 0);
+    for (size_t p = 0; p < program->n_phases; p++, *slot = !*slot) {
+        const dr_phase phase = program->phases[p];
+        if (!phase.by_tiles)
+            phase_by_rows(c, phase);
+        else if (!idle)
+            phase_by_tiles(c, phase);
+        if (c->thread == 0)
+            run->leave[*slot] = atomic_load(&run->aborted) ||
+                                (p + 1 == program->n_phases && end_batch(c, idle));
+        dr_lap(&c->watch.ledger, DR_ACTIVATIONS); /* end_batch sums the loss */
+        dr_barrier_wait(&run->barrier, c->team);
+        if (c->team > 1) dr_lap(&c->watch.ledger, DR_WAITING);
+        if (run->leave[*slot]) return 1;
+    }
+    c->step += !idle;
+    c->batch++;
+    return 0;
+}
+
 static void run_batches(void *context, int thread, int team) {
     dr_run *run = context;
-    cursor c = {.watch = {tick}, .run = run, .thread = thread, .team = team,
-                .batch = run->first_batch, .step = run->first_step, .now = run->began};
-    const dr_program *program = &run->program;
-    for (int slot = 0;; c.batch++) {
-        begin_batch(&c);
-        /* without weight there is nothing to learn, and nothing changes */
-        const int idle = run->mode == DR_TRAIN && !(c.weight > 0);
-        for (size_t p = 0; p < program->n_phases; p++, slot = !slot) {
-            const dr_phase phase = program->phases[p];
-            if (!phase.by_tiles)
-                phase_by_rows(&c, phase);
-            else if (!idle)
-                phase_by_tiles(&c, phase);
-            if (thread == 0)
-                run->leave[slot] = atomic_load(&run->aborted) ||
-                                   (p + 1 == program->n_phases && end_batch(&c, idle));
-            dr_barrier_wait(&run->barrier, team);
-            if (run->leave[slot]) return;
-        }
-        c.step += !idle;
+    const int keeps_ledger = thread == 0 && run->mode == DR_TRAIN;
+    cursor c = {.watch = {tick, keeps_ledger ? run->plan->ledger : dr_ledger_none()}, .run = run,
+                .thread = thread, .team = team, .batch = run->first_batch, .step = run->first_step,
+                .now = run->began};
+    for (int slot = 0, last = 0; !last;) {
+        dr_ledger_begin_batch(&c.watch.ledger);
+        last = run_batch(&c, &slot);
+        dr_ledger_end_batch(&c.watch.ledger, c.m);
     }
+    if (keeps_ledger)
+        run->plan->ledger = dr_ledger_close(c.watch.ledger, team, dr_now() - run->began);
 }
 
 dr_status dr_plan_run(dr_run *run, double budget, dr_poll poll, void *context) {

@@ -34,10 +34,17 @@ void dr_dense_product(dr_dtype dt, const dr_kernels *k, size_t m, size_t row, si
             from_width = width;
             i += n;
         } while (i < inner);
-        if (!rowwise) k->activation_forward[act](alpha, m, dr_min(panel, width), 0, 0, out, out);
+        if (watch) dr_lap(&watch->ledger, DR_PRODUCTS);
+        if (!rowwise && act != DR_IDENTITY) {
+            k->activation_forward[act](alpha, m, dr_min(panel, width), 0, 0, out, out);
+            if (watch) dr_lap(&watch->ledger, DR_ACTIVATIONS);
+        }
         if (watch && watch->tick(watch, (double)m * (double)inner * (double)width)) return;
     }
-    if (rowwise) k->activation_forward[act](alpha, m, c.cols, row, c.stride, c.data, c.data);
+    if (rowwise) {
+        k->activation_forward[act](alpha, m, c.cols, row, c.stride, c.data, c.data);
+        if (watch) dr_lap(&watch->ledger, DR_ACTIVATIONS);
+    }
 }
 
 void dr_dense_weight_gradient(dr_dtype dt, const dr_kernels *k, size_t m, dr_matrix x, size_t p_in,

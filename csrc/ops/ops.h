@@ -4,6 +4,7 @@
 #define DR_OPS_H
 
 #include "kernels/kernels.h"
+#include "ledger.h"
 #include "panels.h"
 
 typedef struct {
@@ -12,10 +13,11 @@ typedef struct {
 
 int dr_activation_is_rowwise(dr_activation act);
 
-/* Called between tiles with the multiply-adds done since the last call; non-zero: stop early. */
+/* tick: called between tiles with the multiply-adds done since the last call; non-zero: stop early. */
 typedef struct dr_watch dr_watch;
 struct dr_watch {
     int (*tick)(dr_watch *watch, double multiply_adds);
+    dr_ledger ledger;
 };
 
 /* c = act(bias + a b), or with bias NULL c = a b, or c += a b. inner: columns of a = rows of b. */

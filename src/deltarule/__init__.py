@@ -7,6 +7,7 @@ from .history import History
 from .layers import Dense, Layer
 from .network import Network
 from .optimizers import SGD, Adam
+from .performance import Performance
 from .serialization import load
 from .verify import verify
 
@@ -20,6 +21,7 @@ __all__ = [
     "Layer",
     "ModelFileError",
     "Network",
+    "Performance",
     "activations",
     "config",
     "get_isa",

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from ._engine import Run
 from ._spec import describe
+from .performance import Performance
 
 
 def wanted(verbose: object) -> bool:
@@ -21,7 +22,7 @@ def wanted(verbose: object) -> bool:
 
 
 class Progress:
-    """A tqdm bar over all batches of a fit, or nothing at all."""
+    """A tqdm bar over all batches of a fit and a line on its speed, or nothing at all."""
 
     def __init__(self, shown: bool, epochs: int) -> None:
         self._shown = shown
@@ -53,6 +54,11 @@ class Progress:
         self._values = dict(values)
         if self._bar is not None:
             self._bar.set_postfix({name: f"{v:.4g}" for name, v in values.items()}, False)
+
+    def conclude(self, performance: Performance) -> None:
+        """The last line, after the bar has been closed."""
+        if self._shown:
+            print(performance, file=sys.stderr)
 
     def __exit__(
         self,

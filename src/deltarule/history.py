@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Mapping
 
+from .performance import Performance
+
 _SHOWN_WHOLE = 8  # longer histories show their first and last rows only
 _SHOWN_ENDS = 3
 
@@ -13,12 +15,15 @@ class History(Mapping[str, list[float]]):
     """A mapping from "loss", "accuracy", "val_loss", ... to a list with one value an epoch.
 
     `pandas.DataFrame(history.as_dict())` gives a table with one row an epoch.
+    performance: what the fit that made it cost (see Performance), else None; histories that differ
+    in nothing else are equal.
     """
 
     def __init__(self, columns: Mapping[str, list[float]] | None = None) -> None:
         self._columns = {name: [float(v) for v in vs] for name, vs in (columns or {}).items()}
         if len({len(values) for values in self._columns.values()}) > 1:
             raise ValueError("the columns of a History must have the same length")
+        self.performance: Performance | None = None
 
     @property
     def epochs(self) -> int:

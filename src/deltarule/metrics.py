@@ -50,6 +50,13 @@ def get_all(metrics: Iterable[str | Metric]) -> tuple[Metric, ...]:
     return found
 
 
+def report(sums: tuple[float, float, float], metrics: Iterable[Metric]) -> dict[str, float]:
+    """The mean loss and every metric, from the sums of loss, weights and hits."""
+    loss, weight, hits = sums
+    values = {"loss": loss / weight if weight else 0.0}
+    return values | {metric.kind: hits / weight if weight else 0.0 for metric in metrics}
+
+
 def accuracy_rule(metrics: Iterable[Metric], loss: Loss, n_out: int) -> str:
     """How the engine counts hits: "none", "argmax" or "threshold"."""
     if not any(isinstance(metric, Accuracy) for metric in metrics):

@@ -20,6 +20,7 @@ from .layers import Layer, check_layers, check_sample_shape
 from .losses import Loss
 from .metrics import Metric
 from .optimizers import Optimizer
+from .performance import Stopwatch
 
 Array = npt.NDArray[Any]
 Validation = tuple[npt.ArrayLike, npt.ArrayLike] | tuple[npt.ArrayLike, npt.ArrayLike, Any]
@@ -212,7 +213,7 @@ class Network:
         X: (n, features), finite. y: (n,) labels or numbers, or (n, n_out). sample_weight: (n,),
         finite and >= 0. validation_data: (X, y) or (X, y, sample_weight), measured after every
         epoch. shuffle: a new order of the rows every epoch. verbose: True or False for a progress
-        bar, "auto" for one where stderr is a terminal.
+        bar and a line on speed, "auto" for them where stderr is a terminal.
         X is not copied where it is float32, float64, uint8 or bool and the numbers of a row lie
         side by side (slices of rows or columns, memory maps): its batches are converted. Any other
         X is converted whole. y and sample_weight are copied, labels to 8 bytes each.
@@ -223,27 +224,33 @@ class Network:
         Raises TypeError or ValueError before anything has changed, RuntimeError while training.
         """
         with self._gate.training("fit()"):
+            watch = Stopwatch()
             epochs = _check.positive_int("epochs", epochs)
             batch_size = _check.positive_int("batch_size", batch_size)
             shuffle = _check.boolean("shuffle", shuffle)
             shown = _progress.wanted(verbose)
-            data = self._prepare(X, y, sample_weight, positive=True)
+            with watch.on("data"):
+                data = self._prepare(X, y, sample_weight, positive=True)
             rows, n_in = data[0].shape
             validation = _inputs.prepare_validation(validation_data, self._target(n_in))
             self._build((n_in,))
             plan = self._built("fit()")
+            plan.restart_ledger()
             batch_size = min(batch_size, rows)
             history = History()
             with _progress.Progress(shown, epochs) as progress:
                 for epoch in range(epochs):
                     self._position = self._position.start(rows, batch_size, shuffle)
                     run = self._train_epoch(plan, data, epoch, progress)
-                    values = self._report(run.sums)
+                    values = _metrics.report(run.sums, self._metrics)
                     if validation is not None:
-                        sums = plan.evaluate(*validation)
-                        values |= {f"val_{k}": v for k, v in self._report(sums).items()}
+                        with watch.on("validation"):
+                            found = _metrics.report(plan.evaluate(*validation), self._metrics)
+                        values |= {f"val_{name}": value for name, value in found.items()}
                     history.append(values)
                     progress.end_epoch(values)
+            history.performance = watch.stop(plan)
+            progress.conclude(history.performance)
             return history
 
     def _train_epoch(
@@ -271,13 +278,6 @@ class Network:
         finally:
             self._position = at.after(run)
         return run
-
-    def _report(self, sums: tuple[float, float, float]) -> dict[str, float]:
-        loss, weight, hits = sums
-        values = {"loss": loss / weight if weight else 0.0}
-        for metric in self._metrics:
-            values[metric.kind] = hits / weight if weight else 0.0
-        return values
 
     def train_on_batch(
         self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
@@ -318,7 +318,8 @@ class Network:
         """
         with self._gate.reading("evaluate()"):
             plan = self._built("evaluate()")
-            return self._report(plan.evaluate(*self._prepare(X, y, sample_weight, positive=True)))
+            sums = plan.evaluate(*self._prepare(X, y, sample_weight, positive=True))
+            return _metrics.report(sums, self._metrics)
 
     def gradients(
         self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None

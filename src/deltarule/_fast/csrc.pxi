@@ -31,7 +31,7 @@ cdef extern from "deltarule.h" nogil:
     int dr_isa_keeps_bits(int isa)
     int dr_isa_current()
     void dr_isa_select(int isa)
-    double dr_peak(dr_dtype dt, double seconds)
+    double dr_peak(int isa, dr_dtype dt, double seconds)
 
     int dr_has_openmp()
     int dr_threads_limit()
@@ -95,6 +95,16 @@ cdef extern from "deltarule.h" nogil:
     void dr_plan_set_fused(dr_plan *plan, int fused)
     uint64_t dr_plan_step(const dr_plan *plan)
     void dr_plan_set_step(dr_plan *plan, uint64_t step)
+
+    ctypedef enum dr_cost:
+        DR_PRODUCTS, DR_ACTIVATIONS, DR_UPDATES, DR_DATA, DR_WAITING, DR_N_COSTS
+    ctypedef struct dr_performance:
+        uint64_t steps
+        uint64_t rows
+        int threads
+        double spent[5]
+    void dr_plan_restart_ledger(dr_plan *plan)
+    dr_performance dr_plan_performance(const dr_plan *plan)
 
     ctypedef struct dr_data:
         size_t n

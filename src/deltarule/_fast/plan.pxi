@@ -114,6 +114,18 @@ cdef class Plan:
         """Whether updates happen inside the weight-gradient product; the same bits either way."""
         dr_plan_set_fused(self.plan, fused)
 
+    def restart_ledger(self):
+        dr_plan_restart_ledger(self.plan)
+
+    def ledger(self):
+        cdef dr_performance p = dr_plan_performance(self.plan)
+        return ({"steps": p.steps, "rows": p.rows, "threads": p.threads},
+                {"products": p.spent[<int>DR_PRODUCTS],
+                 "activations": p.spent[<int>DR_ACTIVATIONS],
+                 "optimizer": p.spent[<int>DR_UPDATES],
+                 "data": p.spent[<int>DR_DATA],
+                 "waiting": p.spent[<int>DR_WAITING]})
+
     def get(self, int slot, str name):
         node, bias, shape = self._parameter(slot, name)
         array = np.empty(shape, self.dtype)

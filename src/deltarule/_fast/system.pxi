@@ -23,17 +23,23 @@ def isa_current():
 
 def isa_select(int isa):
     """Selects an instruction set by index from the next call on."""
+    dr_isa_select(_available(isa))
+
+
+cdef int _available(int isa) except -1:
     if not 0 <= isa < dr_isa_count() or not dr_isa_supported(isa):
         raise ValueError(f"instruction set {isa} is not available")
-    dr_isa_select(isa)
+    return isa
 
 
-def peak(str dtype, double seconds):
-    """FLOP/s of one thread that does nothing but FMAs: the best of short windows."""
+def peak(str dtype, double seconds, isa=None):
+    """FLOP/s of one thread that does nothing but FMAs: the best of short windows. isa: an index,
+    None for the one in force."""
     cdef dr_dtype dt = <dr_dtype><int>_DTYPES[dtype]
+    cdef int which = dr_isa_current() if isa is None else _available(isa)
     cdef double rate
     with nogil:
-        rate = dr_peak(dt, seconds)
+        rate = dr_peak(which, dt, seconds)
     return rate
 
 

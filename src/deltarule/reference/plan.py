@@ -21,6 +21,7 @@ from .._check import Array
 from .._graph import Graph
 from . import activation, dense, loss, optimizer, random
 from .activation import quiet
+from .ledger import Lap, Ledger, untimed
 
 Sums = tuple[float, float, float]
 Parameters = dict[str, Array]
@@ -69,6 +70,7 @@ class Plan:
         )
         self._state = _State(tuple(zeros), 0)
         self._hyper: tuple[float, ...] | None = None
+        self._ledger = Ledger()
 
     # ------------------------------------------------------------------------------------- state
     @property
@@ -120,15 +122,28 @@ class Plan:
             raise ValueError(f"hyper must have 4 numbers, got {len(values)}")
         self._hyper = values
 
+    def restart_ledger(self) -> None:
+        """From here on counts what `ledger` tells."""
+        self._ledger = Ledger()
+
+    def ledger(self) -> tuple[dict[str, int], dict[str, float]]:
+        """Of training since then: the steps, their rows and the threads; and seconds by cost."""
+        counts = {"steps": self._ledger.steps, "rows": self._ledger.rows, "threads": 1}
+        return counts, dict(self._ledger.seconds)
+
     # -------------------------------------------------------------------------------- computation
-    def _forward(self, values: Parameters, x: Array, *, training: bool) -> list[Array]:
+    def _forward(
+        self, values: Parameters, x: Array, *, training: bool, lap: Lap = untimed
+    ) -> list[Array]:
         """Every buffer; in training the last holds what the loss is computed on."""
         buffers = [np.ascontiguousarray(x, self._dtype)] * len(self._graph.widths)
         for node in self._graph.nodes:
             bias = values[f"{node.name}.bias"] if node.bias else None
             z = dense.forward(buffers[node.source], values[f"{node.name}.weight"], bias)
             kind = self._activation(node.target, node.activation, training)
+            lap("products")
             buffers[node.target] = activation.forward(kind, z, node.alpha)
+            lap("activations")
         return buffers
 
     def _activation(self, target: int, name: str, training: bool) -> str:
@@ -137,7 +152,9 @@ class Plan:
         last = target == len(self._graph.widths) - 1
         return "identity" if training and last and self._graph.logits else name
 
-    def _backward(self, values: Parameters, buffers: list[Array], dy: Array) -> Parameters:
+    def _backward(
+        self, values: Parameters, buffers: list[Array], dy: Array, lap: Lap = untimed
+    ) -> Parameters:
         """The gradient of every parameter, from dy, the gradient at the last buffer."""
         errors: list[Array | None] = [None] * len(buffers)
         errors[-1] = dy
@@ -148,12 +165,14 @@ class Plan:
             dz = activation.backward(
                 kind, y, np.zeros_like(y) if error is None else error, node.alpha
             )
+            lap("activations")
             weight = f"{node.name}.weight"
             dx, gradients[weight], db = dense.backward(buffers[node.source], values[weight], dz)
             if node.bias:
                 gradients[f"{node.name}.bias"] = db
             other = errors[node.source]
             errors[node.source] = dx if other is None else other + dx
+            lap("products")
         return {name: gradients[name] for name in self._shapes}
 
     def _hits(self, y: Array, t: Array) -> npt.NDArray[np.float64]:
@@ -170,7 +189,14 @@ class Plan:
         return np.zeros(len(y))
 
     def _pass(
-        self, values: Parameters, x: Array, t: Array, w: Array | None, *, backward: bool
+        self,
+        values: Parameters,
+        x: Array,
+        t: Array,
+        w: Array | None,
+        *,
+        backward: bool,
+        lap: Lap = untimed,
     ) -> _Batch:
         """Forward over the rows and, if wanted, backward. Sums are taken in float64."""
         kind = self._graph.loss
@@ -180,14 +206,14 @@ class Plan:
             if total == 0:
                 zeros = {name: np.zeros_like(value) for name, value in values.items()}
                 return _Batch(0.0, 0.0, 0.0, zeros if backward else {})
-            buffers = self._forward(values, x, training=True)
+            buffers = self._forward(values, x, training=True, lap=lap)
             y = buffers[-1]
             dy = loss.backward(kind, y, t, weights) if backward else None
             return _Batch(
                 float(np.sum(weights * loss.samples(kind, y, t))),
                 total,
                 float(np.sum(weights * self._hits(y, t))),
-                {} if dy is None else self._backward(values, buffers, dy),
+                {} if dy is None else self._backward(values, buffers, dy, lap),
             )
 
     def _train(self, x: Array, t: Array, w: Array | None) -> tuple[_Batch, _State]:
@@ -195,7 +221,7 @@ class Plan:
         if self._hyper is None:
             raise RuntimeError("set_hyper has to be called before training")
         state = self._state
-        batch = self._pass(state.slots[0], x, t, w, backward=True)
+        batch = self._pass(state.slots[0], x, t, w, backward=True, lap=self._ledger.lap)
         if batch.weight_sum == 0:
             return batch, state
         step = state.step + 1
@@ -206,6 +232,8 @@ class Plan:
                 new = self._update(value, g, tuple(rest), step, self._hyper)
                 for slot, array in zip(slots, new, strict=True):
                     slot[name] = array
+        self._ledger.lap("optimizer")
+        self._ledger.count(len(x))
         return batch, _State(slots, step)
 
     # ------------------------------------------------------------------------------------ checks
@@ -261,6 +289,7 @@ class Plan:
 
     def train_batch(self, x: npt.ArrayLike, t: npt.ArrayLike, w: npt.ArrayLike | None) -> float:
         """One update from all rows; the loss before it. Weights summing to zero change nothing."""
+        self._ledger.start()
         batch, self._state = self._train(*self._samples(x, t, w))
         return batch.loss
 
@@ -344,8 +373,11 @@ class Run:
         chosen: Any = slice(number * self._size, (number + 1) * self._size)
         if self._order is not None:
             chosen = self._order[chosen]
+        self._plan._ledger.start()
         x, t, w = self._data
-        done, state = self._plan._train(x[chosen], t[chosen], None if w is None else w[chosen])
+        x, t, w = x[chosen], t[chosen], None if w is None else w[chosen]
+        self._plan._ledger.lap("data")
+        done, state = self._plan._train(x, t, w)
         position = (
             number + 1,
             (
