@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import deltarule as dr
+from deltarule._check import ACTIVATIONS
 from deltarule._report import Check, Report, same_bits, within
 from deltarule.verify import verify
 
-ACTIVATIONS = ["identity", "relu", "leaky_relu", "sigmoid", "tanh", "softmax"]
 OPTIMIZERS = [
     dr.SGD(0.1),
     dr.SGD(0.05, momentum=0.9),

@@ -57,7 +57,7 @@ def settings() -> Iterator[None]:
 
 # ---------------------------------------------------------------------------------- plans and data
 def node(number: int, source: int, target: int, activation: str, bias: bool = True) -> Node:
-    alpha = 0.3 if activation == "leaky_relu" else 0.0
+    alpha = {"leaky_relu": 0.3, "elu": 0.7, "celu": 1.3}.get(activation, 0.0)
     return Node("dense", str(number), source, target, activation, alpha, bias)
 
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from deltarule import _fast
+from deltarule._check import ACTIVATIONS
 from deltarule._graph import Graph
 from deltarule.reference.plan import Plan as Reference
 
 from .common import ADAM, DENSE, HYPER, LABELS, PLAIN, Data, data, epochs, graph, node, ready, state
 
-ACTIVATIONS = ("identity", "relu", "leaky_relu", "sigmoid", "tanh", "softmax")
 CE, BCE = "cross_entropy", "binary_cross_entropy"
 # (loss, last activation, targets, accuracy): what Network allows
 OUTPUTS = [
@@ -22,6 +22,13 @@ OUTPUTS = [
     (CE, "identity", DENSE, "argmax"),
     (BCE, "sigmoid", DENSE, "threshold"),
     (BCE, "identity", DENSE, "threshold"),
+]
+# every activation inside with an output of each loss, and every output behind tanh
+PAIRS = [
+    (hidden, *output)
+    for hidden in ACTIVATIONS
+    for output in OUTPUTS
+    if hidden == "tanh" or output in (OUTPUTS[0], *OUTPUTS[-4::2])
 ]
 both_dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
 optimizers = pytest.mark.parametrize("optimizer", ["sgd", "adam"])
@@ -78,8 +85,7 @@ def agree(g: Graph, rows: Data, hyper: tuple[float, ...] | None = None, **option
 
 @both_dtypes
 @optimizers
-@pytest.mark.parametrize(("loss", "last", "targets", "accuracy"), OUTPUTS)
-@pytest.mark.parametrize("hidden", ACTIVATIONS)
+@pytest.mark.parametrize(("hidden", "loss", "last", "targets", "accuracy"), PAIRS)
 def test_training(
     hidden: str, loss: str, last: str, targets: str, accuracy: str, optimizer: str, dtype: str
 ) -> None:
@@ -171,8 +177,7 @@ def central(plan: Any, rows: Data, h: float = 1e-5) -> dict[str, np.ndarray]:
     return result
 
 
-@pytest.mark.parametrize(("loss", "last", "targets", "accuracy"), OUTPUTS)
-@pytest.mark.parametrize("hidden", ACTIVATIONS)
+@pytest.mark.parametrize(("hidden", "loss", "last", "targets", "accuracy"), PAIRS)
 def test_gradients(hidden: str, loss: str, last: str, targets: str, accuracy: str) -> None:
     g = graph((3, 18, 5, 2), (hidden, hidden, last), loss=loss, accuracy=accuracy)
     rows = data(g, 9, targets=targets, weighted=True)
