@@ -66,7 +66,8 @@ def test_ok_for_every_activation_and_loss(activation, loss, last, kind, dtype):
         net = dr.Network(
             [
                 dr.Dense(n_hidden, activation=activation, bias=number % 3 > 0),
-                dr.Dense(9, activation=activation, bias_init="lecun_uniform"),
+                # an exponential of exponentials soon leaves the range of float32
+                dr.Dense(9, "tanh" if activation == "exp" else activation, bias_init="lecun_uniform"),
                 dr.Dense(n_out, activation=last),
             ],
             loss=loss,

@@ -162,7 +162,8 @@ class Sigmoid(Activation):
 
 @dataclass(frozen=True, repr=False)
 class HardSigmoid(Activation):
-    """y = min(max(x + 3, 0), 6) / 6, as in PyTorch and Keras 3 (Keras 2: 0.2 * x + 0.5)."""
+    """y = min(max(x + 3, 0), 6) / 6 (Howard et al., 2019), as in PyTorch and Keras 3; Keras 2 had
+    min(max(0.2 * x + 0.5, 0), 1)."""
 
     kind: ClassVar[str] = "hard_sigmoid"
 

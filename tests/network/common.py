@@ -25,6 +25,7 @@ Array = np.ndarray
 Data = tuple[Array, Array, Array | None]
 
 SGD, PLAIN, ADAM = (0.05, 0.9, 1.0, 0.01), (0.05, 0.0, 0.0, 0.0), (0.01, 0.9, 0.99, 1e-8)
+SLOW = (0.001, 0.9, 1.0, 0.01)
 HYPER = {"sgd": SGD, "adam": ADAM}
 LABELS, DENSE = "labels", "dense"
 
@@ -53,6 +54,11 @@ def settings() -> Iterator[None]:
     finally:
         dr.set_isa(isa)
         dr.set_num_threads(int(number) if number else None, exact=exact)
+
+
+def calm(activation: str) -> str:
+    """What may follow an activation inside: exp and log_softmax twice in a row diverge."""
+    return "tanh" if activation in ("exp", "log_softmax") else activation
 
 
 # ---------------------------------------------------------------------------------- plans and data

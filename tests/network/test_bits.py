@@ -22,8 +22,10 @@ from .common import (
     LABELS,
     PLAIN,
     SGD,
+    SLOW,
     THREADS,
     Data,
+    calm,
     copy,
     data,
     epochs,
@@ -105,7 +107,9 @@ CASES = {
     "row-by-row": Case((1, 1, 2), ("tanh", "identity"), n=19, batch=1),
     "one-row": Case((9, 33, 3), ("relu", "softmax"), CE, "adam", ADAM, n=1, targets=LABELS),
     **{
-        activation: Case((9, 35, 18, 3), (activation, activation, "identity"), weighted=True)
+        activation: Case(
+            (9, 35, 18, 3), (activation, calm(activation), "identity"), hyper=SLOW, weighted=True
+        )
         for activation in ACTIVATIONS
         if activation not in DEEP
     },

@@ -98,7 +98,7 @@ def test_errors_of_several_readers_add_up():
     rng = np.random.default_rng(3)
     x, hidden, y, dy = (rng.standard_normal((5, n)) for n in (2, 3, 2, 2))
     values = {name: plan.get(0, name) for name in graph.parameter_shapes()}
-    gradients = plan._backward(values, [x, hidden, y], dy)
+    gradients = plan._backward(values, [x, hidden, y], {}, dy)
     back = dy @ values["1.weight"].T + dy @ values["2.weight"].T
     np.testing.assert_allclose(gradients["0.weight"], x.T @ back, rtol=1e-12)
 

@@ -64,7 +64,7 @@ def _leaky_relu_backward(x: Array, y: Array, dy: Array, alpha: float) -> Array:
 
 
 def _hard_sigmoid(x: Array, alpha: float = 0.0) -> Array:
-    """y = min(max(x + 3, 0), 6) / 6, PyTorch's; Keras had slopes of 0.2 until version 3."""
+    """y = min(max(x + 3, 0), 6) / 6 (Howard et al., 2019)."""
     y: Array = np.clip(x + 3, 0, 6) / 6
     return y
 
