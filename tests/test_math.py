@@ -1,11 +1,12 @@
 """How far the elementary functions of the C core are off, in units in the last place.
 
-exp, sigmoid, tanh, softplus, gelu and their kin are activations; log, log1p, expm1 and erf are reached
-through _fast.elementary. A softmax of rows (x, 0) is e^x / (1 + e^x), by another way than sigmoid.
+exp, sigmoid, tanh, softplus, gelu and their kin are activations; log, log1p, expm1 and erf are
+reached through _fast.elementary. A softmax of rows (x, 0) is e^x / (1 + e^x), by another way than
+sigmoid.
 
-float32 is measured against float64 (numpy's functions, erf by math.erf), float64 against long double
-where that has more bits: numpy's functions, and for erf the formula of the reference, which is
-examined in tests/reference/test_normal.py.
+float32 is measured against float64 (numpy's functions, erf by math.erf), float64 against long
+double where that has more bits: numpy's functions, and for erf the formula of the reference, which
+is examined in tests/reference/test_normal.py.
 `pytest -m long -s tests/test_math.py` measures all float32 numbers and prints the maxima.
 """
 

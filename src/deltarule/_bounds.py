@@ -30,8 +30,8 @@ KINKS = {
     "hard_swish": (-3.0, 3.0),
 }
 
-# The largest magnitudes of first and second derivative of the elementwise activations, apart from exp
-# (its own derivative) and from what alpha adds.
+# The largest magnitudes of first and second derivative of the elementwise activations, apart from
+# exp (its own derivative) and from what alpha adds.
 _STEEPEST = {
     "identity": (1.0, 0.0),
     "relu": (1.0, 0.0),
@@ -142,8 +142,9 @@ def _log_softmax_error(p: Precision, z: Near) -> Array:
     shifted = np.abs(z.value - z.value.max(axis=-1, keepdims=True))
     log_sum = np.log(np.exp(-shifted).sum(axis=-1, keepdims=True))
     relative = _softmax_relative(z.value).min(axis=-1, keepdims=True)
-    error: Array = 2 * _flat_share(z.error)
-    return error + p.eps * (relative + _ROUNDINGS * log_sum + 2 * shifted)
+    rounding: Array = p.eps * (relative + _ROUNDINGS * log_sum + 2 * shifted)
+    error: Array = 2 * _flat_share(z.error) + rounding
+    return error
 
 
 def _steepest(kind: str, alpha: float) -> tuple[float, float]:
@@ -156,7 +157,8 @@ def _steepest(kind: str, alpha: float) -> tuple[float, float]:
 def _derivative(kind: str, alpha: float, z: Array, y: Array) -> Array:
     """|f'(z)|; the reference's may be taken, which is not what is examined here."""
     with reference.quiet():
-        return np.abs(reference.backward(kind, z, y, np.ones_like(z), alpha))
+        derivative: Array = np.abs(reference.backward(kind, z, y, np.ones_like(z), alpha))
+    return derivative
 
 
 def activation(p: Precision, kind: str, alpha: float, z: Near, y: Array) -> Array:

@@ -300,7 +300,7 @@ def dense_backward_arrays(
     gradient = real_array("dy", dy, shape=shape)
     before = None if z is None else real_array("z", z, shape=shape)
     if before is None and activation in NEED_INPUT:
-        raise ValueError(f"z, what {activation!r} is applied to, is needed: its derivative reads it")
+        raise ValueError(f"z, what {activation!r} is applied to, is needed for its derivative")
     same_dtype(x=rows, w=weight, y=output, dy=gradient, z=before)
     return rows, weight, output, gradient, before
 

@@ -77,10 +77,10 @@ class ELU(Activation):
 
 @dataclass(frozen=True, repr=False)
 class SELU(Activation):
-    """y = s * x where x > 0, else s * a * (exp(x) - 1), with s = 1.0507... and a = 1.6732... such that
-    activations of mean 0 and variance 1 stay so (Klambauer et al., 2017).
+    """y = s * x where x > 0, else s * a * (exp(x) - 1) (Klambauer et al., 2017).
 
-    That holds for weights of variance 1 / n_in, hence lecun_normal unless told.
+    s = 1.0507... and a = 1.6732... are such that activations of mean 0 and variance 1 stay so;
+    that takes weights of variance 1 / n_in, hence lecun_normal unless told.
     """
 
     kind: ClassVar[str] = "selu"

@@ -44,11 +44,11 @@ def slopes(activation: str, x: np.ndarray, y: np.ndarray, **alpha: float) -> np.
 def activation_value(
     activation: str, dtype: str, x: np.ndarray, y: np.ndarray, **alpha: float
 ) -> np.ndarray:
-    """Of y = f(x) for exact x. Elementwise functions are off by a few ulp, or by what a few ulp of x
-    make of them; test_math.py has what is promised of some. A softmax is exp(x - max) over a sum of
-    n_out: the rounding of the difference is one of the exponent, so relative u |x - max|; the sum
-    adds n_out u, exp and the division 2 ulp. A log_softmax, which is negative, has these relative
-    errors as absolute ones."""
+    """Of y = f(x) for exact x. Elementwise functions are off by a few ulp, or by what a few ulp of
+    x make of them; test_math.py has what is promised of some. A softmax is exp(x - max) over a sum
+    of n_out: the rounding of the difference is one of the exponent, so relative u |x - max|; the
+    sum adds n_out u, exp and the division 2 ulp. A log_softmax, which is negative, has these
+    relative errors as absolute ones."""
     if not is_rowwise(activation) or not x.size:
         size = np.abs(y) + np.abs(x) * slopes(activation, x, y, **alpha)
         # x may be a factor of what is subnormal
@@ -62,8 +62,8 @@ def activation_value(
 def after_activation(
     activation: str, dtype: str, z: np.ndarray, y: np.ndarray, error: np.ndarray, **alpha: float
 ) -> np.ndarray:
-    """Of y = f(z) where z already has an error: a softmax hands on the largest error of the row, the
-    others up to twice what their slope makes of it, or 2 (all slopes but that of exp are below)."""
+    """Of y = f(z) where z already has an error: a softmax hands on the largest error of the row,
+    the others up to twice what their slope makes of it, or 2 (all slopes but exp's are below)."""
     own = activation_value(activation, dtype, z, y, **alpha)
     if not is_rowwise(activation):
         return own + 2 * np.maximum(1, slopes(activation, z, y, **alpha)) * error

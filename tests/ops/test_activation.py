@@ -152,16 +152,15 @@ def test_flush(isa, dtype, activation):
 def test_guarded(isa, dtype, activation):
     for shape in rectangles():
         x, y, dy = _arrays(activation, dtype, *shape)
-        guard = Guard()
+        guard, alpha = Guard(), _check.activation(activation)
         out = guard.output(dtype, *shape)
-        _fast.activation_forward(dtype, activation, _check.activation(activation), *shape, guard.input(x), out)
+        _fast.activation_forward(dtype, activation, alpha, *shape, guard.input(x), out)
         guard.check((activation, shape))
         assert out.tobytes() == ops.activation_forward(activation, x).tobytes(), shape
 
         guard = Guard()
         out = guard.output(dtype, *shape)
         arrays = [guard.input(a) for a in (x, y, dy)]
-        alpha = _check.activation(activation)
         _fast.activation_backward(dtype, activation, alpha, *shape, *arrays, out)
         guard.check((activation, shape))
         assert out.tobytes() == ops.activation_backward(activation, x, y, dy).tobytes(), shape

@@ -44,7 +44,7 @@ def test_against_math():
 
 @pytest.mark.skipif(not PRECISE, reason="long double has no more bits than double")
 def test_series_and_trapezoidal_rule_meet():
-    """Two ways that have nothing in common agree where both hold, to the last bits of longdouble."""
+    """Two ways that have nothing in common agree where both hold, to longdouble's last bits."""
     z = np.linspace(np.longdouble(0.5), 0.6, 200)
     square, series = z * z, np.zeros_like(z)
     for k in reversed(range(40)):

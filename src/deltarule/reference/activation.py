@@ -76,7 +76,8 @@ def _hard_sigmoid_backward(x: Array, y: Array, dy: Array, alpha: float) -> Array
 
 def _hard_swish(x: Array, alpha: float) -> Array:
     """y = x min(max(x + 3, 0), 6) / 6 (Howard et al., 2019); -0 at -inf, its limit."""
-    return np.maximum(x, x.dtype.type(-3)) * _hard_sigmoid(x)
+    y: Array = np.maximum(x, x.dtype.type(-3)) * _hard_sigmoid(x)
+    return y
 
 
 def _hard_swish_backward(x: Array, y: Array, dy: Array, alpha: float) -> Array:
@@ -129,7 +130,8 @@ def _tanh_backward(x: Array, y: Array, dy: Array, alpha: float) -> Array:
 def _softsign(x: Array, alpha: float) -> Array:
     """y = x / (1 + |x|) (Bergstra et al., 2009)."""
     a = np.minimum(np.abs(x), x.dtype.type(2.0**100))  # or inf / inf
-    return np.copysign(a / (1 + a), x)
+    y: Array = np.copysign(a / (1 + a), x)
+    return y
 
 
 def _softsign_backward(x: Array, y: Array, dy: Array, alpha: float) -> Array:
@@ -178,13 +180,15 @@ _SELU_ALPHA = 1.6732632423543772848170429916717
 
 def _selu(x: Array, alpha: float) -> Array:
     """y = s x where x > 0, else s a (e^x - 1) (Klambauer et al., 2017)."""
-    return x.dtype.type(_SELU_SCALE) * _elu(x, _SELU_ALPHA)
+    y: Array = x.dtype.type(_SELU_SCALE) * _elu(x, _SELU_ALPHA)
+    return y
 
 
 def _selu_backward(x: Array, y: Array, dy: Array, alpha: float) -> Array:
     """y' = s where x > 0, else s a e^x = y + s a."""
-    scale, step = (dy.dtype.type(k) for k in (_SELU_SCALE, _SELU_SCALE * _SELU_ALPHA))
-    return np.where(y > 0, scale * dy, dy * (y + step))
+    scale, step = dy.dtype.type(_SELU_SCALE), dy.dtype.type(_SELU_SCALE * _SELU_ALPHA)
+    dx: Array = np.where(y > 0, scale * dy, dy * (y + step))
+    return dx
 
 
 # --------------------------------------------------------------------------- x times a chance
@@ -260,7 +264,8 @@ def _gelu_line(x: Array) -> Array:
 def _gelu_tanh_argument(x: Array) -> Array:
     """2u = sqrt(8 / pi) (x + 0.044715 x^3), where (1 + tanh u) / 2 = s(2u)."""
     z = _limit(x)
-    return _gelu_line(x) * (z + x.dtype.type(_CUBE) * z**3)
+    argument: Array = _gelu_line(x) * (z + x.dtype.type(_CUBE) * z**3)
+    return argument
 
 
 def _gelu_tanh(x: Array, alpha: float) -> Array:

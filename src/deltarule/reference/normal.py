@@ -22,7 +22,8 @@ _SERIES = 16  # terms of erf: 2^-32 / 16! is 10^-23
 
 def density(x: Array) -> Array:
     """e^(-x^2/2) / sqrt(2 pi)."""
-    return _exp_half_square(np.abs(x)) / np.sqrt(2 * _pi(x))
+    p: Array = _exp_half_square(np.abs(x)) / np.sqrt(2 * _pi(x))
+    return p
 
 
 def below(x: Array) -> Array:
@@ -52,7 +53,8 @@ def _erf_series(z: Array) -> Array:
     real, square, total = z.dtype.type, z * z, np.zeros_like(z)
     for k in reversed(range(1, _SERIES)):
         total = square * (real((-1) ** k) / real(math.factorial(k) * (2 * k + 1)) + total)
-    return 2 / np.sqrt(_pi(z)) * (z + z * total)
+    erf: Array = 2 / np.sqrt(_pi(z)) * (z + z * total)
+    return erf
 
 
 def _exp_half_square(a: Array) -> Array:
@@ -74,4 +76,5 @@ def _tail(a: Array, z: Array) -> Array:
         node = (z.dtype.type(k) * h) ** 2
         total = total + np.exp(-node) / (node + square)
     pole = np.where(z < pi / h, 1 / np.expm1(2 * pi * z / h), z.dtype.type(0))
-    return h * z / pi * total * _exp_half_square(a) - pole
+    tail: Array = h * z / pi * total * _exp_half_square(a) - pole
+    return tail
