@@ -149,10 +149,12 @@ static void optimizers(dr_dtype dt) {
 /* Three layers, three epochs, a partial last batch, shuffled. */
 static void training(dr_dtype dt, dr_loss loss, dr_activation hidden, dr_optimizer optimizer) {
     static const double HYPER[DR_N_OPTIMIZERS][4] = {
-        [DR_SGD] = {0.05, 0.9, 0, 0.001}, [DR_ADAM] = {0.01, 0.9, 0.999, 1e-8}};
+        [DR_SGD] = {0.005, 0.9, 0, 0.001}, [DR_ADAM] = {0.01, 0.9, 0.999, 1e-8}};
     const size_t widths[] = {19, 40, 33, 5}, n = 203, batch = 64, s[] = {n, widths[0], widths[3]};
+    /* one after the other these diverge, and which NaN comes out is not promised */
+    const dr_activation second = hidden == DR_EXP || hidden == DR_LOG_SOFTMAX ? DR_TANH : hidden;
     const dr_node_spec nodes[] = {
-        {0, 1, hidden, 0.01, 1}, {1, 2, hidden, 0.01, 0}, {2, 3, DR_IDENTITY, 0, 1}};
+        {0, 1, hidden, 0.01, 1}, {1, 2, second, 0.01, 0}, {2, 3, DR_IDENTITY, 0, 1}};
     const dr_graph graph = {dt, 4, 3, widths, nodes, loss, optimizer, DR_HIT_NONE};
     dr_plan *plan;
     dr_run *run;
@@ -174,6 +176,7 @@ static void training(dr_dtype dt, dr_loss loss, dr_activation hidden, dr_optimiz
         check(dr_run_open(plan, DR_TRAIN, &data, batch, &shuffle, &run));
         check(dr_plan_run(run, 1e9, NULL, NULL));
         const double sum = dr_run_position(run).loss_sum;
+        if (!(sum < 1e300)) exit(5);
         h = hash(h, &sum, sizeof sum);
         dr_run_close(run);
     }
