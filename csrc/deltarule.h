@@ -27,11 +27,27 @@ typedef enum {
     DR_IDENTITY,
     DR_RELU,
     DR_LEAKY_RELU,
+    DR_ELU,
+    DR_SELU,
+    DR_CELU,
+    DR_GELU,
+    DR_GELU_TANH,
+    DR_SILU,
+    DR_MISH,
+    DR_SOFTPLUS,
+    DR_SOFTSIGN,
     DR_SIGMOID,
+    DR_HARD_SIGMOID,
+    DR_HARD_SWISH,
     DR_TANH,
+    DR_EXP,
     DR_SOFTMAX,
+    DR_LOG_SOFTMAX,
     DR_N_ACTIVATIONS
 } dr_activation;
+
+/* Elementary functions that no activation shows by itself: log1p for x in [0, 1], expm1 for x <= 0. */
+typedef enum { DR_LOG, DR_LOG1P, DR_EXPM1, DR_ERF, DR_N_FUNCTIONS } dr_function;
 
 typedef enum { DR_MSE, DR_CROSS_ENTROPY, DR_BINARY_CROSS_ENTROPY, DR_N_LOSSES } dr_loss;
 
@@ -69,6 +85,8 @@ void dr_threads_before_fork(void);
 uint64_t dr_allocations(void);           /* made by the core so far: for tests */
 
 /* -- single operations (ops/) ----------------------------------------------------------------- */
+int dr_activation_needs_input(dr_activation act); /* its slope reads x, not y alone */
+void dr_elementary(dr_dtype dt, dr_function function, size_t n, const void *x, void *y); /* for tests */
 dr_status dr_activation_forward(dr_dtype dt, dr_activation act, double alpha, size_t n,
                                 size_t n_out, const void *x, void *y);
 dr_status dr_activation_backward(dr_dtype dt, dr_activation act, double alpha, size_t n,
@@ -77,9 +95,10 @@ dr_status dr_activation_backward(dr_dtype dt, dr_activation act, double alpha, s
 /* y = act(x w + b); b may be NULL */
 dr_status dr_dense_forward(dr_dtype dt, dr_activation act, double alpha, size_t n, size_t n_in,
                            size_t n_out, const void *x, const void *w, const void *b, void *y);
+/* z = x w + b is read where the activation needs its input, and may be NULL elsewhere */
 dr_status dr_dense_backward(dr_dtype dt, dr_activation act, double alpha, size_t n, size_t n_in,
-                            size_t n_out, const void *x, const void *w, const void *y,
-                            const void *dy, void *dx, void *dw, void *db);
+                            size_t n_out, const void *x, const void *w, const void *z,
+                            const void *y, const void *dy, void *dx, void *dw, void *db);
 /* Targets are either labels (n) or dense (n, n_out), the other NULL. weight (n) may be NULL.
  * dy may be NULL; *loss is the weighted mean, 0 when the weights sum to 0. */
 dr_status dr_loss_backward(dr_dtype dt, dr_loss loss, size_t n, size_t n_out, const void *y,

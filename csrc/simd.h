@@ -9,6 +9,8 @@
  *                          on: layouts are in units, and so are the partial sums of a reduction
  *   vfma(a, b, c)          a*b + c, rounded once (generic x86 without FMA: twice, outside the
  *                          promise of the same bits)
+ *   vmin(a, b), vmax(a, b) a < b ? a : b and a > b ? a : b, so that NaN in b stays
+ *   vscale(v, n)           v 2^n for whole n, rounded once; n within twice the exponents there are
  *   vsum, vlargest         of the lanes, halves onto halves
  *   vtranspose(r)          of VL vectors, in place
  *   vload_n, vstore_n      the first n < VL elements; the rest reads as zero, is not written
@@ -32,13 +34,18 @@ typedef int32_t integer;
 #define DR_EXPONENT_BITS 8
 #define DR_MANTISSA_BITS 23
 #define DR_TINY 0x1p-100f /* smaller errors and optimizer state become +0; see docs/numerics.md */
+#define DR_ROUNDER 0x1.8p23f /* adding and subtracting it rounds to a whole number, which is then in
+                                the low bits of the sum */
 #else
 typedef double real;
 typedef int64_t integer;
 #define DR_EXPONENT_BITS 11
 #define DR_MANTISSA_BITS 52
 #define DR_TINY 0x1p-1000
+#define DR_ROUNDER 0x1.8p52
 #endif
+
+#define DR_EXPONENT_BIAS ((integer)((1 << (DR_EXPONENT_BITS - 1)) - 1))
 
 #define INLINE static inline __attribute__((always_inline, unused))
 
@@ -81,8 +88,6 @@ INLINE vec vreal(ivec v) { return (vec)v; }
 
 INLINE vec vload_reals(const void *p, size_t n) { return n == VL ? vload(p) : vload_n(p, n); }
 INLINE vec vabs(vec v) { return vreal(vbits(v) & viset((integer)(~(uint64_t)0 >> (65 - DR_REAL_BITS)))); }
-/* a > b ? a : b, so that NaN in b stays */
-INLINE vec vmax(vec a, vec b) { return vselect(vgt(a, b), a, b); }
 /* |v| < DR_TINY becomes +0; NaN stays */
 INLINE vec vflush(vec v) { return vselect(vlt(vabs(v), vset(DR_TINY)), vset(0), v); }
 INLINE real flush(real x) { return x < DR_TINY && x > -DR_TINY ? 0 : x; }

@@ -49,20 +49,33 @@ KERNELS = {
     "the plan forgets the bias": Kernel(
         "classes", "network/run.c", "DR_FROM_BIAS", "DR_FROM_ZERO", "output", LAYERS),
     "the slope of sigmoid has a wrong sign": Kernel(
-        "numbers", "kernels/activation.inc", "dy * (y * (vset(1) - y))", "dy * (y * (vset(1) + y))",
+        "numbers", "kernels/activation.inc", "p.dy * (p.y * (vset(1) - p.y))",
+        "p.dy * (p.y * (vset(1) + p.y))",
         "0.error before sigmoid"),
     "the slope of tanh has a wrong sign": Kernel(
-        "numbers", "kernels/activation.inc", "vfma(-y, y, vset(1))", "vfma(y, y, vset(1))",
+        "numbers", "kernels/activation.inc", "vfma(-p.y, p.y, vset(1))",
+        "vfma(p.y, p.y, vset(1))",
         "1.error before tanh"),
     "relu passes the error on the wrong side": Kernel(
         "classes", "kernels/activation.inc",
-        "(void)x, (void)alpha;\n    return vselect(vgt(y, vset(0)), dy, vset(0));",
-        "(void)x, (void)alpha;\n    return vselect(vgt(y, vset(0)), vset(0), dy);",
+        "vselect(vgt(p.y, vset(0)), p.dy, vset(0))", "vselect(vgt(p.y, vset(0)), vset(0), p.dy)",
         "1.error before relu"),
     "a constant of exp is off": Kernel(
         "numbers", "kernels/math.inc", "(real)(1.0 / 24)", "(real)(1.0 / 25)", "output"),
     "tanh saturates too early": Kernel(
-        "numbers", "kernels/math.inc", "(real)20 : (real)40", "(real)2 : (real)4", "1.output"),
+        "numbers", "kernels/math.inc", "vset(DR_REAL_BITS == 32 ? (real)10 : (real)20), a)",
+        "vset(DR_REAL_BITS == 32 ? (real)1 : (real)2), a)", "1.output"),
+    "the normal distribution has no tail": Kernel(
+        "shares", "kernels/normal.inc", "vselect(below, *e, one)", "vselect(below, one, one)",
+        "0.output"),
+    "the slope of gelu reads y": Kernel(
+        "shares", "network/run.c", "x = before.data ? before : y;", "x = y;", "gradient", LAYERS),
+    "the plan keeps what follows the activation": Kernel(
+        "shares", "network/run.c", "before.data, y.data);", "before.data, before.data);",
+        "output", LAYERS),
+    "log_softmax forgets the sum of the errors": Kernel(
+        "lines", "kernels/softmax.inc", "vfma(-vexp(vload(out + i)), total, vload(dout + i))",
+        "vload(dout + i) - vexp(vload(out + i))", "2.error before log_softmax"),
     "weight gradients add to what was there": Kernel(
         "classes", "ops/dense.c", "b ? tiles[i].gradient : zeros, b ? width : 0,",
         "tiles[i].gradient, width,", "after a step", LAYERS),

@@ -31,6 +31,16 @@ SCENES: dict[str, dict[str, Any]] = {
         "loss": "cross_entropy",
         "optimizer": dr.SGD(0.05),
     },
+    "shares": {
+        "layers": [("gelu", 35), ("silu", 20), ("gelu_tanh", 17), ("mish", 3)],
+        "loss": "mse",
+        "optimizer": dr.SGD(0.02),
+    },
+    "lines": {
+        "layers": [("elu", 35), ("softplus", 20), ("log_softmax", 7), ("hard_swish", 3)],
+        "loss": "mse",
+        "optimizer": dr.Adam(1e-2),
+    },
     "bits": {
         "layers": [("softmax", 20), ("sigmoid", 3)],
         "loss": "binary_cross_entropy",

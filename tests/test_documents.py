@@ -54,7 +54,7 @@ def test_worked_example_applies(tmp_path: Path) -> None:
     for name in ("csrc", "src"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("*.so"))
     apply(example, tmp_path)
-    assert "softsign" in (tmp_path / "src/deltarule/_check.py").read_text()
+    assert "hard_tanh" in (tmp_path / "src/deltarule/_check.py").read_text()
 
 
 @pytest.mark.slow
@@ -68,6 +68,6 @@ def test_worked_example_passes_the_tests(tmp_path: Path) -> None:
     apply(example, tmp_path)
     run([sys.executable, "setup.py", "-q", "build_ext", "--inplace"], tmp_path)
     pytest_command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    tests = ["tests/ops", "tests/network", "tests/test_verify.py", "-k", "softsign"]
+    tests = ["tests/ops", "tests/network", "tests/test_verify.py", "-k", "hard_tanh"]
     out = run([*pytest_command, *tests], tmp_path, PYTHONPATH=str(tmp_path / "src"))
     assert int(re.findall(r"(\d+) passed", out)[-1]) > 20, out

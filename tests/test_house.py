@@ -16,7 +16,7 @@ REFERENCE = PACKAGE / "reference"
 
 # Kernels that are operations of their own; the rest of csrc/kernels serves them.
 OPERATIONS = ("activation", "dense", "loss", "optimizer")
-HELPERS = ("kernels", "math", "panels", "peak")
+HELPERS = ("elementary", "kernels", "math", "normal", "panels", "peak", "softmax")
 
 C_FILES = sorted(p for p in CSRC.rglob("*") if p.suffix in (".c", ".h", ".inc"))
 CYTHON = [PACKAGE / "_fast.pyx", *sorted((PACKAGE / "_fast").glob("*.pxi"))]
@@ -71,7 +71,7 @@ def test_one_stem_everywhere(stem):
 
 
 def test_every_reference_has_its_tests():
-    stems = {p.stem for p in REFERENCE.glob("*.py")} - {"__init__", "plan", "ledger"}
+    stems = {p.stem for p in REFERENCE.glob("*.py")} - {"__init__", "ledger", "normal", "plan"}
     missing = [s for s in sorted(stems) if not (ROOT / "tests" / "ops" / f"test_{s}.py").is_file()]
     assert not missing, f"write tests/ops/test_X.py for {missing}"
 

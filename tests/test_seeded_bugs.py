@@ -22,9 +22,9 @@ from deltarule.verify import REFERENCE as PLANS
 from .seeded_kernels import KERNELS, ROOT, Tree, change
 from .seeded_scenes import SCENES, examine
 
-activation, dense, loss, optimizer, random = (
+activation, dense, loss, normal, optimizer, random = (
     importlib.import_module(f"deltarule.reference.{name}")
-    for name in ("activation", "dense", "loss", "optimizer", "random")
+    for name in ("activation", "dense", "loss", "normal", "optimizer", "random")
 )
 
 
@@ -82,24 +82,45 @@ def adam_without_square(w, g, state, step, hyper):
 
 
 RIGHT_ADAM, RIGHT_PERMUTATION = optimizer._adam, random.permutation
+RIGHT_BACKWARD = reference_plan.Plan._backward
 ACTIVATIONS, LOSSES = activation._TABLE, loss._TABLE
 
 FORMULAS = {
     "the slope of tanh has the wrong sign": Formula(
-        "classes", ACTIVATIONS, "tanh", lambda y, dy, alpha: dy * (y * y - 1),
+        "classes", ACTIVATIONS, "tanh", lambda x, y, dy, alpha: dy * (y * y - 1),
         "0.error before tanh", part=1),
     "the slope of sigmoid lacks a factor": Formula(
-        "numbers", ACTIVATIONS, "sigmoid", lambda y, dy, alpha: dy * y,
+        "numbers", ACTIVATIONS, "sigmoid", lambda x, y, dy, alpha: dy * y,
         "0.error before sigmoid", part=1),
     "relu lets every error through": Formula(
-        "classes", ACTIVATIONS, "relu", lambda y, dy, alpha: dy, "1.error before relu", part=1),
+        "classes", ACTIVATIONS, "relu", lambda x, y, dy, alpha: dy, "1.error before relu", part=1),
     "leaky_relu forgets its slope": Formula(
         "momentum", ACTIVATIONS, "leaky_relu", lambda x, alpha: np.maximum(x, 0), "0.output"),
     "softmax is not normalised": Formula(
         "bits", ACTIVATIONS, "softmax", lambda x, alpha: np.exp(x), "0.output"),
     "softmax has the slope of sigmoid": Formula(
-        "bits", ACTIVATIONS, "softmax", lambda y, dy, alpha: dy * y * (1 - y),
+        "bits", ACTIVATIONS, "softmax", lambda x, y, dy, alpha: dy * y * (1 - y),
         "0.error before softmax", part=1),
+    "gelu forgets what x itself adds to its slope": Formula(
+        "shares", ACTIVATIONS, "gelu", lambda x, y, dy, alpha: dy * activation.normal.below(x),
+        "0.error before gelu", part=1),
+    "erf loses its series": Formula(
+        "shares", normal, "_erf_series", lambda z: z, "0.output"),
+    "silu is a sigmoid": Formula(
+        "shares", ACTIVATIONS, "silu", lambda x, alpha: activation._sigmoid(x), "1.output"),
+    "softplus has the slope of relu": Formula(
+        "lines", ACTIVATIONS, "softplus", lambda x, y, dy, alpha: dy * (y > np.log(2)),
+        "1.error before softplus", part=1),
+    "elu forgets alpha in its slope": Formula(
+        "lines", ACTIVATIONS, "elu", lambda x, y, dy, alpha: np.where(y > 0, dy, dy * y),
+        "0.error before elu", part=1),
+    "log_softmax is not normalised": Formula(
+        "lines", ACTIVATIONS, "log_softmax", lambda x, alpha: x - x.max(-1, keepdims=True),
+        "2.output"),
+    "the plan gives gelu its output for its input": Formula(
+        "shares", reference_plan.Plan, "_backward",
+        lambda plan, values, buffers, before, dy: RIGHT_BACKWARD(plan, values, buffers, {}, dy),
+        "gradient", PLANS),
     "the bias is missing": Formula(
         "classes", dense, "forward", lambda x, w, b: x @ w, ".output"),
     "the error at the input is not transposed": Formula(
@@ -171,7 +192,7 @@ def test_broken_formula_is_found(bug, monkeypatch):
 
 def test_central_differences_tell_who_is_wrong(monkeypatch):
     """A wrong slope in the reference: its gradients fail, the fast ones do not."""
-    entry = ACTIVATIONS["tanh"][0], lambda y, dy, alpha: dy * (1 - y)
+    entry = ACTIVATIONS["tanh"][0], lambda x, y, dy, alpha: dy * (1 - y)
     monkeypatch.setitem(ACTIVATIONS, "tanh", entry)
     report = examine("classes", backend="fast")
     engines = {

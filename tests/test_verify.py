@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import deltarule as dr
+from deltarule._check import ACTIVATIONS
 from deltarule._report import Check, Report, same_bits, within
 from deltarule.verify import verify
 
-ACTIVATIONS = ["identity", "relu", "leaky_relu", "sigmoid", "tanh", "softmax"]
 OPTIMIZERS = [
     dr.SGD(0.1),
     dr.SGD(0.05, momentum=0.9),
@@ -58,6 +58,8 @@ def problem(
 @pytest.mark.parametrize("loss, last, kind", ENDS, ids=lambda value: value)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_ok_for_every_activation_and_loss(activation, loss, last, kind, dtype):
+    # an exponential of exponentials soon leaves the range of float32
+    second = "tanh" if activation == "exp" else activation
     number = ACTIVATIONS.index(activation) + ENDS.index((loss, last, kind))
     backend = ("fast", "reference")[number // 2 % 2]
     for optimizer in OPTIMIZERS[number % 2 :: 2]:
@@ -66,7 +68,7 @@ def test_ok_for_every_activation_and_loss(activation, loss, last, kind, dtype):
         net = dr.Network(
             [
                 dr.Dense(n_hidden, activation=activation, bias=number % 3 > 0),
-                dr.Dense(9, activation=activation, bias_init="lecun_uniform"),
+                dr.Dense(9, activation=second, bias_init="lecun_uniform"),
                 dr.Dense(n_out, activation=last),
             ],
             loss=loss,

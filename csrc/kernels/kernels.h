@@ -47,10 +47,11 @@ typedef struct {
     /* on m rows of panels; in place allowed */
     void (*activation_forward[DR_N_ACTIVATIONS])(double alpha, size_t m, size_t n, size_t row,
                                                  size_t stride, const void *x, void *y);
-    /* dx = flush(dy * act'); dx may be dy */
+    /* dx = flush(dy * act'); dx may be dy, and x anything unless dr_activation_needs_input */
     void (*activation_backward[DR_N_ACTIVATIONS])(double alpha, size_t m, size_t n, size_t row,
                                                   size_t stride, const void *x, const void *y,
                                                   const void *dy, void *dx);
+    void (*elementary[DR_N_FUNCTIONS])(size_t n, const void *x, void *y);
     void (*loss[DR_N_LOSSES])(const dr_loss_args *args);
     /* n: a multiple of a unit; c: the coefficients that ops/optimizer.c prepares */
     void (*step[DR_N_OPTIMIZERS])(size_t n, const double *c, const void *g, void *w, void *s0,

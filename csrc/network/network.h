@@ -88,6 +88,7 @@ struct dr_run {
     int64_t *order;             /* NULL: rows as they come */
     dr_program program;
     dr_matrix *values, *errors; /* one of each a buffer */
+    dr_matrix *before;          /* one a node: what its activation acts on, where backward needs it */
     char *gradients;            /* a parameter area, where gradients are materialised */
     void *row_loss, *row_hit;
     dr_position position;

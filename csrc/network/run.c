@@ -53,10 +53,16 @@ static void gather(cursor *c, size_t row, size_t m) {
 static void forward(cursor *c, const dr_node *node, dr_activation act, size_t row, size_t m) {
     const dr_run *run = c->run;
     const dr_plan *plan = run->plan;
+    const dr_matrix y = run->values[node->target], before = run->before[node - plan->nodes];
+    const int keep = before.data != NULL;
     dr_dense_product(plan->dtype, run->kernels, m, row, node->n_in, run->values[node->source],
                      dr_weight_matrix(plan, plan->values, node), DR_FROM_BIAS,
-                     dr_offset(plan->dtype, plan->values, node->bias), act, node->alpha,
-                     run->values[node->target], &c->watch);
+                     dr_offset(plan->dtype, plan->values, node->bias), keep ? DR_IDENTITY : act,
+                     node->alpha, keep ? before : y, &c->watch);
+    if (!keep) return;
+    run->kernels->activation_forward[act](node->alpha, m, node->n_out, row, y.stride, before.data,
+                                          y.data);
+    dr_lap(&c->watch.ledger, DR_ACTIVATIONS);
 }
 
 static void loss(cursor *c, size_t row, size_t m) {
@@ -81,9 +87,10 @@ static void backward(cursor *c, const dr_node *node, size_t row, size_t m) {
     const dr_run *run = c->run;
     const dr_plan *plan = run->plan;
     const dr_matrix y = run->values[node->target], dy = run->errors[node->target];
+    const dr_matrix before = run->before[node - plan->nodes], x = before.data ? before : y;
     if (node->activation != DR_IDENTITY || node->target != plan->n_buffers - 1) { /* loss has flushed */
         run->kernels->activation_backward[node->activation](node->alpha, m, node->n_out, row,
-                                                            y.stride, y.data, y.data, dy.data,
+                                                            y.stride, x.data, y.data, dy.data,
                                                             dy.data);
         dr_lap(&c->watch.ledger, DR_ACTIVATIONS);
     }

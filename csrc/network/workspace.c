@@ -29,6 +29,14 @@ static void lay_out(dr_run *run, dr_arena *arena) {
         run->values[i] = (dr_matrix){values, stride, cols};
         run->errors[i] = (dr_matrix){errors, stride, cols};
     }
+    run->before = dr_arena_take(arena, plan->n_nodes, sizeof *run->before);
+    for (size_t i = 0; i < plan->n_nodes; i++) {
+        const dr_node *node = &plan->nodes[i];
+        if (!backward || !dr_activation_needs_input(node->activation)) continue;
+        char *before = dr_arena_take(arena, dr_matrix_size(dt, rows, node->n_out), size);
+        if (arena->base)
+            run->before[i] = (dr_matrix){before, dr_panel_stride(dt, rows), node->n_out};
+    }
     run->row_loss = dr_arena_take(arena, rows, size);
     run->row_hit = dr_arena_take(arena, rows, size);
     run->gradients = keeps_gradients(run) ? dr_arena_take(arena, plan->n_parameters, size) : NULL;

@@ -4,7 +4,14 @@
 #include "memory.h"
 #include "ops/ops.h"
 
-int dr_activation_is_rowwise(dr_activation act) { return act == DR_SOFTMAX; }
+int dr_activation_is_rowwise(dr_activation act) {
+    return act == DR_SOFTMAX || act == DR_LOG_SOFTMAX;
+}
+
+int dr_activation_needs_input(dr_activation act) {
+    return act == DR_GELU || act == DR_GELU_TANH || act == DR_SILU || act == DR_MISH ||
+           act == DR_HARD_SWISH;
+}
 
 /* An elementwise activation sees a flat array as one panel of n / width rows; what is left over
  * goes through a panel of its own. */
@@ -33,10 +40,7 @@ typedef struct {
 
 static void flat_forward(void *context, size_t rows, const void *const in[3], void *out) {
     const flat_call *c = context;
-    if (c->act == DR_IDENTITY)
-        memcpy(out, in[0], rows * 128);
-    else
-        c->k->activation_forward[c->act](c->alpha, rows, c->width, 0, 0, in[0], out);
+    c->k->activation_forward[c->act](c->alpha, rows, c->width, 0, 0, in[0], out);
 }
 
 static void flat_backward(void *context, size_t rows, const void *const in[3], void *out) {
@@ -86,4 +90,8 @@ dr_status dr_activation_backward(dr_dtype dt, dr_activation act, double alpha, s
     dr_from_panels(k, n, in[2], dx);
     dr_free(data);
     return DR_OK;
+}
+
+void dr_elementary(dr_dtype dt, dr_function function, size_t n, const void *x, void *y) {
+    dr_kernels_for(dt)->elementary[function](n, x, y);
 }

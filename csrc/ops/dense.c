@@ -113,16 +113,17 @@ dr_status dr_dense_forward(dr_dtype dt, dr_activation act, double alpha, size_t 
 }
 
 dr_status dr_dense_backward(dr_dtype dt, dr_activation act, double alpha, size_t n, size_t n_in,
-                            size_t n_out, const void *x, const void *w, const void *y,
-                            const void *dy, void *dx, void *dw, void *db) {
+                            size_t n_out, const void *x, const void *w, const void *z,
+                            const void *y, const void *dy, void *dx, void *dw, void *db) {
     const dr_kernels *k = dr_kernels_for(dt);
     const size_t panel = dr_panel(dt), size = dr_size(dt);
     dr_arena arena = {NULL, 0, 0};
-    dr_matrix in, out, dout, din, weight, shadow, gradient;
+    dr_matrix in, before, out, dout, din, weight, shadow, gradient;
     char *tile;
     for (int pass = 0; pass < 2; pass++) {
         in = take(&arena, dt, n, n_in);
         din = take(&arena, dt, n, n_in);
+        before = take(&arena, dt, n, z ? n_out : 0);
         out = take(&arena, dt, n, n_out);
         dout = take(&arena, dt, n, n_out);
         weight = take(&arena, dt, n_in, n_out);
@@ -136,11 +137,12 @@ dr_status dr_dense_backward(dr_dtype dt, dr_activation act, double alpha, size_t
         }
     }
     dr_to_panels(k, n, x, in);
+    if (z) dr_to_panels(k, n, z, before);
     dr_to_panels(k, n, y, out);
     dr_to_panels(k, n, dy, dout);
     dr_to_panels(k, n_in, w, weight);
-    k->activation_backward[act](alpha, n, n_out, 0, out.stride, out.data, out.data, dout.data,
-                                dout.data);
+    k->activation_backward[act](alpha, n, n_out, 0, out.stride, z ? before.data : out.data, out.data,
+                                dout.data, dout.data);
     for (size_t q = 0; q < dr_panels(dt, n_out); q++) {
         for (size_t p = 0; p < dr_panels(dt, n_in); p++) {
             const dr_tile one = {dr_at(dt, gradient, q, p * panel), {NULL}};

@@ -20,6 +20,11 @@ INLINE mask vfirst(size_t n) { return (mask)((1u << n) - 1u); }
 INLINE vec vfma(vec a, vec b, vec c) { return V512(fmadd)(a, b, c); }
 INLINE vec vsqrt(vec a) { return V512(sqrt)(a); }
 
+/* the x86 minimum and maximum are a < b ? a : b and a > b ? a : b */
+INLINE vec vmin(vec a, vec b) { return V512(min)(a, b); }
+INLINE vec vmax(vec a, vec b) { return V512(max)(a, b); }
+INLINE vec vscale(vec v, vec n) { return V512(scalef)(v, n); }
+
 INLINE vec vload_n(const real *p, size_t n) { return V512(maskz_loadu)(vfirst(n), p); }
 INLINE void vstore_n(real *p, vec v, size_t n) { V512(mask_storeu)(p, vfirst(n), v); }
 
@@ -50,7 +55,6 @@ INLINE real vsum(vec v) {
     b = _mm_add_ps(b, _mm_movehl_ps(b, b));
     return _mm_cvtss_f32(_mm_add_ss(b, _mm_movehdup_ps(b)));
 }
-/* the x86 maximum is a > b ? a : b */
 INLINE real vlargest(vec v) {
     __m256 a = _mm256_max_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
     __m128 b = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));

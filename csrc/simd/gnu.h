@@ -57,6 +57,27 @@ INLINE vec vsqrt(vec a) {
 #endif
 }
 
+/* the x86 minimum and maximum are a < b ? a : b and a > b ? a : b */
+#if defined(DR_SIMD_AVX2) && DR_REAL_BITS == 32
+INLINE vec vmin(vec a, vec b) { return _mm256_min_ps(a, b); }
+INLINE vec vmax(vec a, vec b) { return _mm256_max_ps(a, b); }
+#elif defined(DR_SIMD_AVX2)
+INLINE vec vmin(vec a, vec b) { return _mm256_min_pd(a, b); }
+INLINE vec vmax(vec a, vec b) { return _mm256_max_pd(a, b); }
+#else
+INLINE vec vmin(vec a, vec b) { return vselect(vlt(a, b), a, b); }
+INLINE vec vmax(vec a, vec b) { return vselect(vgt(a, b), a, b); }
+#endif
+
+/* By half of n and by the rest: 2^n itself may be out of range where v 2^n is not, and the first
+ * product is exact. */
+INLINE vec vscale(vec v, vec n) {
+    const ivec whole = vbits(n + vset(DR_ROUNDER)) - vbits(vset(DR_ROUNDER)), half = whole >> 1;
+    const ivec bias = viset(DR_EXPONENT_BIAS);
+    v = v * vreal((half + bias) << DR_MANTISSA_BITS);
+    return v * vreal((whole - half + bias) << DR_MANTISSA_BITS);
+}
+
 INLINE vec vload_n(const real *p, size_t n) {
     vec v = vset(0);
     memcpy(&v, p, n * sizeof(real));

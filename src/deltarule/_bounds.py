@@ -16,14 +16,41 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from .reference import activation as reference
+
 Array = npt.NDArray[np.float64]
 
-# Activations with a kink at 0, where the derivative jumps from 1 to alpha.
-KINKED = ("relu", "leaky_relu")
+# Where the derivative of an activation jumps.
+KINKS = {
+    "relu": (0.0,),
+    "leaky_relu": (0.0,),
+    "elu": (0.0,),
+    "selu": (0.0,),
+    "hard_sigmoid": (-3.0, 3.0),
+    "hard_swish": (-3.0, 3.0),
+}
 
-# The largest derivative of the other elementwise activations, and operations to compute them: the
-# fast ones promise 2 ulp, numpy's are as good.
-_STEEPEST = {"identity": 1.0, "sigmoid": 0.25, "tanh": 1.0}
+# The largest magnitudes of first and second derivative of the elementwise activations, apart from
+# exp (its own derivative) and from what alpha adds.
+_STEEPEST = {
+    "identity": (1.0, 0.0),
+    "relu": (1.0, 0.0),
+    "leaky_relu": (1.0, 0.0),
+    "elu": (1.0, 0.0),
+    "selu": (1.76, 1.76),
+    "celu": (1.0, 0.0),
+    "gelu": (1.13, 0.8),
+    "gelu_tanh": (1.13, 0.81),
+    "silu": (1.1, 0.5),
+    "mish": (1.09, 0.65),
+    "softplus": (1.0, 0.25),
+    "softsign": (1.0, 2.0),
+    "sigmoid": (0.25, 0.1),
+    "hard_sigmoid": (1 / 6, 0.0),
+    "hard_swish": (1.5, 1 / 3),
+    "tanh": (1.0, 0.77),
+}
+# Operations to compute one: the fast ones promise a few ulp, numpy's are as good.
 _ROUNDINGS = 4
 
 
@@ -110,41 +137,75 @@ def _softmax_change(z: Near, y: Array) -> Array:
     return np.minimum(y * np.expm1(np.minimum(2 * _flat_share(z.error), 700.0)), 1.0)
 
 
+def _log_softmax_error(p: Precision, z: Near) -> Array:
+    """The logarithm of a sum makes its relative errors absolute."""
+    shifted = np.abs(z.value - z.value.max(axis=-1, keepdims=True))
+    log_sum = np.log(np.exp(-shifted).sum(axis=-1, keepdims=True))
+    relative = _softmax_relative(z.value).min(axis=-1, keepdims=True)
+    rounding: Array = p.eps * (relative + _ROUNDINGS * log_sum + 2 * shifted)
+    error: Array = 2 * _flat_share(z.error) + rounding
+    return error
+
+
+def _steepest(kind: str, alpha: float) -> tuple[float, float]:
+    first, second = _STEEPEST[kind]
+    if kind in ("leaky_relu", "elu"):
+        return max(first, alpha), alpha if kind == "elu" else second
+    return first, 1 / alpha if kind == "celu" else second
+
+
+def _derivative(kind: str, alpha: float, z: Array, y: Array) -> Array:
+    """|f'(z)|; the reference's may be taken, which is not what is examined here."""
+    with reference.quiet():
+        derivative: Array = np.abs(reference.backward(kind, z, y, np.ones_like(z), alpha))
+    return derivative
+
+
 def activation(p: Precision, kind: str, alpha: float, z: Near, y: Array) -> Array:
-    """Of y = f(z)."""
+    """Of y = f(z). The rounding of an elementwise f is what a few ulp of y and of z make."""
     if kind == "softmax":
         return _softmax_change(z, y) + p.eps * _softmax_relative(z.value) * y + 2 * p.least
-    if kind in KINKED:
-        return max(1.0, alpha) * z.error + p.eps * np.abs(y) + p.least
-    rounding = 0.0 if kind == "identity" else p.eps * _ROUNDINGS * np.abs(y) + p.least
-    return _STEEPEST[kind] * z.error + rounding
+    if kind == "log_softmax":
+        return _plus(_log_softmax_error(p, z) + p.eps * np.abs(y), p.least)
+    if kind == "identity":
+        return z.error
+    slopes = _derivative(kind, alpha, z.value, y)
+    rounding = p.eps * _ROUNDINGS * (np.abs(y) + np.abs(z.value) * slopes) + p.least
+    if kind == "exp":
+        return y * np.expm1(z.error) + rounding
+    return _steepest(kind, alpha)[0] * z.error + rounding
 
 
-def slope(p: Precision, kind: str, alpha: float, y: Near, dy: Near, z: Near | None = None) -> Array:
-    """Of dz = flush(dy f'(z)), f' being computed from y. Where a z is given that may be on either
-    side of the kink, so may f'."""
+def slope(p: Precision, kind: str, alpha: float, z: Near, y: Near, dy: Near) -> Array:
+    """Of dz = flush(dy f'(z)). Where z may be on either side of a kink, f' may be either, too."""
     if kind == "identity":
         return dy.error + p.tiny
-    if kind in KINKED:
-        flat = y.value <= 0
-        error = np.where(flat, alpha, 1.0) * dy.error + np.where(flat, p.eps * alpha, 0) * dy.size
-        if z is not None:
-            either = (np.abs(z.value) <= z.error) & (z.error > 0)
-            error = np.where(either, max(1.0, alpha) * dy.error + abs(1 - alpha) * dy.size, error)
-        return error + p.tiny
     if kind == "softmax":  # dz = y (dy - s), s = sum dy y
         n = y.value.shape[-1]
         terms = np.sum(dy.size * y.size, axis=-1, keepdims=True)
         of_s = np.sum(dy.size * y.error + dy.error * np.abs(y.value), axis=-1, keepdims=True)
         change = y.error * (dy.size + terms) + np.abs(y.value) * (dy.error + of_s)
         return _plus(change + p.eps * (n + _ROUNDINGS) * y.size * (dy.size + terms), p.tiny)
-    if kind == "sigmoid":  # y (1 - y); 1 - y rounds relative to itself
-        derivative = np.abs(y.value * (1 - y.value))
+    if kind == "log_softmax":  # dz = dy - e^y s, s = sum dy
+        n, share = y.value.shape[-1], np.exp(y.value)
+        terms, of_s = (np.sum(a, axis=-1, keepdims=True) for a in (dy.size, dy.error))
+        share_error = share * (np.expm1(y.error) + p.eps * (n + _ROUNDINGS))
+        change = dy.error + share * of_s + share_error * terms
+        return _plus(change + p.eps * _ROUNDINGS * (dy.size + share * terms), p.tiny)
+    slopes = _derivative(kind, alpha, z.value, y.value)
+    if kind == "exp":  # y
+        change, rounding = y.error, y.size
+    elif kind == "sigmoid":  # y (1 - y); 1 - y rounds relative to itself
         change, rounding = y.error + y.error**2, y.size
-    else:  # tanh: 1 - y^2 rounds relative to 1
-        derivative = np.abs(1 - y.value**2)
-        change, rounding = 2 * np.abs(y.value) * y.error + y.error**2, np.ones_like(y.value)
-    error = dy.error * derivative + dy.size * (change + p.eps * _ROUNDINGS * rounding)
+    elif kind in ("relu", "leaky_relu"):
+        change, rounding = np.zeros_like(y.value), slopes * (slopes != 1)
+    else:  # terms that may cancel
+        first, second = _steepest(kind, alpha)
+        change, rounding = second * z.error, np.full_like(y.value, first)
+    for kink in KINKS.get(kind, ()):
+        either = (np.abs(z.value - kink) <= z.error) & (z.error > 0)
+        change = np.where(either, change + _steepest(kind, alpha)[0], change)
+    error = dy.error * (slopes + change) + dy.size * (change + p.eps * _ROUNDINGS * rounding)
     return _plus(error, p.tiny)
 
 
@@ -163,8 +224,7 @@ def loss_rows(p: Precision, kind: str, y: Near, t: Array) -> Array:
     # sum_j t_j (log_sum - shifted_j); the logarithm makes relative errors of the sum absolute
     shifted = np.abs(y.value - y.value.max(axis=1, keepdims=True))
     log_sum = np.log(np.exp(-shifted).sum(axis=1, keepdims=True))
-    relative = _softmax_relative(y.value).min(axis=1, keepdims=True)
-    each = 2 * _flat_share(y.error) + p.eps * (relative + _ROUNDINGS * log_sum + 2 * shifted)
+    each = _log_softmax_error(p, y)
     if t.ndim == 1:
         each += p.eps * (log_sum + shifted)
         return _plus(each[np.arange(len(t)), t], p.least)

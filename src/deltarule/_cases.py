@@ -124,7 +124,12 @@ def _activation(name: str, dtype: str, n: int, columns: int) -> tuple[Case, Case
         return (activations.forward(name, _wide(x), slope),)
 
     def backward() -> Arrays:
-        return (activations.backward(name, _wide(y), _wide(dy), slope),)
+        return (activations.backward(name, _wide(x), _wide(y), _wide(dy), slope),)
+
+    def outgoing(truth: Arrays) -> Arrays:
+        # a logarithm near 0 has the rounding errors of the numbers it is the difference of
+        logarithm = _rowwise(name, slope) and bool(np.any(truth[0] < 0))
+        return _row_maximum(truth) if logarithm else _magnitude(truth)
 
     def incoming(truth: Arrays) -> Arrays:
         if _rowwise(name, slope):
@@ -135,7 +140,7 @@ def _activation(name: str, dtype: str, n: int, columns: int) -> tuple[Case, Case
     return (
         Case(
             "activation_forward", name, size, dtype,
-            lambda module: (module.activation_forward(name, x),), forward, _magnitude,
+            lambda module: (module.activation_forward(name, x),), forward, outgoing,
         ),
         Case(
             "activation_backward", name, size, dtype,

@@ -18,7 +18,29 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 
 # The position of a name is its number in C (the enums of deltarule.h).
-ACTIVATIONS = ("identity", "relu", "leaky_relu", "sigmoid", "tanh", "softmax")
+ACTIVATIONS = (
+    "identity",
+    "relu",
+    "leaky_relu",
+    "elu",
+    "selu",
+    "celu",
+    "gelu",
+    "gelu_tanh",
+    "silu",
+    "mish",
+    "softplus",
+    "softsign",
+    "sigmoid",
+    "hard_sigmoid",
+    "hard_swish",
+    "tanh",
+    "exp",
+    "softmax",
+    "log_softmax",
+)
+# Those whose derivative is read off their input; of the others the output is enough.
+NEED_INPUT = frozenset({"gelu", "gelu_tanh", "silu", "mish", "hard_swish"})
 LOSSES = ("mse", "cross_entropy", "binary_cross_entropy")
 # What the rows that a plan reads may be made of; it converts them batch by batch.
 ELEMENTS = tuple(map(np.dtype, ("float32", "float64", "uint8")))
@@ -34,8 +56,9 @@ INITIALIZERS = (
 # What random numbers are drawn for: part of the counter, so that no two uses share a stream.
 PURPOSES = {"weight": 0, "bias": 1, "shuffle": 2}
 
-# The default slope of the activations that have one.
-_ALPHAS = {"leaky_relu": 0.01}
+# The default of the parameter of the activations that have one. It may be 0 but in celu, which
+# divides by it; it is never negative, as the side of the kink is read off the sign of the output.
+_ALPHAS = {"leaky_relu": 0.01, "elu": 1.0, "celu": 1.0}
 
 # The block counter has 32 bits and a block four words: a stream ends after 2^34 words.
 _STREAM_WORDS = 4 << 32
@@ -122,16 +145,18 @@ def boolean(argument: str, value: object) -> bool:
 
 
 def activation(name: object, alpha: object = None) -> float:
-    """The slope `alpha` that the activation `name` will use; 0.0 where it has no parameter.
-
-    leaky_relu takes a slope >= 0 only: backward reads the sign of the input off the output.
-    """
+    """The parameter `alpha` that the activation `name` will use; 0.0 where it has none."""
     known = choice("activation", name, ACTIVATIONS)
     if alpha is None:
         return _ALPHAS.get(known, 0.0)
     if known not in _ALPHAS:
         raise ValueError(f"alpha is not a parameter of {known!r}, got {alpha!r}")
-    return non_negative_real("alpha", alpha)
+    return alpha_of(known, "alpha", alpha)
+
+
+def alpha_of(kind: str, argument: str, value: object) -> float:
+    """`value` as the parameter of the activation `kind`."""
+    return positive_real(argument, value) if kind == "celu" else non_negative_real(argument, value)
 
 
 def float_dtype(argument: str, value: object) -> np.dtype[Any]:
@@ -278,15 +303,18 @@ def dense_forward_arrays(x: object, w: object, b: object) -> tuple[Array, Array,
 
 
 def dense_backward_arrays(
-    x: object, w: object, y: object, dy: object
-) -> tuple[Array, Array, Array, Array]:
-    """(x, w, y, dy) of dense_backward: y and dy (n, n_out), one dtype."""
+    activation: str, x: object, w: object, y: object, dy: object, z: object
+) -> tuple[Array, Array, Array, Array, Array | None]:
+    """(x, w, y, dy, z) of dense_backward: y, dy and z (n, n_out), one dtype; z or None."""
     rows, weight, _ = dense_forward_arrays(x, w, None)
     shape = (rows.shape[0], weight.shape[1])
     output = real_array("y", y, shape=shape)
     gradient = real_array("dy", dy, shape=shape)
-    same_dtype(x=rows, w=weight, y=output, dy=gradient)
-    return rows, weight, output, gradient
+    before = None if z is None else real_array("z", z, shape=shape)
+    if before is None and activation in NEED_INPUT:
+        raise ValueError(f"z, what {activation!r} is applied to, is needed for its derivative")
+    same_dtype(x=rows, w=weight, y=output, dy=gradient, z=before)
+    return rows, weight, output, gradient, before
 
 
 def loss_arrays(

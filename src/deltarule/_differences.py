@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _bounds, _layerwise, ops, reference
-from ._bounds import KINKED, exact
+from ._bounds import KINKS, exact
 from ._graph import Graph
 from ._layerwise import Data, Pass
 from ._report import Check
@@ -61,10 +61,9 @@ class _Loss:
         for step in plain.steps:
             assert step.dy is not None and step.dz is not None
             start = None if step.b is None else exact(step.b)
-            z = exact(reference.dense_forward(step.x, step.w, step.b))
             of_z = _bounds.product(p, exact(step.x), exact(step.w), start)
             of_z /= np.sqrt(step.x.shape[1])
-            of_y = _bounds.activation(p, step.kind, step.node.alpha, z, step.y)
+            of_y = _bounds.activation(p, step.kind, step.node.alpha, exact(step.z), step.y)
             squares += float(np.sum((step.dz * of_z) ** 2) + np.sum((step.dy * of_y) ** 2))
         weights = data.weights
         share = weights / (float(weights.sum()) or 1.0)
@@ -86,8 +85,8 @@ class _Loss:
         for step in steps[first:]:
             if step is not steps[first]:
                 y = reference.dense_forward(buffers[step.node.source], step.w, step.b)
-            if step.kind in KINKED:
-                sides.append((y > 0).reshape(count, -1))
+            for kink in KINKS.get(step.kind, ()):
+                sides.append((y > kink).reshape(count, -1))
             y = reference.activation_forward(step.kind, y, alpha=step.alpha)
             buffers[step.node.target] = y
         t, w = self.data.t, self.data.w

@@ -37,6 +37,7 @@ def activation_backward(
     dy: _Array,
     dx: _Array,
 ) -> None: ...
+def elementary(dtype: str, function: str, x: _Array, y: _Array) -> None: ...
 def dense_forward(
     dtype: str,
     activation: str,
@@ -58,6 +59,7 @@ def dense_backward(
     n_out: int,
     x: _Array,
     w: _Array,
+    z: _Array | None,
     y: _Array,
     dy: _Array,
     dx: _Array,

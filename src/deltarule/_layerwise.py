@@ -74,8 +74,9 @@ class State(NamedTuple):
 
 @dataclass
 class Step:
-    """What one node reads and writes, forward and backward. `kind` is the activation in training,
-    where the losses on logits take the last node's out; alpha is None where it has none."""
+    """What one node reads and writes, forward and backward; z is before the activation. `kind` is
+    the activation in training, where the losses on logits take the last node's out; alpha is None
+    where it has none."""
 
     node: Node
     kind: str
@@ -83,6 +84,7 @@ class Step:
     x: Array
     w: Array
     b: Array | None
+    z: Array
     y: Array
     dy: Array | None = None
     dz: Array | None = None
@@ -123,9 +125,10 @@ def run(functions: ModuleType, graph: Graph, values: dict[str, Array], data: Dat
         kind = kind_in_training(graph, node)
         w, b = values[f"{node.name}.weight"], values.get(f"{node.name}.bias")
         x, alpha = buffers[node.source], slope_of(kind, node.alpha)
+        z = functions.dense_forward(x, w, b)
         y = functions.dense_forward(x, w, b, activation=kind, alpha=alpha)
         buffers[node.target] = y
-        steps.append(Step(node, kind, alpha, x, w, b, y))
+        steps.append(Step(node, kind, alpha, x, w, b, z, y))
     last = steps[-1]
     output = functions.dense_forward(
         last.x,
@@ -144,9 +147,9 @@ def run(functions: ModuleType, graph: Graph, values: dict[str, Array], data: Dat
         node, how = step.node, {"activation": step.kind, "alpha": step.alpha}
         step.dy = errors.get(node.target, np.zeros_like(step.y))
         step.dz = functions.activation_backward(
-            step.kind, step.y, step.y, step.dy, alpha=step.alpha
+            step.kind, step.z, step.y, step.dy, alpha=step.alpha
         )
-        dx, dw, db = functions.dense_backward(step.x, step.w, step.y, step.dy, **how)
+        dx, dw, db = functions.dense_backward(step.x, step.w, step.y, step.dy, z=step.z, **how)
         step.dx = dx
         found[f"{node.name}.weight"] = dw
         if node.bias:
@@ -219,7 +222,7 @@ def bounded_run(p: Precision, graph: Graph, values: dict[str, Near], data: Data)
     for step in plain.steps:
         node, x = step.node, nears[step.node.source]
         w, b = values[f"{node.name}.weight"], values.get(f"{node.name}.bias")
-        z = Near(reference.dense_forward(step.x, step.w, step.b), _bounds.product(p, x, w, b))
+        z = Near(step.z, _bounds.product(p, x, w, b))
         zs.append(z)
         error = _bounds.activation(p, step.kind, node.alpha, z, step.y)
         nears[node.target] = Near(step.y, error)
@@ -266,7 +269,7 @@ def _bounded_backward(
         node, x, w = step.node, nears[step.node.source], values[f"{step.node.name}.weight"]
         before = errors.get(node.target, np.zeros_like(step.dy))
         error = _bounds.slope(
-            p, step.kind, node.alpha, nears[node.target], Near(step.dy, before), z
+            p, step.kind, node.alpha, z, nears[node.target], Near(step.dy, before)
         )
         dz = Near(step.dz, error)
         name = f"{node.name}.weight"

@@ -83,11 +83,11 @@ def _check_backward(graph: Graph, step: Step, gradients: dict[str, Array]) -> li
     """The error before the activation, then what is computed from it."""
     assert step.dy is not None and step.dz is not None and step.dx is not None
     p, name, alpha = _bounds.precision(graph.dtype), step.node.name, step.node.alpha
-    y, dy, x, w = exact(step.y), exact(step.dy), exact(step.x), exact(step.w)
-    dz = reference.activation_backward(step.kind, y.value, y.value, dy.value, alpha=step.alpha)
-    near = Near(dz, _bounds.slope(p, step.kind, alpha, y, dy))
+    z, y, dy, x, w = map(exact, (step.z, step.y, step.dy, step.x, step.w))
+    dz = reference.activation_backward(step.kind, z.value, y.value, dy.value, alpha=step.alpha)
+    near = Near(dz, _bounds.slope(p, step.kind, alpha, z, y, dy))
     dx, dw, db = reference.dense_backward(
-        x.value, w.value, y.value, dy.value, activation=step.kind, alpha=step.alpha
+        x.value, w.value, y.value, dy.value, z=z.value, activation=step.kind, alpha=step.alpha
     )
     transposed = Near(x.value.T, x.error.T), Near(w.value.T, w.error.T)
     compared = [
@@ -130,11 +130,11 @@ def _check_flush(graph: Graph, step: Step) -> list[Check]:
     if not step.dz.any():
         return []
     p = _bounds.precision(graph.dtype)
-    dy, y = np.ldexp(step.dy, _to_tiny(step.dz, p)), exact(step.y)
-    got = ops.activation_backward(step.kind, step.y, step.y, dy, alpha=step.alpha)
+    dy, z, y = np.ldexp(step.dy, _to_tiny(step.dz, p)), exact(step.z), exact(step.y)
+    got = ops.activation_backward(step.kind, step.z, step.y, dy, alpha=step.alpha)
     # in the network's dtype, to which the threshold belongs
-    expected = reference.activation_backward(step.kind, step.y, step.y, dy, alpha=step.alpha)
-    error = _bounds.slope(replace(p, tiny=p.least), step.kind, step.node.alpha, y, exact(dy))
+    expected = reference.activation_backward(step.kind, step.z, step.y, dy, alpha=step.alpha)
+    error = _bounds.slope(replace(p, tiny=p.least), step.kind, step.node.alpha, z, y, exact(dy))
     bound = _around(got, expected, 2 * error, p)
     place = f"{step.node.name}.flush before {step.kind}"
     return [within(place, COMPARED, got, expected, bound, graph.dtype)]

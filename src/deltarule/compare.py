@@ -7,7 +7,7 @@ more on x86. Where longdouble is no wider (Windows, Apple) the reference in floa
 its own errors are in the figure: a few ulp. The report says which type was used. The ulp is one of
 
 =====================  ===========================================================================
-activation_forward,    the true value
+activation_forward,    the true value; for log_softmax the largest |y| of the row
 loss_forward,
 initialize
 dense_forward,         the sum of |a||b| over the products a b that are added up, as rounding

@@ -83,16 +83,17 @@ def dense_backward(
     y: npt.ArrayLike,
     dy: npt.ArrayLike,
     *,
+    z: npt.ArrayLike | None = None,
     activation: str = "identity",
     alpha: float | None = None,
 ) -> tuple[Array, Array, Array]:
     """See deltarule.reference.dense_backward."""
     slope = _check.activation(activation, alpha)
-    x_, w_, y_, dy_ = _check.dense_backward_arrays(x, w, y, dy)
+    x_, w_, y_, dy_, z_ = _check.dense_backward_arrays(activation, x, w, y, dy, z)
     dx, dw, db = np.empty_like(x_), np.empty_like(w_), np.empty(w_.shape[1], w_.dtype)
     n, (n_in, n_out) = len(x_), w_.shape
     _fast.dense_backward(
-        x_.dtype.name, activation, slope, n, n_in, n_out, x_, w_, y_, dy_, dx, dw, db
+        x_.dtype.name, activation, slope, n, n_in, n_out, x_, w_, z_, y_, dy_, dx, dw, db
     )
     return dx, dw, db
 

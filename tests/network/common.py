@@ -25,6 +25,7 @@ Array = np.ndarray
 Data = tuple[Array, Array, Array | None]
 
 SGD, PLAIN, ADAM = (0.05, 0.9, 1.0, 0.01), (0.05, 0.0, 0.0, 0.0), (0.01, 0.9, 0.99, 1e-8)
+SLOW = (0.001, 0.9, 1.0, 0.01)
 HYPER = {"sgd": SGD, "adam": ADAM}
 LABELS, DENSE = "labels", "dense"
 
@@ -55,9 +56,14 @@ def settings() -> Iterator[None]:
         dr.set_num_threads(int(number) if number else None, exact=exact)
 
 
+def calm(activation: str) -> str:
+    """What may follow an activation inside: exp and log_softmax twice in a row diverge."""
+    return "tanh" if activation in ("exp", "log_softmax") else activation
+
+
 # ---------------------------------------------------------------------------------- plans and data
 def node(number: int, source: int, target: int, activation: str, bias: bool = True) -> Node:
-    alpha = 0.3 if activation == "leaky_relu" else 0.0
+    alpha = {"leaky_relu": 0.3, "elu": 0.7, "celu": 1.3}.get(activation, 0.0)
     return Node("dense", str(number), source, target, activation, alpha, bias)
 
 

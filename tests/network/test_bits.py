@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 import deltarule as dr
+from deltarule import _check
+from deltarule._check import ACTIVATIONS
 
 from .common import (
     ADAM,
@@ -20,8 +22,10 @@ from .common import (
     LABELS,
     PLAIN,
     SGD,
+    SLOW,
     THREADS,
     Data,
+    calm,
     copy,
     data,
     epochs,
@@ -33,9 +37,9 @@ from .common import (
     state,
 )
 
-ACTIVATIONS = ("identity", "relu", "leaky_relu", "sigmoid", "tanh", "softmax")
 OPTIMIZERS = ("sgd", "adam")
 DTYPES = ("float32", "float64")
+DEEP = ("identity", "relu", "leaky_relu", "sigmoid", "tanh", "softmax")
 
 
 @dataclass(frozen=True)
@@ -96,12 +100,19 @@ CASES = {
     ),
     "one-output": Case((7, 9, 1), ("sigmoid", "sigmoid"), hyper=PLAIN, accuracy="threshold"),
     "deep": Case(
-        (6, 8, 9, 7, 10, 5, 8, 2), (*ACTIVATIONS, "identity"), BCE, "adam", ADAM, shuffle=False
+        (6, 8, 9, 7, 10, 5, 8, 2), (*DEEP, "identity"), BCE, "adam", ADAM, shuffle=False
     ),
     "softmax-inside": Case((12, 40, 70, 10), ("softmax", "softmax", "softmax"), weighted=True),
     "no-bias": Case((5, 34, 3), ("leaky_relu", "softmax"), CE, targets=LABELS, bias=False),
     "row-by-row": Case((1, 1, 2), ("tanh", "identity"), n=19, batch=1),
     "one-row": Case((9, 33, 3), ("relu", "softmax"), CE, "adam", ADAM, n=1, targets=LABELS),
+    **{
+        activation: Case(
+            (9, 35, 18, 3), (activation, calm(activation), "identity"), hyper=SLOW, weighted=True
+        )
+        for activation in ACTIVATIONS
+        if activation not in DEEP
+    },
     "one-batch": Case((20, 18, 3), ("tanh", "identity"), n=50, batch=500, shuffle=False),
     "linear": Case((40, 3), ("identity",), weighted=True, shuffle=False),
 }  # fmt: skip
@@ -153,7 +164,7 @@ def test_one_hash_everywhere(loss: str, optimizer: str, dtype: str) -> None:
         for weighted in (False, True):
             case = Case(
                 tuple(int(k) for k in rng.integers(1, 140, 4)),
-                (activation, ACTIVATIONS[rng.integers(6)], "identity"),
+                (activation, str(rng.choice(ACTIVATIONS)), "identity"),
                 loss,
                 optimizer,
                 HYPER[optimizer],
@@ -190,7 +201,7 @@ def layer_by_layer(case: Case, dtype: str, rows: Data) -> tuple[list[Any], list[
     plan = case.plan(dtype)
     names = list(plan.graph.parameter_shapes())
     slots = [{name: plan.get(s, name) for name in names} for s in range(plan.n_slots)]
-    kinds = [(k.activation, k.alpha if k.activation == "leaky_relu" else None)
+    kinds = [(k.activation, k.alpha if k.activation in _check._ALPHAS else None)
              for k in plan.graph.nodes]  # fmt: skip
     if plan.graph.logits:
         kinds[-1] = ("identity", None)
@@ -201,16 +212,17 @@ def layer_by_layer(case: Case, dtype: str, rows: Data) -> tuple[list[Any], list[
     for first in range(0, case.n, case.batch):
         x, t, w = (None if a is None else a[order[first : first + case.batch]] for a in rows)
         values = slots[0]
-        y = [x]
+        y, z = [x], []
         for i, (kind, alpha) in enumerate(kinds):
-            y.append(dr.ops.dense_forward(y[i], values[f"{i}.weight"], values.get(f"{i}.bias"),
-                                          activation=kind, alpha=alpha))  # fmt: skip
+            operands = (y[i], values[f"{i}.weight"], values.get(f"{i}.bias"))
+            z.append(dr.ops.dense_forward(*operands))
+            y.append(dr.ops.dense_forward(*operands, activation=kind, alpha=alpha))
         losses.append(dr.ops.loss_forward(case.loss, y[-1], t, sample_weight=w))
         dy = dr.ops.loss_backward(case.loss, y[-1], t, sample_weight=w)
         gradients = {}
         for i in reversed(range(len(kinds))):
             dy, gradients[f"{i}.weight"], gradients[f"{i}.bias"] = dr.ops.dense_backward(
-                y[i], values[f"{i}.weight"], y[i + 1], dy,
+                y[i], values[f"{i}.weight"], y[i + 1], dy, z=z[i],
                 activation=kinds[i][0], alpha=kinds[i][1],
             )  # fmt: skip
         if w is not None and not w.any():

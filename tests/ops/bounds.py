@@ -36,33 +36,58 @@ def is_rowwise(activation: str) -> bool:
     return bool(first[0] != first[1])
 
 
-def activation_value(activation: str, dtype: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Of y = f(x) for exact x. Elementwise functions promise 2 ulp, the reference in float64 has as
-    many. A softmax is exp(x - max) over a sum of n_out: the rounding of the difference is one of
-    the exponent, so relative u |x - max|; the sum adds n_out u, exp and the division 2 ulp."""
-    relative = 4.0 * np.ones_like(x)
-    if is_rowwise(activation) and x.size:
-        relative += x.shape[-1] + np.abs(x - x.max(axis=-1, keepdims=True))
-        # the largest term of the sum may carry the error of its own exponent
-        relative = np.broadcast_to(relative.max(axis=-1, keepdims=True), x.shape)
-    return relative * eps(dtype) * np.abs(y) + least(dtype)
+def slopes(activation: str, x: np.ndarray, y: np.ndarray, **alpha: float) -> np.ndarray:
+    """|f'(x)| of an elementwise activation."""
+    return np.abs(dr.reference.activation_backward(activation, x, y, np.ones_like(x), **alpha))
 
 
-def after_activation(activation: str, dtype: str, z: np.ndarray, y: np.ndarray, error: np.ndarray):
-    """Of y = f(z) where z already has an error: activations have slopes of 2 at most (all those
-    there are: 1), a softmax hands on the largest error of the row."""
-    if is_rowwise(activation) and error.size:
+def activation_value(
+    activation: str, dtype: str, x: np.ndarray, y: np.ndarray, **alpha: float
+) -> np.ndarray:
+    """Of y = f(x) for exact x. Elementwise functions are off by a few ulp, or by what a few ulp of
+    x make of them; test_math.py has what is promised of some. A softmax is exp(x - max) over a sum
+    of n_out: the rounding of the difference is one of the exponent, so relative u |x - max|; the
+    sum adds n_out u, exp and the division 2 ulp. A log_softmax, which is negative, has these
+    relative errors as absolute ones."""
+    if not is_rowwise(activation) or not x.size:
+        size = np.abs(y) + np.abs(x) * slopes(activation, x, y, **alpha)
+        # x may be a factor of what is subnormal
+        return 4 * eps(dtype) * size + least(dtype) * np.maximum(1, np.abs(x))
+    relative = 4.0 + x.shape[-1] + np.abs(x - x.max(axis=-1, keepdims=True))
+    # the largest term of the sum may carry the error of its own exponent
+    relative = np.broadcast_to(relative.max(axis=-1, keepdims=True), x.shape)
+    return relative * eps(dtype) * np.where(y < 0, 1 - y, y) + least(dtype)
+
+
+def after_activation(
+    activation: str, dtype: str, z: np.ndarray, y: np.ndarray, error: np.ndarray, **alpha: float
+) -> np.ndarray:
+    """Of y = f(z) where z already has an error: a softmax hands on the largest error of the row,
+    the others up to twice what their slope makes of it, or 2 (all slopes but exp's are below)."""
+    own = activation_value(activation, dtype, z, y, **alpha)
+    if not is_rowwise(activation):
+        return own + 2 * np.maximum(1, slopes(activation, z, y, **alpha)) * error
+    if error.size:
         error = np.broadcast_to(error.max(axis=-1, keepdims=True), error.shape)
-    return activation_value(activation, dtype, z, y) + 2 * error
+    return own + 2 * error
 
 
-def activation_slope(activation: str, dtype: str, y: np.ndarray, dy: np.ndarray) -> np.ndarray:
+def activation_slope(
+    activation: str, dtype: str, x: np.ndarray, y: np.ndarray, dy: np.ndarray, **alpha: float
+) -> np.ndarray:
     """Of dy f'(x), a handful of operations on numbers of the size of dy (1 - y^2 and 1 - y lose
-    relative, not absolute precision). A softmax has the sum of dy y, n_out products, besides."""
-    magnitude, k = np.abs(dy), 4
+    relative, not absolute precision) or of the result. A softmax has the sum of dy y besides, a
+    log_softmax that of dy, n_out terms."""
+    k = 4
     if is_rowwise(activation) and y.size:
-        magnitude = np.abs(y) * (magnitude + np.sum(np.abs(dy * y), axis=-1, keepdims=True))
         k += y.shape[-1]
+        if (y < 0).any():
+            magnitude = np.abs(dy) + np.exp(y) * np.sum(np.abs(dy), axis=-1, keepdims=True)
+        else:
+            sums = np.sum(np.abs(dy * y), axis=-1, keepdims=True)
+            magnitude = np.abs(y) * (np.abs(dy) + sums)
+    else:
+        magnitude = np.abs(dy) * np.maximum(1, slopes(activation, x, y, **alpha))
     return k * eps(dtype) * magnitude + tiny(dtype)
 
 

@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from deltarule import _fast, ops, reference
+from deltarule import _check, _fast, ops, reference
 from deltarule._check import ACTIVATIONS
 
 from . import bounds, special
@@ -42,8 +42,8 @@ def test_backward(isa, dtype, activation):
         exact = reference.activation_backward(activation, *(a.astype("f8") for a in (x, y, dy)))
         dx = ops.activation_backward(activation, x, y, dy)
         assert dx.dtype == x.dtype
-        wide_y, wide_dy = y.astype(np.float64), dy.astype(np.float64)
-        bound = bounds.activation_slope(activation, dtype, wide_y, wide_dy)
+        wide = [a.astype(np.float64) for a in (x, y, dy)]
+        bound = bounds.activation_slope(activation, dtype, *wide)
         bounds.assert_close(dx, exact, bound, (activation, shape))
         small = np.abs(dx[dx != 0])
         assert not small.size or small.min() >= bounds.tiny(dtype), (activation, shape)
@@ -59,10 +59,15 @@ def test_alpha(isa, dtype, activation, alpha):
         with pytest.raises(ValueError, match="alpha"):
             ops.activation_forward(activation, x, alpha=alpha)
         return
-    np.testing.assert_array_equal(ops.activation_forward(activation, x, alpha=alpha), y)
-    dx = ops.activation_backward(activation, x, y, dy, alpha=alpha)
-    expected = reference.activation_backward(activation, x, y, dy, alpha=alpha)
-    np.testing.assert_array_equal(dx, expected)
+    wide = [a.astype(np.float64) for a in (x, y, dy)]
+    exact = reference.activation_forward(activation, wide[0], alpha=alpha)
+    bound = bounds.activation_value(activation, dtype, wide[0], exact, alpha=alpha)
+    bounds.assert_close(ops.activation_forward(activation, x, alpha=alpha), exact, bound, alpha)
+    exact = reference.activation_backward(activation, *wide, alpha=alpha)
+    bound = bounds.activation_slope(activation, dtype, *wide, alpha=alpha)
+    bounds.assert_close(
+        ops.activation_backward(activation, x, y, dy, alpha=alpha), exact, bound, alpha
+    )
 
 
 def _around(dtype, value):
@@ -81,12 +86,13 @@ def test_special_values(isa, dtype, activation):
 
 
 def test_special_errors(isa, dtype, activation):
-    """Every special value as the error, and as the output, with every other."""
+    """Every special value as the error, at every special input."""
     values = special.values(dtype)
-    y, dy = (a.reshape(1, -1) for a in np.meshgrid(values, values))
-    for a, b in ((y, dy), (y.T, dy.T)):  # a softmax sees all in one row, then each by itself
-        dx = ops.activation_backward(activation, a, a, b)
-        expected = reference.activation_backward(activation, a, a, b)
+    x, dy = (a.reshape(1, -1) for a in np.meshgrid(values, values))
+    for a, b in ((x, dy), (x.T, dy.T)):  # a softmax sees all in one row, then each by itself
+        y = reference.activation_forward(activation, a)
+        dx = ops.activation_backward(activation, a, y, b)
+        expected = reference.activation_backward(activation, a, y, b)
         special.assert_same_kinds(dx, expected, activation)
 
 
@@ -98,7 +104,19 @@ def test_known_values(isa, dtype, activation):
         "leaky_relu": [(-np.inf, -np.inf), (np.inf, np.inf), (-0.0, -0.0), (2.5, 2.5)],
         "sigmoid": [(-np.inf, 0.0), (np.inf, 1.0), (0.0, 0.5), (-0.0, 0.5)],
         "tanh": [(-np.inf, -1.0), (np.inf, 1.0), (0.0, 0.0), (-0.0, -0.0)],
+        "elu": [(-np.inf, -1.0), (np.inf, np.inf), (-0.0, -0.0), (2.5, 2.5)],
+        "celu": [(-np.inf, -1.0), (np.inf, np.inf), (-0.0, -0.0), (2.5, 2.5)],
+        "selu": [(np.inf, np.inf), (-0.0, -0.0), (0.0, 0.0)],
+        **{
+            name: [(-np.inf, -0.0), (-1e30, -0.0), (np.inf, np.inf), (-0.0, -0.0), (1e30, 1e30)]
+            for name in ("gelu", "gelu_tanh", "silu", "mish", "hard_swish")
+        },
+        "softplus": [(-np.inf, 0.0), (-1e30, 0.0), (np.inf, np.inf), (1e30, 1e30)],
+        "softsign": [(-np.inf, -1.0), (np.inf, 1.0), (-0.0, -0.0), (1.0, 0.5), (-1e30, -1.0)],
+        "hard_sigmoid": [(-np.inf, 0.0), (np.inf, 1.0), (-0.0, 0.5), (-3.0, 0.0), (3.0, 1.0)],
+        "exp": [(-np.inf, 0.0), (np.inf, np.inf), (-0.0, 1.0), (1e30, np.inf)],
         "softmax": [(0.0, 1.0), (1e30, 1.0), (-1e30, 1.0)],
+        "log_softmax": [(0.0, 0.0), (1e30, 0.0), (-1e30, 0.0)],
     }
     for run in (ops, reference):
         for x, y in known.get(activation, []):
@@ -109,37 +127,41 @@ def test_known_values(isa, dtype, activation):
 
 
 def test_flush(isa, dtype, activation):
-    """Errors below the threshold are +0, those at it stay, exactly; in both backends."""
-    tiny = np.array(bounds.tiny(dtype), dtype)
-    below = np.nextafter(tiny, np.array(0, dtype))
-    dy = np.array([[tiny, below, -tiny, -below, 0, -0.0, np.nan]], dtype)
+    """Errors below the threshold are +0, all others stay as they are; in both backends."""
     if bounds.is_rowwise(activation):  # f' is 0 for a row of one
         return
-    one = np.ones((1, 1), dtype)
-    slopes = {at: reference.activation_backward(activation, one, at * one, one)[0, 0]
-              for at in (1.0, 0.5, 0.0)}  # fmt: skip
-    at, slope = next(pair for pair in slopes.items() if pair[1] in (1, 0.5, 0.25))  # exact below
-    y = np.full_like(dy, at)
-    for run in (ops, reference):
-        dx = run.activation_backward(activation, y, y, dy / slope)
-        expected = np.array([[tiny, 0, -tiny, 0, 0, 0, np.nan]], dtype)
-        assert dx[:, :-1].tobytes() == expected[:, :-1].tobytes(), (run.__name__, dx)
-        assert np.isnan(dx[0, -1])
+    tiny = np.array(bounds.tiny(dtype), dtype)
+    for at in (0.0, 0.5):
+        x = np.full((1, 64), at, dtype)
+        y = reference.activation_forward(activation, x)
+        slope = reference.activation_backward(activation, x, y, np.ones_like(x))[0, 0]
+        if not slope:
+            continue
+        steps = np.arange(-16, 16) * np.spacing(tiny / slope)  # some 16 below, some 16 above
+        dy = np.concatenate([tiny / slope + steps, -tiny / slope + steps]).reshape(1, -1)
+        dy, scale = dy.astype(dtype), np.array(2.0**60, dtype)  # takes them far above the threshold
+        for run in (ops, reference):
+            dx = run.activation_backward(activation, x, y, dy)
+            plain = run.activation_backward(activation, x, y, dy * scale) / scale
+            small = np.abs(plain) < tiny
+            assert small.any() and not small.all(), "nothing is tested"
+            expected = np.where(small, np.array(0, dtype), plain)
+            assert dx.tobytes() == expected.tobytes(), (run.__name__, at)
 
 
 def test_guarded(isa, dtype, activation):
     for shape in rectangles():
         x, y, dy = _arrays(activation, dtype, *shape)
-        guard = Guard()
+        guard, alpha = Guard(), _check.activation(activation)
         out = guard.output(dtype, *shape)
-        _fast.activation_forward(dtype, activation, SLOPE, *shape, guard.input(x), out)
+        _fast.activation_forward(dtype, activation, alpha, *shape, guard.input(x), out)
         guard.check((activation, shape))
         assert out.tobytes() == ops.activation_forward(activation, x).tobytes(), shape
 
         guard = Guard()
         out = guard.output(dtype, *shape)
         arrays = [guard.input(a) for a in (x, y, dy)]
-        _fast.activation_backward(dtype, activation, SLOPE, *shape, *arrays, out)
+        _fast.activation_backward(dtype, activation, alpha, *shape, *arrays, out)
         guard.check((activation, shape))
         assert out.tobytes() == ops.activation_backward(activation, x, y, dy).tobytes(), shape
 

@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from deltarule import _fast, ops, reference
+from deltarule import _check, _fast, ops, reference
 from deltarule._check import ACTIVATIONS
 
 from . import bounds
@@ -32,20 +32,21 @@ def _assert_forward(dtype, shape, activation, with_bias=True, **alpha):
     error = bounds.products(dtype, shape[1], magnitude)
     y = ops.dense_forward(x, w, bias, activation=activation, **alpha)
     assert y.dtype == x.dtype
-    bound = bounds.after_activation(activation, dtype, z, exact, error)
+    bound = bounds.after_activation(activation, dtype, z, exact, error, **alpha)
     bounds.assert_close(y, exact, bound, (activation, shape, with_bias))
     return y
 
 
 def _assert_backward(dtype, shape, activation, **alpha):
     x, w, b, dy = _arrays(dtype, *shape)
-    y = reference.dense_forward(x, w, b, activation=activation, **alpha)
-    wide = [a.astype(np.float64) for a in (x, w, y, dy)]
-    exact = reference.dense_backward(*wide, activation=activation, **alpha)
-    got = ops.dense_backward(x, w, y, dy, activation=activation, **alpha)
+    z = reference.dense_forward(x, w, b)
+    y = reference.activation_forward(activation, z, **alpha)
+    *wide, wide_z = (a.astype(np.float64) for a in (x, w, y, dy, z))
+    exact = reference.dense_backward(*wide, z=wide_z, activation=activation, **alpha)
+    got = ops.dense_backward(x, w, y, dy, z=z, activation=activation, **alpha)
     # dz is rounded before the products, and they carry its error on
-    dz = reference.activation_backward(activation, wide[0] @ wide[1], *wide[2:], **alpha)
-    error = bounds.activation_slope(activation, dtype, *wide[2:])
+    dz = reference.activation_backward(activation, wide_z, *wide[2:], **alpha)
+    error = bounds.activation_slope(activation, dtype, wide_z, *wide[2:], **alpha)
     size = np.abs(dz) + error
     n, _, n_out = shape
     rows, weight = np.abs(wide[0]), np.abs(wide[1])
@@ -92,9 +93,23 @@ def test_backward_of_every_activation(isa, dtype, activation):
         _assert_backward(dtype, shape, activation)
 
 
-def test_alpha_is_handed_on(isa, dtype):
-    _assert_forward(dtype, (5, 19, 37), "leaky_relu", alpha=0.5)
-    _assert_backward(dtype, (5, 19, 37), "leaky_relu", alpha=0.5)
+@pytest.mark.parametrize("activation", _check._ALPHAS)
+def test_alpha_is_handed_on(isa, dtype, activation):
+    _assert_forward(dtype, (5, 19, 37), activation, alpha=0.5)
+    _assert_backward(dtype, (5, 19, 37), activation, alpha=0.5)
+
+
+@pytest.mark.parametrize("activation", sorted(_check.NEED_INPUT))
+def test_what_needs_its_input_says_so(dtype, activation):
+    x, w, _, dy = _arrays(dtype, 3, 4, 5)
+    for module in (ops, reference):
+        with pytest.raises(ValueError, match=f"z, what '{activation}' is applied to, is needed"):
+            module.dense_backward(x, w, dy, dy, activation=activation)
+        with pytest.raises(ValueError, match=r"z must have shape \(3, 5\), got \(2, 5\)"):
+            module.dense_backward(x, w, dy, dy, z=dy[:2], activation=activation)
+        with pytest.raises(TypeError, match="z must have the dtype of x"):
+            other = dy.astype("float32" if dtype == "float64" else "float64")
+            module.dense_backward(x, w, dy, dy, z=other, activation=activation)
 
 
 def test_whole_numbers_are_exact(isa, dtype):
@@ -142,7 +157,7 @@ def test_nan_stays_in_its_row(isa, dtype):
             np.testing.assert_array_equal(y[rest], clean[rest])
 
 
-@pytest.mark.parametrize("activation", ["identity", "relu", "softmax"])
+@pytest.mark.parametrize("activation", ["identity", "relu", "gelu", "softmax"])
 def test_guarded(isa, dtype, activation):
     for shape in SHAPES[::2]:
         n, n_in, n_out = shape
@@ -157,10 +172,11 @@ def test_guarded(isa, dtype, activation):
             assert y.tobytes() == expected.tobytes(), shape
         guard = Guard()
         out = [guard.output(dtype, *s) for s in ((n, n_in), (n_in, n_out), (n_out,))]
-        arrays = [guard.input(a) for a in (x, w, y, dy)]
+        z = ops.dense_forward(x, w, b) if activation in _check.NEED_INPUT else None
+        arrays = [None if a is None else guard.input(a) for a in (x, w, z, y, dy)]
         _fast.dense_backward(dtype, activation, SLOPE, *shape, *arrays, *out)
         guard.check(shape)
-        expected = ops.dense_backward(x, w, y, dy, activation=activation)
+        expected = ops.dense_backward(x, w, y, dy, z=z, activation=activation)
         assert [a.tobytes() for a in out] == [a.tobytes() for a in expected], shape
 
 
@@ -171,9 +187,12 @@ def test_bad_buffers(isa, dtype):
     inputs = {"x": x, "w": w, "b": b}
     refuse_bad_buffers(_fast.dense_forward, head, inputs, {"y": np.ones_like(dy)})
     refuse_bad_buffers(_fast.dense_forward, head, {**inputs, "b": None}, {"y": np.ones_like(dy)})
-    inputs = {"x": x, "w": w, "y": dy, "dy": dy}
+    inputs = {"x": x, "w": w, "z": dy, "y": dy, "dy": dy}
     outputs = {"dx": np.ones_like(x), "dw": np.ones_like(w), "db": np.ones_like(b)}
     refuse_bad_buffers(_fast.dense_backward, head, inputs, outputs)
+    with pytest.raises(ValueError, match="gelu needs z"):
+        _fast.dense_backward(dtype, "gelu", *head[2:], *{**inputs, "z": None}.values(),
+                             *outputs.values())  # fmt: skip
 
 
 def test_strided_inputs(isa, dtype):
@@ -194,8 +213,9 @@ def test_same_bits(dtype, bits_on_every_isa):
         for i, shape in enumerate(SHAPES):
             activation = ACTIVATIONS[i % len(ACTIVATIONS)]
             x, w, b, dy = _arrays(dtype, *shape)
-            y = ops.dense_forward(x, w, b, activation=activation)
-            gradients = ops.dense_backward(x, w, y, dy, activation=activation)
+            z = ops.dense_forward(x, w, b)
+            y = ops.activation_forward(activation, z)
+            gradients = ops.dense_backward(x, w, y, dy, z=z, activation=activation)
             yield hashlib.sha256(b"".join(a.tobytes() for a in (y, *gradients))).digest()
 
     bits_on_every_isa(run, SHAPES)

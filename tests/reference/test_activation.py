@@ -10,6 +10,7 @@ from deltarule.reference import activation_backward, activation_forward
 from deltarule.reference.activation import flush
 
 INF, NAN = np.inf, np.nan
+RTOL = {"selu": 1e-8}  # the constants above have so many digits
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -23,6 +24,21 @@ INF, NAN = np.inf, np.nan
         ("sigmoid", [-np.log(3), 0.0, np.log(3)], [0.25, 0.5, 0.75]),
         # (e^a - e^-a) / (e^a + e^-a) with e^a = 3: (3 - 1/3) / (3 + 1/3) = 8/10
         ("tanh", [-np.log(3), 0.0, np.log(3)], [-0.8, 0.0, 0.8]),
+        ("elu", [-np.log(2), 0.0, 3.0], [-0.5, 0.0, 3.0]),
+        ("celu", [-np.log(2), 0.0, 3.0], [-0.5, 0.0, 3.0]),
+        ("selu", [-np.log(2), 0.0, 1.0], [-0.87904967, 0.0, 1.05070099]),
+        # 84.1344746 % of all normal numbers are below 1
+        ("gelu", [-1.0, 0.0, 1.0], [-0.15865525393145705, 0.0, 0.8413447460685429]),
+        ("gelu_tanh", [-1.0, 0.0, 1.0], [-0.15880800939172324, 0.0, 0.8411919906082768]),
+        ("silu", [-np.log(3), 0.0, np.log(3)], [-0.25 * np.log(3), 0.0, 0.75 * np.log(3)]),
+        # tanh(log(1 + 1/3)) = (16/9 - 1) / (16/9 + 1) = 7/25, tanh(log 4) = 15/17
+        ("mish", [-np.log(3), 0.0, np.log(3)], [-0.28 * np.log(3), 0.0, 15 / 17 * np.log(3)]),
+        ("softplus", [-np.log(3), 0.0, np.log(3)], [np.log(4 / 3), np.log(2), np.log(4)]),
+        ("softsign", [-3.0, 0.0, 1.0], [-0.75, 0.0, 0.5]),
+        ("hard_sigmoid", [-4.0, -1.5, 0.0, 3.0], [0.0, 0.25, 0.5, 1.0]),
+        ("hard_swish", [-3.0, -1.5, 0.0, 3.0], [0.0, -0.375, 0.0, 3.0]),
+        ("exp", [-np.log(2), 0.0, np.log(3)], [0.5, 1.0, 3.0]),
+        ("log_softmax", [0.0, np.log(2), np.log(5)], [-np.log(8), -np.log(4), np.log(0.625)]),
         # 1, 2, 5 over their sum
         ("softmax", [0.0, np.log(2), np.log(5)], [0.125, 0.25, 0.625]),
     ],
@@ -30,7 +46,8 @@ INF, NAN = np.inf, np.nan
 def test_hand_values(name, x, expected, dtype):
     y = activation_forward(name, np.array(x, dtype))
     assert y.dtype == dtype
-    np.testing.assert_allclose(y, np.array(expected, dtype), rtol=4 * np.finfo(dtype).eps)
+    rtol = max(RTOL.get(name, 0), 4 * np.finfo(dtype).eps)
+    np.testing.assert_allclose(y, np.array(expected, dtype), rtol=rtol)
 
 
 @pytest.mark.parametrize(
@@ -42,6 +59,15 @@ def test_hand_values(name, x, expected, dtype):
         ("sigmoid", [NAN, INF, -INF, 1000.0, -1000.0], [NAN, 1.0, 0.0, 1.0, 0.0]),
         ("tanh", [NAN, INF, -INF, 1000.0, -1000.0], [NAN, 1.0, -1.0, 1.0, -1.0]),
         ("softmax", [1000.0, -1000.0, -INF], [1.0, 0.0, 0.0]),
+        ("log_softmax", [1000.0, -1000.0, -INF], [0.0, -2000.0, -INF]),
+        ("log_softmax", [1000.0, NAN, 0.0], [NAN, NAN, NAN]),
+        ("elu", [NAN, INF, -INF], [NAN, INF, -1.0]),
+        ("celu", [NAN, INF, -INF], [NAN, INF, -1.0]),
+        *((name, [NAN, INF, -INF, -1e30], [NAN, INF, 0.0, 0.0])
+          for name in ("gelu", "gelu_tanh", "silu", "mish", "hard_swish", "softplus")),
+        ("softsign", [NAN, INF, -INF], [NAN, 1.0, -1.0]),
+        ("hard_sigmoid", [NAN, INF, -INF], [NAN, 1.0, 0.0]),
+        ("exp", [NAN, INF, -INF, 1000.0], [NAN, INF, 0.0, INF]),
         ("softmax", [1000.0, NAN, 0.0], [NAN, NAN, NAN]),
     ],
 )
@@ -68,7 +94,7 @@ def test_derivative_is_the_central_difference(name, shape, agree):
     rng = np.random.default_rng(1)
     x = rng.uniform(0.1, 2, shape) * rng.choice([-1, 1], shape)  # away from the kink at 0
     dy = rng.standard_normal(shape)
-    alpha = 0.3 if name == "leaky_relu" else None
+    alpha = 0.3 if name in _check._ALPHAS else None
     dx = activation_backward(name, x, activation_forward(name, x, alpha=alpha), dy, alpha=alpha)
     agree(dx, lambda x: np.sum(dy * activation_forward(name, x, alpha=alpha)), x)
 

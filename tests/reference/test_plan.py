@@ -32,11 +32,19 @@ LASTS = [("mse", name) for name in _check.ACTIVATIONS] + [
 ]
 
 
-@pytest.mark.parametrize(("loss", "last"), LASTS)
-@pytest.mark.parametrize("hidden", _check.ACTIVATIONS)
+# every activation inside with an output of each loss, and every output behind tanh
+PAIRS = [
+    (hidden, *last)
+    for hidden in _check.ACTIVATIONS
+    for last in LASTS
+    if hidden == "tanh" or last in (LASTS[0], *LASTS[-4::2])
+]
+
+
+@pytest.mark.parametrize(("hidden", "loss", "last"), PAIRS)
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("weighted", [True, False])
-def test_gradients_are_central_differences(loss, last, hidden, bias, weighted, agree):
+def test_gradients_are_central_differences(hidden, loss, last, bias, weighted, agree):
     graph = chain(hidden, last, loss=loss, bias=bias)
     check_gradients(ready(graph), *data(graph), weights() if weighted else None, agree)
 
@@ -90,7 +98,7 @@ def test_errors_of_several_readers_add_up():
     rng = np.random.default_rng(3)
     x, hidden, y, dy = (rng.standard_normal((5, n)) for n in (2, 3, 2, 2))
     values = {name: plan.get(0, name) for name in graph.parameter_shapes()}
-    gradients = plan._backward(values, [x, hidden, y], dy)
+    gradients = plan._backward(values, [x, hidden, y], {}, dy)
     back = dy @ values["1.weight"].T + dy @ values["2.weight"].T
     np.testing.assert_allclose(gradients["0.weight"], x.T @ back, rtol=1e-12)
 

@@ -26,3 +26,11 @@ def activation_backward(str dtype, str activation, double alpha, size_t n, size_
     with nogil:
         status = dr_activation_backward(dt, act, alpha, n, n_out, xp, yp, dyp, dxp)
     _raise(status)
+
+
+def elementary(str dtype, str function, x, y):
+    """y = function(x), "log", "log1p" (0 <= x <= 1), "expm1" (x <= 0) or "erf": for tests."""
+    cdef size_t n = x.size
+    cdef _Buffer xb = _hold(x, dtype, n), yb = _hold(y, dtype, n, True)
+    dr_elementary(<dr_dtype><int>_DTYPES[dtype], <dr_function><int>_FUNCTIONS[function], n, _at(xb),
+                  _at(yb))

@@ -9,8 +9,14 @@ if (len(_check.ACTIVATIONS) != DR_N_ACTIVATIONS or len(_check.LOSSES) != DR_N_LO
         or len(_check.ELEMENTS) != DR_N_ELEMENTS):
     raise ImportError("deltarule._fast was built from other sources than deltarule._check: rebuild")
 
+if _check.NEED_INPUT != {name for i, name in enumerate(_check.ACTIVATIONS)
+                         if dr_activation_needs_input(<dr_activation><int>i)}:
+    raise ImportError("deltarule._fast and deltarule._check differ on what needs its input: rebuild")
+
 cdef dict _DTYPES = {"float32": <int>DR_F32, "float64": <int>DR_F64}
 cdef dict _ACTIVATIONS = {name: i for i, name in enumerate(_check.ACTIVATIONS)}
+cdef dict _FUNCTIONS = {"log": <int>DR_LOG, "log1p": <int>DR_LOG1P, "expm1": <int>DR_EXPM1,
+                        "erf": <int>DR_ERF}
 cdef dict _LOSSES = {name: i for i, name in enumerate(_check.LOSSES)}
 cdef dict _OPTIMIZERS = {"sgd": <int>DR_SGD, "adam": <int>DR_ADAM}
 cdef dict _HITS = {"none": <int>DR_HIT_NONE, "argmax": <int>DR_HIT_ARGMAX,

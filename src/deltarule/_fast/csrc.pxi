@@ -12,6 +12,8 @@ cdef extern from "deltarule.h" nogil:
         ptrdiff_t stride
     ctypedef enum dr_activation:
         DR_N_ACTIVATIONS
+    ctypedef enum dr_function:
+        DR_LOG, DR_LOG1P, DR_EXPM1, DR_ERF
     ctypedef enum dr_loss:
         DR_N_LOSSES
     ctypedef enum dr_optimizer:
@@ -41,6 +43,8 @@ cdef extern from "deltarule.h" nogil:
     void dr_threads_before_fork()
     uint64_t dr_allocations()
 
+    int dr_activation_needs_input(dr_activation act)
+    void dr_elementary(dr_dtype dt, dr_function function, size_t n, const void *x, void *y)
     dr_status dr_activation_forward(dr_dtype dt, dr_activation act, double alpha, size_t n,
                                     size_t n_out, const void *x, void *y)
     dr_status dr_activation_backward(dr_dtype dt, dr_activation act, double alpha, size_t n,
@@ -50,7 +54,8 @@ cdef extern from "deltarule.h" nogil:
                                size_t n_out, const void *x, const void *w, const void *b, void *y)
     dr_status dr_dense_backward(dr_dtype dt, dr_activation act, double alpha, size_t n,
                                 size_t n_in, size_t n_out, const void *x, const void *w,
-                                const void *y, const void *dy, void *dx, void *dw, void *db)
+                                const void *z, const void *y, const void *dy, void *dx, void *dw,
+                                void *db)
     dr_status dr_loss_backward(dr_dtype dt, dr_loss loss, size_t n, size_t n_out, const void *y,
                                const int64_t *labels, const void *dense, const void *weight,
                                double *value, void *dy)

@@ -21,8 +21,9 @@ class Dense(Layer):
     units: number of outputs, >= 1.
     activation: a name, an object of deltarule.activations, or None for none (identity).
     bias: whether there is one.
-    weight_init: a name, an object of deltarule.initializers, or None: he_uniform before relu and
-        leaky_relu, glorot_uniform otherwise.
+    weight_init: a name, an object of deltarule.initializers, or None: the `default_init` of the
+        activation, which is he_uniform for relu and its kin, lecun_normal for selu and
+        glorot_uniform for the others.
     bias_init: a name or an object; zeros by default.
 
     Raises TypeError or ValueError that names the argument.
@@ -46,12 +47,13 @@ class Dense(Layer):
     ) -> None:
         units = _check.integer("units", units, 1, 1 << 31)
         activation = activations.get(activation)
-        if activation.kind == "softmax" and units == 1:
+        if activation.kind in ("softmax", "log_softmax") and units == 1:
             raise ValueError(
-                "softmax over one output is always 1: use activation='sigmoid', or units=2"
+                f"{activation.kind} over one output is always {int(activation.kind == 'softmax')}: "
+                "use activation='sigmoid', or units=2"
             )
         if weight_init is None:
-            weight_init = _default_weight_init(activation)
+            weight_init = activation.default_init
         object.__setattr__(self, "units", units)
         object.__setattr__(self, "activation", activation)
         object.__setattr__(self, "bias", _check.boolean("bias", bias))
@@ -66,7 +68,7 @@ class Dense(Layer):
             shown.append(f"activation={text}")
         if not self.bias:
             shown.append("bias=False")
-        if self.weight_init.kind != _default_weight_init(self.activation):
+        if self.weight_init.kind != self.activation.default_init:
             shown.append(f"weight_init={self.weight_init.kind!r}")
         if self.bias_init.kind != "zeros":
             shown.append(f"bias_init={self.bias_init.kind!r}")
@@ -117,7 +119,3 @@ class Dense(Layer):
         if self.bias:
             drawn["bias"] = self.bias_init
         return drawn
-
-
-def _default_weight_init(activation: Activation) -> str:
-    return "he_uniform" if activation.kind in ("relu", "leaky_relu") else "glorot_uniform"

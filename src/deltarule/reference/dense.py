@@ -53,6 +53,7 @@ def dense_backward(
     y: npt.ArrayLike,
     dy: npt.ArrayLike,
     *,
+    z: npt.ArrayLike | None = None,
     activation: str = "identity",
     alpha: float | None = None,
 ) -> tuple[Array, Array, Array]:
@@ -62,11 +63,14 @@ def dense_backward(
     dx = dz w^T (n, n_in), dw = x^T dz (n_in, n_out), db = the column sums of dz (n_out,).
     This is one step of backpropagation (Rumelhart, Hinton & Williams, 1986). x (n, n_in),
     w (n_in, n_out), y and dy (n, n_out); y is the output of dense_forward for the same arguments.
+    `z` (n, n_out), x w + b, is needed where f' is read off it (gelu, gelu_tanh, silu, mish,
+    hard_swish) and ignored elsewhere.
 
-    Raises ValueError for an unknown activation or shapes that do not fit, TypeError for other or
-    mixed dtypes.
+    Raises ValueError for an unknown activation, shapes that do not fit or a missing z, TypeError
+    for other or mixed dtypes.
     """
     slope = _check.activation(activation, alpha)
-    x_, w_, y_, dy_ = _check.dense_backward_arrays(x, w, y, dy)
+    x_, w_, y_, dy_, z_ = _check.dense_backward_arrays(activation, x, w, y, dy, z)
     with quiet():
-        return backward(x_, w_, activations.backward(activation, y_, dy_, slope))
+        dz = activations.backward(activation, y_ if z_ is None else z_, y_, dy_, slope)
+        return backward(x_, w_, dz)

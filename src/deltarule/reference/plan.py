@@ -134,9 +134,11 @@ class Plan:
     # -------------------------------------------------------------------------------- computation
     def _forward(
         self, values: Parameters, x: Array, *, training: bool, lap: Lap = untimed
-    ) -> list[Array]:
-        """Every buffer; in training the last holds what the loss is computed on."""
+    ) -> tuple[list[Array], dict[str, Array]]:
+        """Every buffer, in training the last with what the loss is computed on; and, by node, what
+        the activations act on whose derivatives are read off that."""
         buffers = [np.ascontiguousarray(x, self._dtype)] * len(self._graph.widths)
+        before: dict[str, Array] = {}
         for node in self._graph.nodes:
             bias = values[f"{node.name}.bias"] if node.bias else None
             z = dense.forward(buffers[node.source], values[f"{node.name}.weight"], bias)
@@ -144,7 +146,9 @@ class Plan:
             lap("products")
             buffers[node.target] = activation.forward(kind, z, node.alpha)
             lap("activations")
-        return buffers
+            if training and kind in _check.NEED_INPUT:
+                before[node.name] = z
+        return buffers, before
 
     def _activation(self, target: int, name: str, training: bool) -> str:
         """cross_entropy and binary_cross_entropy are computed on logits: they contain the last
@@ -153,7 +157,12 @@ class Plan:
         return "identity" if training and last and self._graph.logits else name
 
     def _backward(
-        self, values: Parameters, buffers: list[Array], dy: Array, lap: Lap = untimed
+        self,
+        values: Parameters,
+        buffers: list[Array],
+        before: dict[str, Array],
+        dy: Array,
+        lap: Lap = untimed,
     ) -> Parameters:
         """The gradient of every parameter, from dy, the gradient at the last buffer."""
         errors: list[Array | None] = [None] * len(buffers)
@@ -162,9 +171,8 @@ class Plan:
         for node in reversed(self._graph.nodes):
             y, error = buffers[node.target], errors[node.target]
             kind = self._activation(node.target, node.activation, True)
-            dz = activation.backward(
-                kind, y, np.zeros_like(y) if error is None else error, node.alpha
-            )
+            error = np.zeros_like(y) if error is None else error
+            dz = activation.backward(kind, before.get(node.name, y), y, error, node.alpha)
             lap("activations")
             weight = f"{node.name}.weight"
             dx, gradients[weight], db = dense.backward(buffers[node.source], values[weight], dz)
@@ -206,14 +214,14 @@ class Plan:
             if total == 0:
                 zeros = {name: np.zeros_like(value) for name, value in values.items()}
                 return _Batch(0.0, 0.0, 0.0, zeros if backward else {})
-            buffers = self._forward(values, x, training=True, lap=lap)
+            buffers, before = self._forward(values, x, training=True, lap=lap)
             y = buffers[-1]
             dy = loss.backward(kind, y, t, weights) if backward else None
             return _Batch(
                 float(np.sum(weights * loss.samples(kind, y, t))),
                 total,
                 float(np.sum(weights * self._hits(y, t))),
-                {} if dy is None else self._backward(values, buffers, dy, lap),
+                {} if dy is None else self._backward(values, buffers, before, dy, lap),
             )
 
     def _train(self, x: Array, t: Array, w: Array | None) -> tuple[_Batch, _State]:
@@ -270,7 +278,7 @@ class Plan:
         """The output (n, n_out) of the last node, its activation included."""
         rows = self._rows(x)
         with quiet():
-            return self._forward(self._state.slots[0], rows, training=False)[-1]
+            return self._forward(self._state.slots[0], rows, training=False)[0][-1]
 
     def evaluate(self, x: npt.ArrayLike, t: npt.ArrayLike, w: npt.ArrayLike | None) -> Sums:
         """The sums over the rows of w l, w and w hit; loss = first / second.
