@@ -62,7 +62,7 @@ static dr_run *allocate(const dr_run *wanted) {
 
 /* What a run leaves behind for the next of its kind, if it is not much: a prediction for one row takes
  * less time than the memory for it, and fresh pages for every epoch cost a tenth of a small one. */
-#define SPARE_BYTES ((size_t)4 << 20)
+#define SPARE_BYTES ((size_t)32 << 20)
 
 static int fits(const dr_run *run, const dr_run *wanted) {
     return run->capacity >= wanted->capacity && run->shuffled == wanted->shuffled &&
