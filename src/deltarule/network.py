@@ -62,7 +62,7 @@ class Network:
         self._loss.check_output(last.output_activation, last.n_out)
         self._optimizer = optimizers.get(optimizer)
         self._metrics = _metrics.get_all(metrics)
-        self._dtype = _check.float_dtype("dtype", dtype)
+        self._dtype = _check.float_dtype("dtype", dtype).name
         self._backend = _engine.check_backend(backend)
         self._seed = _check.integer("seed", seed, 0, 1 << 64)
         self._plan: _engine.Plan | None = None
@@ -94,7 +94,7 @@ class Network:
     @property
     def dtype(self) -> str:
         """"float32" or "float64"."""
-        return self._dtype.name
+        return self._dtype
 
     @property
     def backend(self) -> str:
@@ -179,7 +179,7 @@ class Network:
 
     def _new_plan(self, graph: Graph) -> _engine.Plan:
         size = sum(int(np.prod(s, dtype=object)) for s in graph.parameter_shapes().values())
-        if size * self._dtype.itemsize * self._optimizer.n_slots > _MAX_BYTES:
+        if size * np.dtype(self._dtype).itemsize * self._optimizer.n_slots > _MAX_BYTES:
             raise MemoryError(f"this network has {size:,} parameters")
         plan = _engine.new_plan(self._backend, graph)
         plan.set_hyper(self._optimizer.hyper())
