@@ -71,7 +71,7 @@ KERNELS = {
     "the slope of gelu reads y": Kernel(
         "shares", "network/run.c", "x = before.data ? before : y;", "x = y;", "gradient", LAYERS),
     "the plan keeps what follows the activation": Kernel(
-        "shares", "network/run.c", "before.data, y.data);", "before.data, before.data);",
+        "shares", "network/run.c", "  y.data);\n    dr_lap(", "  before.data);\n    dr_lap(",
         "output", LAYERS),
     "log_softmax forgets the sum of the errors": Kernel(
         "lines", "kernels/softmax.inc", "vfma(-vexp(vload(out + i)), total, vload(dout + i))",
