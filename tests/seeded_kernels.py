@@ -73,7 +73,7 @@ KERNELS = {
         "shares", "network/run.c", "x = before.data ? before : y;", "x = y;", "gradient", LAYERS),
     "the plan keeps what follows the activation": Kernel(
         "shares", "network/run.c", "before.data, y.data);", "before.data, before.data);",
-        "output", LAYERS),
+        "loss", LAYERS),
     "log_softmax forgets the sum of the errors": Kernel(
         "lines", "kernels/softmax.inc", "vfma(-vexp(vload(out + i)), total, vload(dout + i))",
         "vload(dout + i) - vexp(vload(out + i))", "2.error before log_softmax"),
