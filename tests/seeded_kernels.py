@@ -72,7 +72,7 @@ KERNELS = {
         "shares", "network/run.c", "x = before.data ? before : y;", "x = y;", "gradient", LAYERS),
     "the plan keeps what follows the activation": Kernel(
         "shares", "network/run.c", "  y.data);\n    dr_lap(", "  before.data);\n    dr_lap(",
-        "output", LAYERS),
+        "loss", LAYERS),
     "log_softmax forgets the sum of the errors": Kernel(
         "lines", "kernels/softmax.inc", "vfma(-vexp(vload(out + i)), total, vload(dout + i))",
         "vload(dout + i) - vexp(vload(out + i))", "2.error before log_softmax"),
