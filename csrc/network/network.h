@@ -54,7 +54,8 @@ typedef struct {
     double work;                /* multiply-adds of the batch that all this is about */
     int most, size;             /* threads allowed, and in use */
     int trial, up;              /* threads on trial, or 0; whether the next trial is with more */
-    double rate;                /* rows a second that `size` has reached */
+    double rows, seconds;       /* done since the trial began, or ended */
+    double rate;                /* rows a second before the trial */
     double trial_at;            /* when the next trial is due */
 } dr_team;
 
