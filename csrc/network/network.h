@@ -71,11 +71,13 @@ typedef struct {
 typedef struct {
     double work;                /* multiply-adds of the batch that all this is about */
     int most, size;             /* threads allowed, and in use */
-    int trial, up;              /* threads on trial, or 0; whether the next trial is with more */
+    int rival, up;              /* threads that these have a contest with, or 0; the next is with more */
+    int blocks;                 /* done of the contest, in turn by `size` threads and by `rival` */
+    double best[2];             /* rows a second of the two */
+    double rivals_seconds;
     double rows, seconds;       /* done in this block of time */
-    int blocks;                 /* whole ones since the last pause that were no trials */
-    double rate;                /* rows a second in the last of these */
-    double last, trial_at;      /* when the last call ended, and when the next trial is due */
+    int cold;                   /* it is the first after a pause */
+    double last, due;           /* when the last call ended, and when the next contest is due */
 } dr_team;
 
 struct dr_plan {
