@@ -63,7 +63,7 @@ struct dr_plan {
     size_t n_buffers, n_nodes, n_states;
     size_t *widths;
     dr_node *nodes;
-    dr_loss loss;
+    dr_loss_spec loss;
     dr_optimizer optimizer;
     dr_hit hit;
     double hyper[4];

@@ -13,10 +13,6 @@ dr_matrix dr_shadow_matrix(const dr_plan *plan, const dr_node *node) {
                        dr_panel_stride(plan->dtype, node->n_out), node->n_in};
 }
 
-static int takes_logits(dr_loss loss) {
-    return loss == DR_CROSS_ENTROPY || loss == DR_BINARY_CROSS_ENTROPY;
-}
-
 /* Nodes with their shapes, and offsets into the areas. Returns the elements of the shadow. */
 static size_t lay_out(dr_plan *plan, const dr_graph *graph) {
     const dr_dtype dt = graph->dtype;
@@ -28,7 +24,7 @@ static size_t lay_out(dr_plan *plan, const dr_graph *graph) {
         *node = (dr_node){
             .source = spec->source, .target = spec->target,
             .n_in = graph->widths[spec->source], .n_out = graph->widths[spec->target],
-            .activation = last && takes_logits(graph->loss) ? DR_IDENTITY : spec->activation,
+            .activation = last && graph->logits ? DR_IDENTITY : spec->activation,
             .output = spec->activation, .alpha = spec->alpha, .has_bias = spec->bias,
             .input_error = spec->source != 0,
         };

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 
 from .. import _check, activations, initializers
 from .._graph import Node
-from .._spec import from_config
+from .._spec import by_name, from_config
 from ..activations import Activation
 from ..initializers import Initializer
 from .base import Layer
@@ -63,9 +63,7 @@ class Dense(Layer):
     def __repr__(self) -> str:
         shown = [repr(self.units)]
         if self.activation.kind != "identity":
-            by_name = self.activation == activations.TABLE[self.activation.kind]()
-            text = repr(self.activation.kind) if by_name else repr(self.activation)
-            shown.append(f"activation={text}")
+            shown.append(f"activation={by_name(self.activation)}")
         if not self.bias:
             shown.append("bias=False")
         if self.weight_init.kind != self.activation.default_init:
