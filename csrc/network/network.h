@@ -26,7 +26,7 @@ typedef struct {
     size_t offset;              /* in elements, into each of the plan's parameter areas */
 } dr_parameter;
 
-#define DR_MAX_PARAMETERS 4
+#define DR_NODE_PARAMETERS 4
 
 typedef struct {
     const dr_kind *kind;
@@ -39,7 +39,7 @@ typedef struct {
     int learns;                 /* it has parameters that training changes */
     int error;                  /* the gradient at its output is wanted: it learns, or something before */
     size_t n_parameters;
-    dr_parameter parameters[DR_MAX_PARAMETERS];
+    dr_parameter parameters[DR_NODE_PARAMETERS];
     size_t shadow;              /* into plan->shadow: the weights transposed, for the input error */
 } dr_node;
 
@@ -85,7 +85,7 @@ struct dr_plan {
     size_t n_buffers, n_nodes, n_states;
     size_t *widths;
     dr_node *nodes;
-    dr_loss loss;
+    dr_loss_spec loss;
     dr_optimizer optimizer;
     dr_hit hit;
     double hyper[4];

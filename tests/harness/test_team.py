@@ -18,7 +18,8 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     compiler = os.environ.get("CC") or shutil.which("gcc") or "cc"
     path = tmp_path_factory.mktemp("team") / "team"
     sources = [str(Path(__file__).with_name("team.c")), str(CSRC / "network" / "team.c")]
-    subprocess.run([compiler, "-std=c11", f"-I{CSRC}", *sources, "-lm", "-o", str(path)], check=True)
+    options = ["-std=c11", f"-I{CSRC}", "-lm", "-o", str(path)]
+    subprocess.run([compiler, *sources, *options], check=True)
     return path
 
 
