@@ -6,6 +6,7 @@ import deltarule as dr
 
 from ._check import Array
 from ._tables import Header, check_output, read_table, to_csv, write_table
+from .layers import output_activation
 
 __all__ = ["classes", "run"]
 
@@ -68,6 +69,6 @@ def classes(net: dr.Network, outputs: Array) -> Array:
     if loss.decides == "argmax":
         largest: Array = outputs.argmax(axis=1)
         return largest
-    chances = loss.logits and net.layers[-1].output_activation.kind != "identity"
+    chances = loss.logits and output_activation(net.layers).kind != "identity"
     above = (outputs > (0.5 if chances else loss.half)).astype(np.int64)
     return above[:, 0] if above.shape[1] == 1 else above
