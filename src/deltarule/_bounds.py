@@ -65,6 +65,10 @@ class Near(NamedTuple):
         """The largest magnitude it may have."""
         return np.abs(self.value) + self.error
 
+    @property
+    def transposed(self) -> Near:
+        return Near(self.value.T, self.error.T)
+
 
 def exact(value: npt.ArrayLike) -> Near:
     array = np.asarray(value, np.float64)
