@@ -102,8 +102,8 @@ class _Loss:
         ends = now[:, None] + lengths[:, None] * np.array([1.0, -1.0, 2.0, -2.0])
         spans = np.stack([ends[:, 0] - ends[:, 1], ends[:, 2] - ends[:, 3]])  # as rounded
         outputs = [
-            step.operation.moved(step.inputs, step.values, part, int(element), of_element)
-            for element, of_element in zip(chosen, ends, strict=True)
+            step.operation.moved(step.inputs, step.values, step.y, part, int(element), four)
+            for element, four in zip(chosen, ends, strict=True)
         ]
         losses, sides = self.after(first, np.concatenate(outputs))
         up_down = losses.reshape(-1, 2, 2)

@@ -50,8 +50,8 @@ class Activation(Operation):
         return [_bounds.slope(p, self.kind, self.alpha, inputs[0], y, dy)], {}
 
     def sides(self, inputs: Inputs) -> Array:
-        kinks = _bounds.KINKS.get(self.kind, ())
-        return np.concatenate([super().sides(inputs), *(inputs[0] > k for k in kinks)], axis=1)
+        places = _bounds.KINKS.get(self.kind, ()) + _bounds.BENDS.get(self.kind, ())
+        return np.concatenate([super().sides(inputs), *(inputs[0] > x for x in places)], axis=1)
 
 
 def operations(call: Call) -> tuple[Operation, ...]:

@@ -106,7 +106,8 @@ class Operation:
 
     # -------------------------------------------------------------- how to take differences
     def sides(self, inputs: Inputs) -> Array:
-        """(n, k) booleans: on which side of each place where a derivative jumps its inputs are."""
+        """(n, k) booleans: on which side of each place where the first or second derivative jumps
+        its inputs are."""
         return np.zeros((len(inputs[0]), 0), bool)
 
     def reach(self, inputs: Inputs, values: Values, part: str) -> Array:
@@ -115,10 +116,10 @@ class Operation:
         return np.ones(values[part].shape)
 
     def moved(
-        self, inputs: Inputs, values: Values, part: str, element: int, ends: Array
+        self, inputs: Inputs, values: Values, y: Array, part: str, element: int, ends: Array
     ) -> Array:
-        """y (variants, n, columns) by the reference, for several values of one element (an index
-        into the flattened parameter)."""
+        """What becomes of y, (variants, n, columns), by the reference, for several values of one
+        element of a parameter (an index into the flattened one)."""
         outputs = []
         for end in ends:
             changed = values[part].copy()

@@ -70,7 +70,7 @@ class Product(Operation):
         return np.broadcast_to(largest[:, None], values[part].shape)
 
     def moved(
-        self, inputs: Inputs, values: Values, part: str, element: int, ends: Array
+        self, inputs: Inputs, values: Values, y: Array, part: str, element: int, ends: Array
     ) -> Array:
         """Only one column depends on the element: the variants of it, side by side."""
         w, b = values["weight"], values.get("bias")
@@ -78,9 +78,9 @@ class Product(Operation):
         weights = np.repeat(w[:, [column]], len(ends), axis=1)
         biases = np.repeat(0.0 if b is None else b[column], len(ends))
         (biases if part == "bias" else weights[row])[:] = ends
-        y = np.tile(self.forward(reference, inputs, values), (len(ends), 1, 1))
-        y[:, :, column] = reference.dense_forward(inputs[0], weights, biases).T
-        return y
+        moved = np.tile(y, (len(ends), 1, 1))
+        moved[:, :, column] = reference.dense_forward(inputs[0], weights, biases).T
+        return moved
 
 
 def operations(call: Call) -> tuple[Operation, ...]:
