@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import _bounds, _layerwise, reference
+from . import _bounds, _layerwise, _loss_bounds, reference
 from ._bounds import Near, Precision
 from ._graph import Graph
 from ._layerwise import Array, Data, Hyper, Key, Pass, Step
@@ -64,7 +64,7 @@ def bounded_run(
     )
     loss, sums = _loss(p, graph, y, data)
     weights = data.weights
-    error = _bounds.loss_gradient(p, graph.loss, y, data.t, weights / (weights.sum() or 1.0))
+    error = _loss_bounds.gradient(p, graph.loss, y, data.t, weights / (weights.sum() or 1.0))
     gradients = _backward(forward, plain, Near(plain.loss_gradient, error))
     moved: dict[str, Near] = {}
     for one in plain.steps:
@@ -81,7 +81,7 @@ def _loss(p: Precision, graph: Graph, y: Near, data: Data) -> tuple[Near, Near]:
     total = float(weights.sum())
     share = weights / total if total else weights
     value = reference.loss_forward(graph.loss, y.value, data.t, sample_weight=data.w)
-    rows = _bounds.loss_rows(p, graph.loss, y, data.t)
+    rows = _loss_bounds.rows(p, graph.loss, y, data.t)
     slack = (len(weights) + 4) * float(np.finfo(float).eps)
     error = float(np.sum(share * rows)) + slack * abs(value)
     hits, unsure = _hits(graph, y, data.t)
@@ -130,7 +130,7 @@ def _hits(graph: Graph, y: Near, t: Array) -> tuple[Array, Array]:
         rivals[rows, best] = False
         return (best == wanted).astype(float), rivals.any(axis=1).astype(float)
     if graph.accuracy == "threshold":
-        half = 0.0 if graph.loss == "binary_cross_entropy" else 0.5
+        half = graph.loss.half
         unsure = np.abs(y.value - half) <= y.error
         return np.mean((y.value > half) == (t > 0.5), axis=1), np.mean(unsure, axis=1)
     return np.zeros(len(y.value)), np.zeros(len(y.value))

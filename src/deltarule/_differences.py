@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from . import _bounds, _layerwise, ops, reference
+from . import _bounds, _layerwise, _loss_bounds, ops, reference
 from ._bounds import exact
 from ._graph import Graph
 from ._layerwise import Data, Key, Pass, Step, last
@@ -64,14 +64,14 @@ class _Loss:
                 squares += float(np.sum((step.dy * of_y) ** 2))
         weights = data.weights
         share = weights / (float(weights.sum()) or 1.0)
-        of_rows = _bounds.loss_rows(p, self.graph.loss, exact(plain.y), data.t)
+        of_rows = _loss_bounds.rows(p, self.graph.loss, exact(plain.y), data.t)
         squares += float(np.sum((share * of_rows) ** 2)) + (p.eps * plain.loss) ** 2
         return DEVIATIONS * float(np.sqrt(squares))
 
     def after(self, first: int, y: Array) -> tuple[Array, Array]:
         """For y (variants, rows, n), what operation number `first` puts out, of several variants of
-        the network: the losses (variants,), and on which side of its kinks each unit behind it is
-        (variants, units). Only what depends on y is computed again."""
+        the network: the losses (variants,), and on which side of its kinks each unit behind it is,
+        and each row of its loss (variants, kinks). Only what depends on y is computed again."""
         steps, count = self.plain.steps, len(y)
         changed: dict[Key, Array] = {steps[first].target: y}
         sides = [np.zeros((count, 0), bool)]
@@ -90,7 +90,8 @@ class _Loss:
         losses = [
             reference.loss_forward(self.graph.loss, one, t, sample_weight=w) for one in outputs
         ]
-        return np.array(losses), np.concatenate(sides, axis=1)
+        of_loss = [_loss_bounds.sides(self.graph.loss, one, t).reshape(-1) for one in outputs]
+        return np.array(losses), np.concatenate([*sides, np.array(of_loss)], axis=1)
 
     def differences(
         self, first: int, part: str, chosen: npt.NDArray[np.int64], lengths: Array

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import _bounds, _layerwise, ops, reference
+from . import _bounds, _layerwise, _loss_bounds, ops, reference
 from ._bounded import bounded_step
 from ._bounds import Precision, exact
 from ._graph import Graph
@@ -29,10 +29,10 @@ def check_operations(state: State, layers: Pass, data: Data) -> list[Check]:
     graph, checks = state.graph, []
     for step in layers.steps:
         checks.append(_check_forward(graph, step, step.place))
-    seen = [step.operation for step in layers.steps]
+    seen = [(step.node.name, step.operation) for step in layers.steps]
     for step in [*layers.evaluated, *layers.predicted]:
-        if step.operation not in seen:  # what training does not do
-            seen.append(step.operation)
+        if (step.node.name, step.operation) not in seen:  # what training does not do
+            seen.append((step.node.name, step.operation))
             place = f"{step.node.name}.output after {step.operation.name}"
             checks.append(_check_forward(graph, step, place))
     checks += _check_loss(state, layers, data)
@@ -75,11 +75,11 @@ def _check_loss(state: State, layers: Pass, data: Data) -> list[Check]:
     weights = data.weights
     share = weights / (weights.sum() or 1.0)
     value = reference.loss_forward(graph.loss, y.value, exactly.t, sample_weight=exactly.w)
-    bound = float(np.sum(share * _bounds.loss_rows(p, graph.loss, y, exactly.t)))
+    bound = float(np.sum(share * _loss_bounds.rows(p, graph.loss, y, exactly.t)))
     bound += (len(weights) + 4) * float(np.finfo(float).eps) * abs(value)
     checks = [within("loss", COMPARED, layers.loss, value, bound, graph.dtype)]
     dy = reference.loss_backward(graph.loss, y.value, exactly.t, sample_weight=exactly.w)
-    error = _bounds.loss_gradient(p, graph.loss, y, exactly.t, share)
+    error = _loss_bounds.gradient(p, graph.loss, y, exactly.t, share)
     got = layers.loss_gradient
     checks.append(within("loss gradient", COMPARED, got, dy, error, graph.dtype))
     return checks

@@ -21,6 +21,6 @@ TABLE: dict[str, Callable[[Call], tuple[Operation, ...]]] = {
 
 def operations(graph: Graph, node: Node, mode: Mode, step: int) -> tuple[Operation, ...]:
     """One or more; `step`: the updates made before."""
-    logits = mode is not Mode.PREDICT and node.target == len(graph.widths) - 1 and graph.logits
+    logits = mode is not Mode.PREDICT and node.target == len(graph.widths) - 1 and graph.loss.logits
     activation = "identity" if logits else node.activation
     return TABLE[node.kind](Call(node, activation, mode is Mode.TRAIN, step))
