@@ -51,6 +51,8 @@ typedef enum { DR_LOG, DR_LOG1P, DR_EXPM1, DR_ERF, DR_N_FUNCTIONS } dr_function;
 
 typedef enum { DR_MSE, DR_CROSS_ENTROPY, DR_BINARY_CROSS_ENTROPY, DR_N_LOSSES } dr_loss;
 
+typedef enum { DR_DROPOUT, DR_ALPHA_DROPOUT, DR_GAUSSIAN_NOISE, DR_N_NOISES } dr_noise;
+
 typedef enum { DR_SGD, DR_ADAM, DR_N_OPTIMIZERS } dr_optimizer;
 
 /* How a sample counts as a hit for the metric "accuracy". */
@@ -59,7 +61,20 @@ typedef enum { DR_HIT_NONE, DR_HIT_ARGMAX, DR_HIT_THRESHOLD } dr_hit;
 typedef enum { DR_OK = 0, DR_NO_MEMORY, DR_ABORTED, DR_WRONG_TEAM } dr_status;
 
 /* What random numbers are drawn for: part of the key, so that no two uses share a stream. */
-typedef enum { DR_PURPOSE_WEIGHT, DR_PURPOSE_BIAS, DR_PURPOSE_SHUFFLE, DR_N_PURPOSES } dr_purpose;
+typedef enum {
+    DR_PURPOSE_WEIGHT,
+    DR_PURPOSE_BIAS,
+    DR_PURPOSE_SHUFFLE,
+    DR_PURPOSE_NOISE,
+    DR_N_PURPOSES
+} dr_purpose;
+
+/* A stream of random numbers. */
+typedef struct {
+    uint64_t seed, step;
+    uint32_t layer;              /* 24 bits */
+    dr_purpose purpose;
+} dr_stream;
 
 /* -- instruction sets (dispatch.c) ------------------------------------------------------------ */
 int dr_isa_count(void);                  /* compiled in, best first */
@@ -104,6 +119,12 @@ dr_status dr_dense_backward(dr_dtype dt, dr_activation act, double alpha, size_t
 dr_status dr_loss_backward(dr_dtype dt, dr_loss loss, size_t n, size_t n_out, const void *y,
                            const int64_t *labels, const void *dense, const void *weight,
                            double *value, void *dy);
+/* Rows first .. first + n - 1 of a batch. amount: the chance that an element is dropped, in [0, 1), or
+ * the standard deviation; the purpose of the stream is set here. */
+dr_status dr_noise_forward(dr_dtype dt, dr_noise kind, double amount, dr_stream stream,
+                           size_t first, size_t n, size_t n_out, const void *x, void *y);
+dr_status dr_noise_backward(dr_dtype dt, dr_noise kind, double amount, dr_stream stream,
+                            size_t first, size_t n, size_t n_out, const void *dy, void *dx);
 /* hyper: sgd (learning_rate, momentum, nesterov, weight_decay), adam (learning_rate, beta1, beta2,
  * eps); step counts from 1; state0 and state1 in place; sgd has only state0 */
 void dr_optimizer_step(dr_dtype dt, dr_optimizer kind, const double hyper[4], uint64_t step,
@@ -111,7 +132,6 @@ void dr_optimizer_step(dr_dtype dt, dr_optimizer kind, const double hyper[4], ui
 int dr_optimizer_states(dr_optimizer kind);
 
 /* -- random numbers (ops/random.c) ------------------------------------------------------------ */
-typedef struct { uint64_t seed, step; uint32_t layer; dr_purpose purpose; } dr_stream;
 void dr_random_bits(dr_stream s, size_t n, uint32_t *out);
 void dr_random_uniform(dr_stream s, size_t n, double *out);
 void dr_random_normal(dr_stream s, size_t n, double *out);

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from . import _check, _fast
 from ._check import Array
 from .reference.initializer import initial_values
+from .reference.noise import arguments as noise_arguments
 
 F64 = npt.NDArray[np.float64]
 
@@ -22,6 +23,8 @@ __all__ = [
     "initialize",
     "loss_backward",
     "loss_forward",
+    "noise_backward",
+    "noise_forward",
     "random_bits",
     "random_normal",
     "random_permutation",
@@ -127,6 +130,40 @@ def loss_backward(
     dy = _loss(loss, y, t, sample_weight, True)[1]
     assert dy is not None
     return dy
+
+
+def noise_forward(
+    noise: str,
+    x: npt.ArrayLike,
+    amount: float,
+    *,
+    seed: int,
+    layer: int = 0,
+    step: int = 0,
+    row: int = 0,
+) -> Array:
+    """See deltarule.reference.noise_forward."""
+    x_, number, stream = noise_arguments(noise, "x", x, amount, seed, layer, step, row)
+    y = np.empty_like(x_)
+    _fast.noise_forward(x_.dtype.name, noise, number, *stream, *_rows(x_), x_, y)
+    return y
+
+
+def noise_backward(
+    noise: str,
+    dy: npt.ArrayLike,
+    amount: float,
+    *,
+    seed: int,
+    layer: int = 0,
+    step: int = 0,
+    row: int = 0,
+) -> Array:
+    """See deltarule.reference.noise_backward."""
+    dy_, number, stream = noise_arguments(noise, "dy", dy, amount, seed, layer, step, row)
+    dx = np.empty_like(dy_)
+    _fast.noise_backward(dy_.dtype.name, noise, number, *stream, *_rows(dy_), dy_, dx)
+    return dx
 
 
 def sgd_step(

@@ -16,6 +16,8 @@ cdef extern from "deltarule.h" nogil:
         DR_LOG, DR_LOG1P, DR_EXPM1, DR_ERF
     ctypedef enum dr_loss:
         DR_N_LOSSES
+    ctypedef enum dr_noise:
+        DR_N_NOISES
     ctypedef enum dr_optimizer:
         DR_SGD, DR_ADAM
     ctypedef enum dr_hit:
@@ -72,6 +74,10 @@ cdef extern from "deltarule.h" nogil:
     void dr_random_uniform(dr_stream s, size_t n, double *out)
     void dr_random_normal(dr_stream s, size_t n, double *out)
     void dr_random_permutation(dr_stream s, size_t n, int64_t *out)
+    dr_status dr_noise_forward(dr_dtype dt, dr_noise kind, double amount, dr_stream stream,
+                               size_t first, size_t n, size_t n_out, const void *x, void *y)
+    dr_status dr_noise_backward(dr_dtype dt, dr_noise kind, double amount, dr_stream stream,
+                                size_t first, size_t n, size_t n_out, const void *dy, void *dx)
 
     ctypedef struct dr_plan:
         pass
