@@ -1,6 +1,6 @@
 """What ``deltarule compare`` runs: every operation on inputs of a usual size, with its true result.
 
-The cases are made from the registries (activations, losses, optimizers, initialisers and the names
+The cases are made from the registries (activations, losses, noises, optimizers, initialisers and the names
 of :mod:`deltarule.ops`), so that an operation appears by being registered.
 """
 
@@ -17,7 +17,7 @@ import numpy as np
 from . import _check, ops, optimizers
 from ._check import Array
 from .reference import activation as activations
-from .reference import dense, loss, optimizer
+from .reference import dense, loss, noise, optimizer
 from .reference.activation import quiet
 
 __all__ = ["Case", "all_cases", "wide_type"]
@@ -73,6 +73,7 @@ def all_cases(dtype: str, quick: bool) -> Iterator[Case]:
     for sizes in _DENSE_QUICK if quick else _DENSE:
         yield from _dense(dtype, *sizes)
     yield from _forward_first(_loss(name, dtype, n, columns) for name in _check.LOSSES)
+    yield from _forward_first(_noise(name, dtype, n, columns) for name in _check.NOISES)
     for kind in optimizers.TABLE:
         yield _optimizer(kind, dtype, n * columns)
     for name in _check.INITIALIZERS:
@@ -197,6 +198,34 @@ def _loss(name: str, dtype: str, n: int, columns: int) -> tuple[Case, Case]:
         Case(
             "loss_backward", name, size, dtype,
             lambda module: (module.loss_backward(name, y, t),), gradient, _row_maximum,
+        ),
+    )  # fmt: skip
+
+
+def _noise(name: str, dtype: str, n: int, columns: int) -> tuple[Case, Case]:
+    x = _normal(dtype, n, columns, stream=12)
+    amount, stream = 0.25, (1, 0, 0, 0)
+
+    def forward() -> Arrays:
+        return (noise.forward(name, _wide(x), amount, stream),)
+
+    def backward() -> Arrays:
+        return (noise.backward(name, _wide(x), amount, stream),)
+
+    def terms(truth: Arrays) -> Arrays:
+        # y is a sum with a number of about this size, which has the errors of its own factors
+        added = amount if name == "gaussian_noise" else float(name == "alpha_dropout")
+        return (np.maximum(np.abs(x) + added, np.abs(truth[0])),)
+
+    size = f"{n}x{columns}"
+    return (
+        Case(
+            "noise_forward", name, size, dtype,
+            lambda module: (module.noise_forward(name, x, amount, seed=1),), forward, terms,
+        ),
+        Case(
+            "noise_backward", name, size, dtype,
+            lambda module: (module.noise_backward(name, x, amount, seed=1),), backward, _magnitude,
         ),
     )  # fmt: skip
 

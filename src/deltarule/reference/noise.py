@@ -23,7 +23,7 @@ Stream = tuple[int, int, int, int]  # seed, layer, step, row
 
 _COLUMNS = 16
 _BLOCKS = _COLUMNS // 2
-_SELU_LEAST = -1.7580993408473768599  # the limit of selu at -inf
+_SELU_LEAST = -1.7580993408473768  # the limit of selu at -inf
 
 
 def arguments(
@@ -102,10 +102,13 @@ def normals(shape: tuple[int, int], dtype: npt.DTypeLike, stream: Stream) -> Arr
     return z
 
 
-def _alpha(p: float) -> tuple[float, float, float]:
-    """What alpha dropout makes of an element: scale x + shift, or a constant."""
-    scale = 1 / np.sqrt((1 - p) * (1 + p * _SELU_LEAST**2))
-    return scale, -scale * p * _SELU_LEAST, scale * (1 - p) * _SELU_LEAST
+def scale(noise: str, amount: float) -> float:
+    """dy/dx of an element that is not dropped."""
+    if noise == "dropout":
+        return 1 / (1 - amount)
+    if noise == "alpha_dropout":
+        return float(1 / np.sqrt((1 - amount) * (1 + amount * _SELU_LEAST**2)))
+    return 1.0
 
 
 def forward(noise: str, x: Array, amount: float, stream: Stream) -> Array:
@@ -113,20 +116,21 @@ def forward(noise: str, x: Array, amount: float, stream: Stream) -> Array:
     real = x.dtype.type
     if noise == "gaussian_noise":
         return x + real(amount) * normals(x.shape, x.dtype, stream)
-    if noise == "dropout":
-        kept = x * real(1 / (1 - amount))
-        return np.where(dropped(x.shape, amount, stream), real(0), kept + real(0))
-    scale, shift, constant = map(real, _alpha(amount))
-    return np.where(dropped(x.shape, amount, stream), constant, scale * x + shift)
+    factor, shift, constant = scale(noise, amount), 0.0, 0.0
+    if noise == "alpha_dropout":
+        shift = -factor * amount * _SELU_LEAST
+        constant = factor * (1 - amount) * _SELU_LEAST
+    kept = real(factor) * x + real(shift)
+    return np.where(dropped(x.shape, amount, stream), real(constant), kept)
 
 
 def backward(noise: str, dy: Array, amount: float, stream: Stream) -> Array:
     """dx of rows (n, columns)."""
-    real = dy.dtype.type
     if noise == "gaussian_noise":
         return flush(dy)
-    scale = 1 / (1 - amount) if noise == "dropout" else _alpha(amount)[0]
-    return flush(np.where(dropped(dy.shape, amount, stream), real(0), dy * real(scale)))
+    real = dy.dtype.type
+    kept = real(scale(noise, amount)) * dy
+    return flush(np.where(dropped(dy.shape, amount, stream), real(0), kept))
 
 
 def noise_forward(
