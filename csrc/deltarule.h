@@ -137,6 +137,9 @@ void dr_random_uniform(dr_stream s, size_t n, double *out);
 void dr_random_normal(dr_stream s, size_t n, double *out);
 void dr_random_permutation(dr_stream s, size_t n, int64_t *out);
 
+/* q (rows, cols): orthonormal columns, cols <= rows, from normal numbers v (cols, rows), overwritten. */
+dr_status dr_orthogonal(size_t rows, size_t cols, double *v, double *q);
+
 /* -- a compiled network (network/) ------------------------------------------------------------ */
 typedef struct dr_plan dr_plan;
 typedef struct dr_run dr_run;

@@ -10,7 +10,7 @@ import pickle
 import pytest
 
 import deltarule as dr
-from deltarule import activations, initializers, layers, losses, metrics, optimizers
+from deltarule import _check, activations, initializers, layers, losses, metrics, optimizers
 from deltarule._spec import Spec, from_config
 
 SPECS: list[tuple[Spec, dict[str, type]]] = [
@@ -19,6 +19,10 @@ SPECS: list[tuple[Spec, dict[str, type]]] = [
     (activations.ELU(0), activations.TABLE),
     (activations.CELU(0.5), activations.TABLE),
     *[(cls(), initializers.TABLE) for cls in initializers.TABLE.values()],
+    (initializers.Orthogonal(2), initializers.TABLE),
+    (initializers.Constant(0.1), initializers.TABLE),
+    (initializers.Uniform(-0.1, 0.1), initializers.TABLE),
+    (initializers.TruncatedNormal(0.5, 0.1), initializers.TABLE),
     *[(cls(), losses.TABLE) for cls in losses.TABLE.values()],
     *[(cls(), metrics.TABLE) for cls in metrics.TABLE.values()],
     (dr.SGD(), optimizers.TABLE),
@@ -31,7 +35,7 @@ SPECS: list[tuple[Spec, dict[str, type]]] = [
         dr.Dense(
             9,
             activations.LeakyReLU(0.3),
-            weight_init="lecun_normal",
+            weight_init=initializers.Orthogonal(1.5),
             bias_init="he_uniform",
         ),
         layers.TABLE,
@@ -94,9 +98,22 @@ def test_default_weight_init(activation: str | None, kind: str) -> None:
     layer = dr.Dense(3, activation)
     assert layer.weight_init.kind == kind
     assert layer.bias_init.kind == "zeros"
-    assert layer == dr.Dense(3, activation, weight_init=kind)
+    assert activation == "leaky_relu" or layer == dr.Dense(3, activation, weight_init=kind)
     assert list(layer.initializers()) == ["weight", "bias"]
     assert list(dr.Dense(3, bias=False).initializers()) == ["weight"]
+
+
+def test_default_gain_of_leaky_relu() -> None:
+    """2 / (1 + slope^2) in place of 2; a slope of 1 is no activation at all."""
+    for slope, gain in ((0.0, 1.0), (0.75, 0.8), (1.0, 0.5**0.5)):
+        layer = dr.Dense(3, activations.LeakyReLU(slope))
+        assert isinstance(layer.weight_init, initializers.HeUniform)
+        assert layer.weight_init.gain == pytest.approx(gain)
+    assert "init" not in repr(dr.Dense(3, "leaky_relu"))
+
+
+def test_every_initializer_of_the_operations_is_a_specification() -> None:
+    assert tuple(initializers.TABLE) == _check.INITIALIZERS
 
 
 def test_hyper() -> None:
@@ -125,6 +142,13 @@ BAD = [
     (lambda: dr.Dense(3, weight_init="xavier"), ValueError, "did you mean 'glorot_uniform'"),
     (lambda: dr.Dense(3, weight_init=0), TypeError, "initializer must be"),
     (lambda: dr.Dense(3, bias_init=None), TypeError, "initializer must be"),
+    (lambda: dr.Dense(3, weight_init="random_normal"), ValueError, "did you mean 'normal'"),
+    (lambda: initializers.Orthogonal(0), ValueError, "gain must be > 0"),
+    (lambda: initializers.HeNormal(gain="2"), TypeError, "gain must be a real number"),
+    (lambda: initializers.Constant(float("nan")), ValueError, "value must be finite"),
+    (lambda: initializers.Uniform(1, 1), ValueError, "high must be > low, 1.0; got 1.0"),
+    (lambda: initializers.Normal(stddev=0), ValueError, "stddev must be > 0"),
+    (lambda: initializers.TruncatedNormal(mean=None), TypeError, "mean must be a real number"),
     (lambda: activations.LeakyReLU(-0.1), ValueError, "negative_slope must be >= 0"),
     (lambda: activations.LeakyReLU(float("nan")), ValueError, "negative_slope must be finite"),
     (lambda: activations.LeakyReLU("a"), TypeError, "negative_slope must be"),

@@ -97,7 +97,8 @@ def non_negative_int(argument: str, value: object) -> int:
     return integer(argument, value, 0)
 
 
-def _real(argument: str, value: object) -> float:
+def finite_real(argument: str, value: object) -> float:
+    """`value` as a finite float."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
         raise TypeError(f"{argument} must be a real number, got {type(value).__name__}")
     try:
@@ -111,7 +112,7 @@ def _real(argument: str, value: object) -> float:
 
 def positive_real(argument: str, value: object) -> float:
     """`value` as a finite float > 0."""
-    number = _real(argument, value)
+    number = finite_real(argument, value)
     if number <= 0:
         raise ValueError(f"{argument} must be > 0, got {number}")
     return number
@@ -119,7 +120,7 @@ def positive_real(argument: str, value: object) -> float:
 
 def non_negative_real(argument: str, value: object) -> float:
     """`value` as a finite float >= 0."""
-    number = _real(argument, value)
+    number = finite_real(argument, value)
     if number < 0:
         raise ValueError(f"{argument} must be >= 0, got {number}")
     return number
@@ -127,7 +128,7 @@ def non_negative_real(argument: str, value: object) -> float:
 
 def fraction(argument: str, value: object) -> float:
     """`value` as a float with 0 <= value < 1."""
-    number = _real(argument, value)
+    number = finite_real(argument, value)
     if not 0 <= number < 1:
         raise ValueError(f"{argument} must be >= 0 and < 1, got {number}")
     return number

@@ -100,6 +100,9 @@ def random_normal(
 def random_permutation(
     out: npt.NDArray[np.int64], n: int, seed: int, purpose: int, layer: int, step: int
 ) -> None: ...
+def orthogonal(
+    v: npt.NDArray[np.float64], q: npt.NDArray[np.float64], rows: int, cols: int
+) -> None: ...
 def noise_forward(
     dtype: str,
     noise: str,

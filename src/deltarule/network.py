@@ -156,6 +156,7 @@ class Network:
                     n_in,
                     n_out,
                     seed=self._seed,
+                    **initializer.arguments,
                     layer=index,
                     purpose=part,
                     dtype=self.dtype,

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from . import _check, _fast
 from ._check import Array
-from .reference.initializer import initial_values
+from .reference.initializer import Source, initial_values
 from .reference.noise import arguments as noise_arguments
 
 F64 = npt.NDArray[np.float64]
@@ -226,6 +226,12 @@ def _normals(n: int, *stream: int) -> F64:
     return out
 
 
+def _orthogonal(v: F64) -> F64:
+    q = np.empty(v.shape[::-1])
+    _fast.orthogonal(v, q, *q.shape)
+    return q
+
+
 def random_uniform(n: int, *, seed: int, purpose: str, layer: int = 0, step: int = 0) -> F64:
     """See deltarule.reference.random_uniform."""
     return _uniforms(*_check.random_arguments(n, 2, seed, purpose, layer, step))
@@ -252,11 +258,14 @@ def initialize(
     n_out: int,
     *,
     seed: int,
+    gain: float = 1.0,
+    mean: float = 0.0,
     layer: int = 0,
     purpose: str = "weight",
     dtype: npt.DTypeLike = "float32",
 ) -> Array:
     """See deltarule.reference.initialize."""
+    source = Source(_uniforms, _normals, _orthogonal)
     return initial_values(
-        initializer, n_in, n_out, seed, layer, purpose, dtype, _uniforms, _normals
+        initializer, n_in, n_out, seed, gain, mean, layer, purpose, dtype, source
     )

@@ -74,6 +74,7 @@ cdef extern from "deltarule.h" nogil:
     void dr_random_uniform(dr_stream s, size_t n, double *out)
     void dr_random_normal(dr_stream s, size_t n, double *out)
     void dr_random_permutation(dr_stream s, size_t n, int64_t *out)
+    dr_status dr_orthogonal(size_t rows, size_t cols, double *v, double *q)
     dr_status dr_noise_forward(dr_dtype dt, dr_noise kind, double amount, dr_stream stream,
                                size_t first, size_t n, size_t n_out, const void *x, void *y)
     dr_status dr_noise_backward(dr_dtype dt, dr_noise kind, double amount, dr_stream stream,
