@@ -7,17 +7,25 @@ Buffer 0 holds the input rows, the last buffer the output. Nothing here computes
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 LOGIT_LOSSES = ("cross_entropy", "binary_cross_entropy")
 
 
-# The kinds of nodes, in the order of dr_node_kind in csrc/deltarule.h, each with its parameters in
-# the order of the engine.
-KINDS: dict[str, tuple[str, ...]] = {
-    "dense": ("weight", "bias"),
-    "activation": (),
-    "add": (),
-    "concat": (),
+class Parts(NamedTuple):
+    """The parameters of a kind of node, in the order of the engine: those that gradients change,
+    then those that are measured or given."""
+
+    learnt: tuple[str, ...] = ()
+    fixed: tuple[str, ...] = ()
+
+
+# The kinds of nodes, in the order of dr_node_kind in csrc/deltarule.h.
+KINDS: dict[str, Parts] = {
+    "dense": Parts(learnt=("weight", "bias")),
+    "activation": Parts(),
+    "add": Parts(),
+    "concat": Parts(),
 }
 
 
@@ -83,7 +91,12 @@ class Graph:
 
     def learnt(self) -> list[str]:
         """The names of the parameters that training changes."""
-        return [name for name, node, _, _ in self.parameters() if self.nodes[node].trainable]
+        found = []
+        for name, number, index, _ in self.parameters():
+            node = self.nodes[number]
+            if node.trainable and index < len(KINDS[node.kind].learnt):
+                found.append(name)
+        return found
 
     def parts(self) -> dict[str, list[str]]:
         """Of each node, by its name, what its parameters are called there."""
@@ -98,7 +111,7 @@ class Graph:
         found: list[tuple[str, int, int, tuple[int, ...]]] = []
         for number, node in enumerate(self.nodes):
             n_in, n_out = self.widths[node.source], self.widths[node.target]
-            for index, part in enumerate(KINDS[node.kind]):
+            for index, part in enumerate(sum(KINDS[node.kind], ())):
                 if part == "bias" and not node.bias:
                     continue
                 shape = (n_in, n_out) if part == "weight" else (n_out,)
