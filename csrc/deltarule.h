@@ -145,7 +145,14 @@ typedef struct dr_plan dr_plan;
 typedef struct dr_run dr_run;
 
 /* What a node computes: network/nodes/. */
-typedef enum { DR_NODE_DENSE, DR_NODE_ACTIVATION, DR_NODE_ADD, DR_NODE_CONCAT, DR_N_NODES } dr_node_kind;
+typedef enum {
+    DR_NODE_DENSE,
+    DR_NODE_ACTIVATION,
+    DR_NODE_ADD,
+    DR_NODE_CONCAT,
+    DR_NODE_NOISE,
+    DR_N_NODES
+} dr_node_kind;
 
 /* A node: reads the buffers `sources`, writes the buffer `target`. */
 typedef struct {
@@ -156,6 +163,8 @@ typedef struct {
     double alpha;
     int bias;
     int trainable;               /* 0: its parameters stay as they are */
+    dr_noise noise;              /* of kind noise, with its amount */
+    double amount;
 } dr_node_spec;
 
 typedef struct {
@@ -166,6 +175,7 @@ typedef struct {
     dr_loss loss;
     dr_optimizer optimizer;
     dr_hit hit;
+    uint64_t seed;               /* of what is random in the nodes */
 } dr_graph;
 
 dr_status dr_plan_create(const dr_graph *graph, dr_plan **plan);

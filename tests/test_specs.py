@@ -30,6 +30,10 @@ SPECS: list[tuple[Spec, dict[str, type]]] = [
     (dr.Adam(), optimizers.TABLE),
     (dr.Adam(1 / 3, betas=(0.8, 0.99), eps=1e-7), optimizers.TABLE),
     (dr.Dense(4), layers.TABLE),
+    (dr.Dropout(), layers.TABLE),
+    (dr.AlphaDropout(), layers.TABLE),
+    (dr.AlphaDropout(0.1), layers.TABLE),
+    (dr.GaussianNoise(0.1), layers.TABLE),
     (dr.Dense(4, "relu", bias=False), layers.TABLE),
     (
         dr.Dense(
@@ -149,6 +153,17 @@ BAD = [
     (lambda: initializers.Uniform(1, 1), ValueError, "high must be > low, 1.0; got 1.0"),
     (lambda: initializers.Normal(stddev=0), ValueError, "stddev must be > 0"),
     (lambda: initializers.TruncatedNormal(mean=None), TypeError, "mean must be a real number"),
+    (lambda: dr.Dropout(1.0), ValueError, "p must be >= 0 and < 1, got 1.0"),
+    (lambda: dr.AlphaDropout(-0.1), ValueError, "p must be >= 0"),
+    (lambda: dr.Dropout("0.5"), TypeError, "p must be a real number"),
+    (lambda: dr.Dropout(True), TypeError, "p must be a real number"),
+    (lambda: dr.GaussianNoise(-1), ValueError, "stddev must be >= 0"),
+    (lambda: dr.GaussianNoise(float("nan")), ValueError, "stddev must be finite"),
+    (
+        lambda: dr.Network([dr.Dense(3), dr.Dropout()], loss="mse"),
+        ValueError,
+        "layers must not end with Dropout",
+    ),
     (lambda: activations.LeakyReLU(-0.1), ValueError, "negative_slope must be >= 0"),
     (lambda: activations.LeakyReLU(float("nan")), ValueError, "negative_slope must be finite"),
     (lambda: activations.LeakyReLU("a"), TypeError, "negative_slope must be"),

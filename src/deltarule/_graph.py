@@ -26,6 +26,7 @@ KINDS: dict[str, Parts] = {
     "activation": Parts(),
     "add": Parts(),
     "concat": Parts(),
+    "noise": Parts(),
 }
 
 
@@ -35,7 +36,8 @@ class Node:
 
     `name` is the position of its layer: "2", or "2.0" inside of another layer. `alpha` is the
     parameter of the activation (the negative slope of leaky_relu) and 0.0 for an activation that
-    has none. What is not `trainable` keeps its parameters.
+    has none; a node of kind "noise" has `noise` (a name) and `amount`. What is not `trainable`
+    keeps its parameters.
     """
 
     kind: str
@@ -46,6 +48,8 @@ class Node:
     alpha: float = 0.0
     bias: bool = False
     trainable: bool = True
+    noise: str = "dropout"
+    amount: float = 0.0
 
     @property
     def source(self) -> int:
@@ -63,6 +67,7 @@ class Graph:
     loss: "mse", "cross_entropy" or "binary_cross_entropy".
     optimizer: "sgd" or "adam".
     accuracy: how a sample counts as a hit: "none", "argmax" or "threshold".
+    seed: of what is random in the nodes; each of them has a stream of its own, by its number.
     """
 
     dtype: str
@@ -71,6 +76,7 @@ class Graph:
     loss: str
     optimizer: str
     accuracy: str
+    seed: int = 0
 
     @property
     def logits(self) -> bool:

@@ -176,6 +176,7 @@ class Network:
             loss=self._loss.kind,
             optimizer=self._optimizer.kind,
             accuracy=_metrics.accuracy_rule(self._metrics, self._loss, n_out),
+            seed=self._seed,
         )
 
     def _new_plan(self, graph: Graph) -> _engine.Plan:

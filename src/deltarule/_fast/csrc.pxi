@@ -95,6 +95,8 @@ cdef extern from "deltarule.h" nogil:
         double alpha
         int bias
         int trainable
+        dr_noise noise
+        double amount
     ctypedef struct dr_graph:
         dr_dtype dtype
         size_t n_buffers
@@ -104,6 +106,7 @@ cdef extern from "deltarule.h" nogil:
         dr_loss loss
         dr_optimizer optimizer
         dr_hit hit
+        uint64_t seed
     dr_status dr_plan_create(const dr_graph *graph, dr_plan **plan)
     void dr_plan_destroy(dr_plan *plan)
     void dr_plan_get(const dr_plan *plan, size_t node, size_t index, int slot, void *out)
