@@ -71,7 +71,8 @@ def dropped(shape: tuple[int, int], p: float, stream: Stream) -> npt.NDArray[np.
     Every element has a 32-bit number v, and is dropped where v < round(p 2^32): the chance is p to
     10 digits. Of four rows, row 0 has the word i, row 1 the same word with its halves exchanged,
     rows 2 and 3 likewise the word 2 + i; v is what has that word's highest bit flipped. The two
-    elements that share a word are all but independent: their correlation is below 2^-15.
+    elements that share a word are all but independent: each has the 16 bits that decide nearly
+    always to itself, and their correlation is at most 2^-15 for p >= 0.0001.
     """
     low, high, place = _words(shape, 4, stream)
     word = np.where(place[:, None] < 2, low, high)
