@@ -49,7 +49,32 @@ typedef enum {
 /* Elementary functions that no activation shows by itself: log1p for x in [0, 1], expm1 for x <= 0. */
 typedef enum { DR_LOG, DR_LOG1P, DR_EXPM1, DR_ERF, DR_N_FUNCTIONS } dr_function;
 
-typedef enum { DR_MSE, DR_CROSS_ENTROPY, DR_BINARY_CROSS_ENTROPY, DR_N_LOSSES } dr_loss;
+typedef enum {
+    DR_MSE,
+    DR_MAE,
+    DR_HUBER,
+    DR_LOG_COSH,
+    DR_QUANTILE,
+    DR_POISSON,
+    DR_GAUSSIAN_NLL,
+    DR_BINARY_CROSS_ENTROPY,
+    DR_BINARY_FOCAL,
+    DR_HINGE,
+    DR_CROSS_ENTROPY,
+    DR_KL_DIVERGENCE,
+    DR_FOCAL,
+    DR_CATEGORICAL_HINGE,
+    DR_COSINE,
+    DR_N_LOSSES
+} dr_loss;
+
+/* A loss with the numbers that it is made with: those of its class in src/deltarule/losses/. */
+#define DR_MAX_PARAMETERS 99
+typedef struct {
+    dr_loss kind;
+    size_t n_parameters;
+    double parameters[DR_MAX_PARAMETERS];
+} dr_loss_spec;
 
 typedef enum { DR_DROPOUT, DR_ALPHA_DROPOUT, DR_GAUSSIAN_NOISE, DR_N_NOISES } dr_noise;
 
@@ -114,11 +139,13 @@ dr_status dr_dense_forward(dr_dtype dt, dr_activation act, double alpha, size_t 
 dr_status dr_dense_backward(dr_dtype dt, dr_activation act, double alpha, size_t n, size_t n_in,
                             size_t n_out, const void *x, const void *w, const void *z,
                             const void *y, const void *dy, void *dx, void *dw, void *db);
+/* Whether a loss takes targets of this kind: labels, or numbers. */
+int dr_loss_takes(dr_loss loss, int labels);
 /* Targets are either labels (n) or dense (n, n_out), the other NULL. weight (n) may be NULL.
- * dy may be NULL; *loss is the weighted mean, 0 when the weights sum to 0. */
-dr_status dr_loss_backward(dr_dtype dt, dr_loss loss, size_t n, size_t n_out, const void *y,
-                           const int64_t *labels, const void *dense, const void *weight,
-                           double *value, void *dy);
+ * dy may be NULL; *value is the weighted mean, 0 when the weights sum to 0. */
+dr_status dr_loss_backward(dr_dtype dt, const dr_loss_spec *loss, size_t n, size_t n_out,
+                           const void *y, const int64_t *labels, const void *dense,
+                           const void *weight, double *value, void *dy);
 /* Rows first .. first + n - 1 of a batch. amount: the chance that an element is dropped, in [0, 1), or
  * the standard deviation; the purpose of the stream is set here. */
 dr_status dr_noise_forward(dr_dtype dt, dr_noise kind, double amount, dr_stream stream,
@@ -172,7 +199,8 @@ typedef struct {
     size_t n_buffers, n_nodes;
     const size_t *widths;        /* n_buffers: features of each; 0 is the input, the last the output */
     const dr_node_spec *nodes;   /* n_nodes, in topological order */
-    dr_loss loss;
+    dr_loss_spec loss;
+    int logits;                  /* the loss is taken before the activation of the last node */
     dr_optimizer optimizer;
     dr_hit hit;
     uint64_t seed;               /* of what is random in the nodes */

@@ -18,6 +18,8 @@
  *   vwhole(n)              whole numbers of at most 2^31 in magnitude as the nearest real ones
  *   vless(a, b)            a < b of integers
  *   vsum, vlargest         of the lanes, halves onto halves
+ *   vlefts(v), vrights(v)  the left, or right, one of every two lanes in both of them
+ *   valternate(a, b)       left lanes of a, right lanes of b
  *   vtranspose(r)          of VL vectors, in place
  *   vload_n, vstore_n      the first n < VL elements; the rest reads as zero, is not written
  *   vload_reals, vload_others, vload_bytes   the first n <= VL numbers of the type real, of the other

@@ -4,7 +4,19 @@ from . import activations, initializers, layers, losses, metrics, ops, optimizer
 from ._header import ModelFileError
 from .config import config, get_isa, get_num_threads, set_isa, set_num_threads
 from .history import History
-from .layers import AlphaDropout, Dense, Dropout, GaussianNoise, Layer
+from .layers import (
+    Activation,
+    Add,
+    AlphaDropout,
+    Concat,
+    Dense,
+    Dropout,
+    Flatten,
+    GaussianNoise,
+    Layer,
+    Reshape,
+    Residual,
+)
 from .network import Network
 from .optimizers import SGD, Adam
 from .performance import Performance
@@ -15,16 +27,22 @@ __version__ = "0.1.0"
 
 __all__ = [
     "SGD",
+    "Activation",
     "Adam",
+    "Add",
     "AlphaDropout",
+    "Concat",
     "Dense",
     "Dropout",
+    "Flatten",
     "GaussianNoise",
     "History",
     "Layer",
     "ModelFileError",
     "Network",
     "Performance",
+    "Reshape",
+    "Residual",
     "activations",
     "config",
     "get_isa",

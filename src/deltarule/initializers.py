@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from . import _check
 from ._spec import Spec, resolve
@@ -23,7 +23,7 @@ class Initializer(Spec):
     """Base of the initialisers."""
 
     @property
-    def arguments(self) -> dict[str, float]:
+    def arguments(self) -> dict[str, Any]:
         """`gain` and `mean` of deltarule.ops.initialize, where they are not 1 and 0."""
         return {}
 
@@ -36,7 +36,7 @@ class _Scaled(Initializer):
         object.__setattr__(self, "gain", _check.positive_real("gain", self.gain))
 
     @property
-    def arguments(self) -> dict[str, float]:
+    def arguments(self) -> dict[str, Any]:
         return {"gain": self.gain}
 
 
@@ -65,7 +65,7 @@ class Constant(Initializer):
         object.__setattr__(self, "value", _check.finite_real("value", self.value))
 
     @property
-    def arguments(self) -> dict[str, float]:
+    def arguments(self) -> dict[str, Any]:
         return {"gain": self.value}
 
 
@@ -87,7 +87,7 @@ class Uniform(Initializer):
             raise ValueError(f"high must be > low, {self.low}; got {self.high}")
 
     @property
-    def arguments(self) -> dict[str, float]:
+    def arguments(self) -> dict[str, Any]:
         half, middle = self.high / 2 - self.low / 2, self.high / 2 + self.low / 2
         return {"gain": half, "mean": middle}
 
@@ -108,7 +108,7 @@ class Normal(Initializer):
         object.__setattr__(self, "stddev", _check.positive_real("stddev", self.stddev))
 
     @property
-    def arguments(self) -> dict[str, float]:
+    def arguments(self) -> dict[str, Any]:
         return {"gain": self.stddev, "mean": self.mean}
 
 

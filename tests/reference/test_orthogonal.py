@@ -20,7 +20,7 @@ def test_first_column_points_where_the_numbers_do():
 
 
 def test_it_is_a_qr_decomposition():
-    """The matrix that has q and a diagonal > 0 in its decomposition, put together column by column."""
+    """Of the matrix that q and some R with a diagonal > 0 make."""
     rng = np.random.default_rng(1)
     v = rng.normal(size=(4, 6))
     q = orthogonal(v)
@@ -30,8 +30,8 @@ def test_it_is_a_qr_decomposition():
 
 
 def test_spread_evenly():
-    """Of Haar's measure: elements have mean 0 and variance 1/n, a trace of n x n variance 1; without
-    the signs the traces of a QR decomposition have another mean."""
+    """Of Haar's measure: elements have mean 0 and variance 1/n, a trace has variance 1. Without the
+    signs, traces would have another mean."""
     rng = np.random.default_rng(2)
     qs = np.array([orthogonal(rng.normal(size=(4, 4))) for _ in range(4000)])
     n = len(qs)

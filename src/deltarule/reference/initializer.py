@@ -127,7 +127,8 @@ def initialize(
     Raises ValueError for an unknown name, sizes < 1 or numbers out of range; TypeError for other
     types.
     """
-    return initial_values(initializer, n_in, n_out, seed, gain, mean, layer, purpose, dtype, Source())
+    source = Source()
+    return initial_values(initializer, n_in, n_out, seed, gain, mean, layer, purpose, dtype, source)
 
 
 def initial_values(

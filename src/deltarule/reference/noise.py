@@ -116,13 +116,15 @@ def forward(noise: str, x: Array, amount: float, stream: Stream) -> Array:
     """y of rows (n, columns)."""
     real = x.dtype.type
     if noise == "gaussian_noise":
-        return x + real(amount) * normals(x.shape, x.dtype, stream)
+        y: Array = x + real(amount) * normals(x.shape, x.dtype, stream)
+        return y
     factor, shift, constant = scale(noise, amount), 0.0, 0.0
     if noise == "alpha_dropout":
         shift = -factor * amount * _SELU_LEAST
         constant = factor * (1 - amount) * _SELU_LEAST
     kept = real(factor) * x + real(shift)
-    return np.where(dropped(x.shape, amount, stream), real(constant), kept)
+    y = np.where(dropped(x.shape, amount, stream), real(constant), kept)
+    return y
 
 
 def backward(noise: str, dy: Array, amount: float, stream: Stream) -> Array:

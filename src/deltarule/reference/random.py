@@ -155,8 +155,8 @@ def random_bits(
     """n random 32-bit words, uint32 (n,): the raw output of Philox4x32-10 (Salmon et al., 2011).
 
     `seed` and `step` are 64-bit, `layer` 24-bit numbers >= 0; `purpose` is "weight", "bias",
-    "shuffle" or "noise". Streams that differ in any of the four are independent, and a longer stream begins
-    with the shorter one.
+    "shuffle" or "noise". Streams that differ in any of the four are independent, and a longer
+    stream begins with the shorter one.
 
     Raises ValueError for numbers out of range or an unknown purpose, TypeError for other types.
     """
