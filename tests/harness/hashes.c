@@ -172,8 +172,10 @@ static void training(dr_dtype dt, dr_loss loss, dr_activation hidden, dr_optimiz
     const size_t widths[] = {19, 40, 33, 5}, n = 203, batch = 64, s[] = {n, widths[0], widths[3]};
     /* one after the other these diverge, and which NaN comes out is not promised */
     const dr_activation second = hidden == DR_EXP || hidden == DR_LOG_SOFTMAX ? DR_TANH : hidden;
-    const dr_node_spec nodes[] = {
-        {0, 1, hidden, 0.01, 1}, {1, 2, second, 0.01, 0}, {2, 3, DR_IDENTITY, 0, 1}};
+    static const size_t BUFFERS[] = {0, 1, 2};
+    const dr_node_spec nodes[] = {{DR_NODE_DENSE, 1, 1, BUFFERS, hidden, 0.01, 1, 1},
+                                  {DR_NODE_DENSE, 1, 2, BUFFERS + 1, second, 0.01, 0, 1},
+                                  {DR_NODE_DENSE, 1, 3, BUFFERS + 2, DR_IDENTITY, 0, 1, 1}};
     const dr_graph graph = {dt, 4, 3, widths, nodes, made(loss, 0.3), 1, optimizer, DR_HIT_NONE};
     dr_plan *plan;
     dr_run *run;
@@ -214,7 +216,8 @@ static void training(dr_dtype dt, dr_loss loss, dr_activation hidden, dr_optimiz
 static void inputs(dr_dtype dt, const size_t *s) {
     static const size_t SIZE[DR_N_ELEMENTS] = {[DR_FLOAT32] = 4, [DR_FLOAT64] = 8, [DR_UINT8] = 1};
     const size_t n = s[0], n_in = s[1], n_out = s[2], widths[] = {n_in, n_out};
-    const dr_node_spec node = {0, 1, DR_IDENTITY, 0, 1};
+    static const size_t INPUT = 0;
+    const dr_node_spec node = {DR_NODE_DENSE, 1, 1, &INPUT, DR_IDENTITY, 0, 1, 1};
     const dr_graph graph = {dt, 2, 1, widths, &node, made(DR_MSE, 0), 0, DR_SGD, DR_HIT_NONE};
     dr_plan *plan;
     dr_run *run;
