@@ -76,6 +76,8 @@ typedef struct {
     double parameters[DR_LOSS_PARAMETERS];
 } dr_loss_spec;
 
+typedef enum { DR_DROPOUT, DR_ALPHA_DROPOUT, DR_GAUSSIAN_NOISE, DR_N_NOISES } dr_noise;
+
 typedef enum { DR_SGD, DR_ADAM, DR_N_OPTIMIZERS } dr_optimizer;
 
 /* How a sample counts as a hit for the metric "accuracy". */
@@ -84,7 +86,20 @@ typedef enum { DR_HIT_NONE, DR_HIT_ARGMAX, DR_HIT_THRESHOLD } dr_hit;
 typedef enum { DR_OK = 0, DR_NO_MEMORY, DR_ABORTED, DR_WRONG_TEAM } dr_status;
 
 /* What random numbers are drawn for: part of the key, so that no two uses share a stream. */
-typedef enum { DR_PURPOSE_WEIGHT, DR_PURPOSE_BIAS, DR_PURPOSE_SHUFFLE, DR_N_PURPOSES } dr_purpose;
+typedef enum {
+    DR_PURPOSE_WEIGHT,
+    DR_PURPOSE_BIAS,
+    DR_PURPOSE_SHUFFLE,
+    DR_PURPOSE_NOISE,
+    DR_N_PURPOSES
+} dr_purpose;
+
+/* A stream of random numbers. */
+typedef struct {
+    uint64_t seed, step;
+    uint32_t layer;              /* 24 bits */
+    dr_purpose purpose;
+} dr_stream;
 
 /* -- instruction sets (dispatch.c) ------------------------------------------------------------ */
 int dr_isa_count(void);                  /* compiled in, best first */
@@ -131,6 +146,12 @@ int dr_loss_takes(dr_loss loss, int labels);
 dr_status dr_loss_backward(dr_dtype dt, const dr_loss_spec *loss, size_t n, size_t n_out,
                            const void *y, const int64_t *labels, const void *dense,
                            const void *weight, double *value, void *dy);
+/* Rows first .. first + n - 1 of a batch. amount: the chance that an element is dropped, in [0, 1), or
+ * the standard deviation; the purpose of the stream is set here. */
+dr_status dr_noise_forward(dr_dtype dt, dr_noise kind, double amount, dr_stream stream,
+                           size_t first, size_t n, size_t n_out, const void *x, void *y);
+dr_status dr_noise_backward(dr_dtype dt, dr_noise kind, double amount, dr_stream stream,
+                            size_t first, size_t n, size_t n_out, const void *dy, void *dx);
 /* hyper: sgd (learning_rate, momentum, nesterov, weight_decay), adam (learning_rate, beta1, beta2,
  * eps); step counts from 1; state0 and state1 in place; sgd has only state0 */
 void dr_optimizer_step(dr_dtype dt, dr_optimizer kind, const double hyper[4], uint64_t step,
@@ -138,18 +159,27 @@ void dr_optimizer_step(dr_dtype dt, dr_optimizer kind, const double hyper[4], ui
 int dr_optimizer_states(dr_optimizer kind);
 
 /* -- random numbers (ops/random.c) ------------------------------------------------------------ */
-typedef struct { uint64_t seed, step; uint32_t layer; dr_purpose purpose; } dr_stream;
 void dr_random_bits(dr_stream s, size_t n, uint32_t *out);
 void dr_random_uniform(dr_stream s, size_t n, double *out);
 void dr_random_normal(dr_stream s, size_t n, double *out);
 void dr_random_permutation(dr_stream s, size_t n, int64_t *out);
+
+/* q (rows, cols): orthonormal columns, cols <= rows, from normal numbers v (cols, rows), overwritten. */
+dr_status dr_orthogonal(size_t rows, size_t cols, double *v, double *q);
 
 /* -- a compiled network (network/) ------------------------------------------------------------ */
 typedef struct dr_plan dr_plan;
 typedef struct dr_run dr_run;
 
 /* What a node computes: network/nodes/. */
-typedef enum { DR_NODE_DENSE, DR_NODE_ACTIVATION, DR_NODE_ADD, DR_NODE_CONCAT, DR_N_NODES } dr_node_kind;
+typedef enum {
+    DR_NODE_DENSE,
+    DR_NODE_ACTIVATION,
+    DR_NODE_ADD,
+    DR_NODE_CONCAT,
+    DR_NODE_NOISE,
+    DR_N_NODES
+} dr_node_kind;
 
 /* A node: reads the buffers `sources`, writes the buffer `target`. */
 typedef struct {
@@ -160,6 +190,8 @@ typedef struct {
     double alpha;
     int bias;
     int trainable;               /* 0: its parameters stay as they are */
+    dr_noise noise;              /* of kind noise, with its amount */
+    double amount;
 } dr_node_spec;
 
 typedef struct {
@@ -171,6 +203,7 @@ typedef struct {
     int logits;                  /* the loss is taken before the activation of the last node */
     dr_optimizer optimizer;
     dr_hit hit;
+    uint64_t seed;               /* of what is random in the nodes */
 } dr_graph;
 
 dr_status dr_plan_create(const dr_graph *graph, dr_plan **plan);

@@ -8,6 +8,7 @@ static const dr_kind *const KINDS[DR_N_NODES] = {
     [DR_NODE_ACTIVATION] = &dr_kind_activation,
     [DR_NODE_ADD] = &dr_kind_add,
     [DR_NODE_CONCAT] = &dr_kind_concat,
+    [DR_NODE_NOISE] = &dr_kind_noise,
 };
 
 void dr_add_parameter(dr_plan *plan, dr_node *node, size_t rows, size_t cols) {
@@ -50,6 +51,7 @@ static void lay_out(dr_plan *plan, const dr_graph *graph) {
             .sources = wires,
             .activation = last && graph->logits ? DR_IDENTITY : spec->activation,
             .output = spec->activation, .alpha = spec->alpha, .has_bias = spec->bias,
+            .noise = spec->noise, .amount = spec->amount,
         };
         wires += spec->n_sources;
         node->learns = node->error = spec->trainable && node->kind->tiles;
@@ -74,6 +76,7 @@ dr_status dr_plan_create(const dr_graph *graph, dr_plan **out) {
     plan->loss = graph->loss;
     plan->optimizer = graph->optimizer;
     plan->hit = graph->hit;
+    plan->seed = graph->seed;
     plan->fused = 1;
     dr_ledger_restart(&plan->ledger);
     plan->n_states = (size_t)dr_optimizer_states(graph->optimizer);

@@ -4,7 +4,19 @@ from . import activations, initializers, layers, losses, metrics, ops, optimizer
 from ._header import ModelFileError
 from .config import config, get_isa, get_num_threads, set_isa, set_num_threads
 from .history import History
-from .layers import Activation, Add, Concat, Dense, Flatten, Layer, Reshape, Residual
+from .layers import (
+    Activation,
+    Add,
+    AlphaDropout,
+    Concat,
+    Dense,
+    Dropout,
+    Flatten,
+    GaussianNoise,
+    Layer,
+    Reshape,
+    Residual,
+)
 from .network import Network
 from .optimizers import SGD, Adam
 from .performance import Performance
@@ -18,9 +30,12 @@ __all__ = [
     "Activation",
     "Adam",
     "Add",
+    "AlphaDropout",
     "Concat",
     "Dense",
+    "Dropout",
     "Flatten",
+    "GaussianNoise",
     "History",
     "Layer",
     "ModelFileError",

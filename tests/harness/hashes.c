@@ -135,6 +135,18 @@ static void losses(dr_dtype dt, const size_t *s) {
     free(y), free(t), free(w), free(dy), free(labels);
 }
 
+static void noises(dr_dtype dt, const size_t *s) {
+    const size_t n = s[0], n_out = s[2], first = s[1];
+    const dr_stream stream = {.seed = 0x123456789abcdef, .step = 0x100000002, .layer = 5};
+    void *x = normals(dt, n * n_out, 3), *y = zeros(n * n_out), *dx = zeros(n * n_out);
+    for (int noise = 0; noise < DR_N_NOISES; noise++) {
+        check(dr_noise_forward(dt, (dr_noise)noise, 0.3, stream, first, n, n_out, x, y));
+        check(dr_noise_backward(dt, (dr_noise)noise, 0.3, stream, first, n, n_out, x, dx));
+        line("noise", noise, dt, s, hash(hash(START, y, n * n_out * width(dt)), dx, n * n_out * width(dt)));
+    }
+    free(x), free(y), free(dx);
+}
+
 static void optimizers(dr_dtype dt) {
     static const double HYPER[DR_N_OPTIMIZERS][4] = {
         [DR_SGD] = {0.05, 0.9, 1, 0.01}, [DR_ADAM] = {0.01, 0.9, 0.999, 1e-8}};
@@ -244,6 +256,7 @@ int main(int argc, char **argv) {
             dense(dt, SIZES[i]);
             losses(dt, SIZES[i]);
             inputs(dt, SIZES[i]);
+            noises(dt, SIZES[i]);
         }
         activations(dt);
         functions(dt);

@@ -9,6 +9,7 @@ from .activation import activation_backward, activation_forward
 from .dense import dense_backward, dense_forward
 from .initializer import initialize
 from .loss import loss_backward, loss_forward
+from .noise import noise_backward, noise_forward
 from .optimizer import adam_step, sgd_step
 from .random import random_bits, random_normal, random_permutation, random_uniform
 
@@ -21,6 +22,8 @@ __all__ = [
     "initialize",
     "loss_backward",
     "loss_forward",
+    "noise_backward",
+    "noise_forward",
     "random_bits",
     "random_normal",
     "random_permutation",
