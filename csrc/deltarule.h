@@ -122,7 +122,19 @@ typedef struct dr_plan dr_plan;
 typedef struct dr_run dr_run;
 
 /* What a node computes: network/nodes/. */
-typedef enum { DR_NODE_DENSE, DR_NODE_ACTIVATION, DR_NODE_ADD, DR_NODE_CONCAT, DR_N_NODES } dr_node_kind;
+typedef enum {
+    DR_NODE_DENSE,
+    DR_NODE_ACTIVATION,
+    DR_NODE_ADD,
+    DR_NODE_CONCAT,
+    DR_NODE_CUSTOM,
+    DR_N_NODES
+} dr_node_kind;
+
+/* Of a parameter: rows x cols, or with rows = 0 a vector. */
+typedef struct {
+    size_t rows, cols;
+} dr_shape;
 
 /* A node: reads the buffers `sources`, writes the buffer `target`. */
 typedef struct {
@@ -133,7 +145,25 @@ typedef struct {
     double alpha;
     int bias;
     int trainable;               /* 0: its parameters stay as they are */
+    size_t n_parameters;         /* of DR_NODE_CUSTOM, whose function learns them: see below */
+    const dr_shape *parameters;
 } dr_node_spec;
+
+/* What a node of DR_NODE_CUSTOM is to compute: all rows of a batch at once, forward or backward. */
+typedef struct {
+    size_t node, rows;
+    int backward, training;
+    void *cursor;                /* where the core stands */
+} dr_custom_call;
+
+/* Called on the thread that calls dr_plan_run, with its context, while the others wait. Non-zero
+ * abandons the batch under way without a trace (DR_ABORTED). Parameters: dr_plan_get. */
+typedef int (*dr_custom)(void *context, const dr_custom_call *call);
+/* All plain row-major. What the node computes with: its input, or backward the error at its output;
+ * what that gives: its output, or the error at its input; and the gradient of a parameter. */
+void dr_custom_get(const dr_custom_call *call, void *out);
+void dr_custom_set(const dr_custom_call *call, const void *in);
+void dr_custom_set_gradient(const dr_custom_call *call, size_t index, const void *in);
 
 typedef struct {
     dr_dtype dtype;
@@ -143,6 +173,7 @@ typedef struct {
     dr_loss loss;
     dr_optimizer optimizer;
     dr_hit hit;
+    dr_custom custom;            /* NULL where no node is DR_NODE_CUSTOM */
 } dr_graph;
 
 dr_status dr_plan_create(const dr_graph *graph, dr_plan **plan);
@@ -164,6 +195,7 @@ typedef enum {
     DR_UPDATES,                  /* by the optimizer, the transposed weights included */
     DR_DATA,                     /* gathering rows */
     DR_WAITING,                  /* for other threads */
+    DR_OUTSIDE,                  /* in what the core calls: nodes of DR_NODE_CUSTOM */
     DR_N_COSTS
 } dr_cost;
 

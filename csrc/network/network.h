@@ -26,7 +26,7 @@ typedef struct {
     size_t offset;              /* in elements, into each of the plan's parameter areas */
 } dr_parameter;
 
-#define DR_MAX_PARAMETERS 4
+#define DR_MAX_PARAMETERS 16
 
 typedef struct {
     const dr_kind *kind;
@@ -45,9 +45,10 @@ typedef struct {
 
 /* What a run does between two barriers. In a phase by rows each thread takes rows of the batch
  * through all tasks, a block of rows at a time; in a phase by tiles each takes tiles of parameters, or
- * panels of columns to sum over the rows. */
+ * panels of columns to sum over the rows, or thread 0 takes all there is. */
 typedef enum {
     TASK_GATHER, TASK_FORWARD, TASK_LOSS, TASK_BACKWARD, TASK_OUTPUT,           /* by rows */
+    TASK_WHOLE_FORWARD, TASK_WHOLE_BACKWARD,                                    /* by thread 0 */
     TASK_STATISTICS, TASK_ERROR_SUMS, TASK_UPDATE, TASK_GRADIENT, TASK_APPLY    /* by tiles */
 } dr_task_kind;
 
@@ -86,6 +87,7 @@ struct dr_plan {
     dr_loss loss;
     dr_optimizer optimizer;
     dr_hit hit;
+    dr_custom custom;
     double hyper[4];
     uint64_t step;              /* updates made */
     int fused;
@@ -161,11 +163,15 @@ struct dr_kind {
      * and of the error at the target, before any goes backward. Each has a barrier before and after. */
     void (*statistics)(dr_cursor *c, const dr_node *node, size_t p);
     void (*error_sums)(dr_cursor *c, const dr_node *node, size_t p);
+    /* All rows of the batch at once, by thread 0 while the others wait: before any goes forward, or
+     * backward. */
+    void (*whole_forward)(dr_cursor *c, const dr_node *node);
+    void (*whole_backward)(dr_cursor *c, const dr_node *node);
     /* After parameter `index` has been set from outside. */
     void (*refresh)(const dr_plan *plan, const dr_node *node, size_t index);
 };
 
-extern const dr_kind dr_kind_dense, dr_kind_activation, dr_kind_add, dr_kind_concat;
+extern const dr_kind dr_kind_dense, dr_kind_activation, dr_kind_add, dr_kind_concat, dr_kind_custom;
 
 /* Whether what only training does is to be done. */
 static inline int dr_training(const dr_run *run) {

@@ -1,10 +1,11 @@
 """Neural networks trained by backpropagation, fast on the CPU and with the same bits everywhere."""
 
 from . import activations, initializers, layers, losses, metrics, ops, optimizers, reference
+from ._custom import SlowWarning
 from ._header import ModelFileError
 from .config import config, get_isa, get_num_threads, set_isa, set_num_threads
 from .history import History
-from .layers import Dense, Layer
+from .layers import CustomLayer, Dense, Layer
 from .network import Network
 from .optimizers import SGD, Adam
 from .performance import Performance
@@ -16,12 +17,14 @@ __version__ = "0.1.0"
 __all__ = [
     "SGD",
     "Adam",
+    "CustomLayer",
     "Dense",
     "History",
     "Layer",
     "ModelFileError",
     "Network",
     "Performance",
+    "SlowWarning",
     "activations",
     "config",
     "get_isa",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import _check, _engine, _inputs, _progress, _state, losses, optimizers
+from . import _check, _custom, _engine, _initial, _inputs, _progress, _state, losses, optimizers
 from . import layers as _layers
 from . import metrics as _metrics
 from ._gate import Gate
@@ -58,6 +58,8 @@ class Network:
         seed: int = 0,
     ) -> None:
         self._layers = _layers.check_layers(layers)
+        every = (layer for _, layer in _layers.walk(_layers.named(self._layers)))
+        self._custom = _custom.classes(every)
         self._loss = losses.get(loss)
         self._activation = _layers.output_activation(self._layers)
         width = _layers.width_of(self._layers)
@@ -146,21 +148,8 @@ class Network:
             return
         graph = self._lower(shape)
         plan = self._new_plan(graph)
-        shapes = graph.parameter_shapes()
-        for index, (name, layer) in enumerate(_layers.walk(_layers.named(self._layers))):
-            for part, initializer in layer.initializers().items():
-                n_in, n_out = shapes[f"{name}.weight"]
-                values = _engine.initialize(
-                    self._backend,
-                    initializer.kind,
-                    n_in,
-                    n_out,
-                    seed=self._seed,
-                    layer=index,
-                    purpose=part,
-                    dtype=self.dtype,
-                )
-                plan.set(0, f"{name}.{part}", values)
+        for name, values in _initial.first_values(self._layers, graph, self._backend, self._seed):
+            plan.set(0, name, values)
         self._adopt(plan, shape, Position())
 
     def _lower(self, shape: tuple[int, ...]) -> Graph:
@@ -181,6 +170,8 @@ class Network:
         size = sum(int(np.prod(s, dtype=object)) for s in graph.parameter_shapes().values())
         if size * np.dtype(self._dtype).itemsize * self._optimizer.n_slots > _MAX_BYTES:
             raise MemoryError(f"this network has {size:,} parameters")
+        if self._backend == "fast":
+            _custom.warn_slow(self._custom.values(), 4)
         plan = _engine.new_plan(self._backend, graph)
         plan.set_hyper(self._optimizer.hyper())
         return plan
@@ -336,10 +327,16 @@ class Network:
         self, X: object, y: object, sample_weight: object, *, positive: bool = False
     ) -> _inputs.Data:
         n_in = None if self._plan is None else self._plan.graph.n_in
+        if n_in is None and _layers.width_of(self._layers) is None:
+            X = _inputs.prepare_x(X, None, self.dtype)
+            n_in = X.shape[1]
         return _inputs.prepare_data((X, y, sample_weight), self._target(n_in), positive=positive)
 
     def _target(self, n_in: int | None) -> _inputs.Target:
-        n_out = _layers.width_of(self._layers) or 0
+        n_out = _layers.width_of(self._layers)
+        if n_out is None:  # it follows from the width of the input, which is known then
+            graph = self._lower((n_in or 0,)) if self._plan is None else self._plan.graph
+            n_out = graph.n_out
         return _inputs.Target(self._loss.kind, n_in, n_out, self.dtype)
 
     # --------------------------------------------------------------------------- parameters
@@ -390,9 +387,10 @@ class Network:
                 "description": _state.describe_network(self, ""),
                 "arrays": _state.collect_arrays(self),
                 "backend": self._backend,
+                "custom": self._custom,
             }
 
     def __setstate__(self, pickled: dict[str, Any]) -> None:
-        state = _state.parse_description(pickled["description"])
+        state = _state.parse_description(pickled["description"], pickled["custom"])
         Network.__init__(self, **state.arguments, backend=pickled["backend"])
         _state.restore(self, state, pickled["arrays"])
