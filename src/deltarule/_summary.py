@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from . import _custom
 from ._graph import Graph
-from .layers import Layer
+from .layers import Layer, named, walk
 from .optimizers import Optimizer
 
 
@@ -36,10 +37,15 @@ def summarize(layers: Sequence[Layer], graph: Graph, optimizer: Optimizer, title
             size *= length
         owner = name.rsplit(".", 1)[0]
         counts[owner] = counts.get(owner, 0) + size
+    shapes = {node.name: f"(n, {graph.widths[node.target]})" for node in graph.nodes}
+    shape: tuple[int, ...] = (graph.n_in,)
+    for name, layer in named(layers):
+        shape = layer.output_shape(shape)
+        shapes[name] = f"(n, {', '.join(map(str, shape))})"
     rows = [("", "layer", "output", "parameters"), ("", "input", f"(n, {graph.n_in})", "0")]
-    for node, layer in zip(graph.nodes, layers, strict=True):
-        shape_text = f"(n, {graph.widths[node.target]})"
-        rows.append((node.name, repr(layer), shape_text, f"{counts[node.name]:,}"))
+    for name, layer in walk(named(layers)):  # those inside of another have lines of their own
+        text = type(layer).__name__ if layer.children() else repr(layer)
+        rows.append((name, text, shapes.get(name, ""), f"{counts.get(name, 0):,}"))
     widths = [max(len(row[i]) for row in rows) for i in range(4)]
     lines = [
         f"{name:>{widths[0]}}  {layer:<{widths[1]}}  {shape:<{widths[2]}}  {count:>{widths[3]}}"
@@ -52,4 +58,7 @@ def summarize(layers: Sequence[Layer], graph: Graph, optimizer: Optimizer, title
         f"{optimizer.n_slots - 1} array{'s' if optimizer.n_slots > 2 else ''} each of "
         f"{optimizer.kind} {n_bytes(total * itemsize * optimizer.n_slots)}"
     )
-    return Summary("\n".join([title, *lines, memory]))
+    lines = [title, *lines, memory]
+    if slow := _custom.classes(layer for _, layer in walk(named(layers))):
+        lines.append(f"computed in Python: {', '.join(cls.__name__ for cls in slow.values())}")
+    return Summary("\n".join(lines))

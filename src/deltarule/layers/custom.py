@@ -101,12 +101,11 @@ class CustomLayer(Custom, Layer):
         )
 
 
-def _check_shape(what: str, shape: object, ranks: range) -> Shape:
-    if not isinstance(shape, tuple) or len(shape) not in ranks:
-        wanted = "a shape such as (8,)" if len(ranks) > 2 else "(n,) or (n, m)"
+def _check_shape(what: str, shape: object, most: int, wanted: str) -> Shape:
+    if not isinstance(shape, tuple) or not 1 <= len(shape) <= most:
         raise ValueError(f"{what} must be {wanted}, got {shape!r:.80}")
     sizes = tuple(_check.integer(what, size, 1, 1 << 31) for size in shape)
-    _check.integer(f"{what}, all in all", math.prod(sizes), 1, 1 << 40)
+    _check.integer(f"{what}, multiplied,", math.prod(sizes), 1, 1 << 40)
     return sizes
 
 
@@ -114,8 +113,8 @@ def bind(layer: CustomLayer, name: str, shape: Shape) -> Bound:
     """The layer with its place in a network. Raises TypeError or ValueError for what its methods
     say that cannot be."""
     where = f"layer {name}, {type(layer).__name__}"
-    behind = _check_shape(f"{where}: output_shape", layer.output_shape(shape), range(1, 33))
-    _check.integer(f"{where}: output_shape, all in all", math.prod(behind), 1, 1 << 31)
+    given = layer.output_shape(shape)
+    behind = _check_shape(f"{where}: output_shape", given, 32, "a shape such as (8,)")
     parameters = layer.parameter_shapes(shape)
     if not isinstance(parameters, Mapping):
         raise TypeError(f"{where}: parameter_shapes must be a dict, got {describe(parameters)}")
@@ -128,7 +127,7 @@ def bind(layer: CustomLayer, name: str, shape: Shape) -> Bound:
         if not isinstance(part, str) or not _NAME.fullmatch(part):
             raise ValueError(f"{where}: parameters need names such as 'weight', got {part!r:.80}")
     shapes = tuple(
-        (part, _check_shape(f"{where}: the shape of {part!r}", size, range(1, 3)))
+        (part, _check_shape(f"{where}: the shape of {part!r}", size, 2, "(n,) or (n, m)"))
         for part, size in parameters.items()
     )
     return Bound(layer, where, shape, behind, shapes)
