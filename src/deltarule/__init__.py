@@ -5,7 +5,17 @@ from ._custom import SlowWarning
 from ._header import ModelFileError
 from .config import config, get_isa, get_num_threads, set_isa, set_num_threads
 from .history import History
-from .layers import CustomLayer, Dense, Layer
+from .layers import (
+    Activation,
+    Add,
+    Concat,
+    CustomLayer,
+    Dense,
+    Flatten,
+    Layer,
+    Reshape,
+    Residual,
+)
 from .network import Network
 from .optimizers import SGD, Adam
 from .performance import Performance
@@ -16,14 +26,20 @@ __version__ = "0.1.0"
 
 __all__ = [
     "SGD",
+    "Activation",
     "Adam",
+    "Add",
+    "Concat",
     "CustomLayer",
     "Dense",
+    "Flatten",
     "History",
     "Layer",
     "ModelFileError",
     "Network",
     "Performance",
+    "Reshape",
+    "Residual",
     "SlowWarning",
     "activations",
     "config",

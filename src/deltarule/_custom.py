@@ -104,13 +104,19 @@ def known(base: type[Any]) -> dict[str, type[Any]]:
     return {kind: cls for kind, cls in (_known.get() or {}).items() if issubclass(cls, base)}
 
 
+def _every(layers: Iterable[Any]) -> Iterator[Any]:
+    for layer in layers:
+        yield layer
+        yield from _every(child for _, child in layer.children())
+
+
 HINT = "; a class of your own is found by the argument custom={kind: class} of load"
 
 
-def classes(specs: Iterable[Spec]) -> dict[str, type[Custom]]:
-    """The classes, by kind, of those that users have written; ValueError when two share a kind."""
+def classes(layers: Iterable[Any], loss: Spec) -> dict[str, type[Custom]]:
+    """The classes, by kind, of what users have written; ValueError when two share a kind."""
     found: dict[str, type[Custom]] = {}
-    for spec in specs:
+    for spec in (*_every(layers), loss):
         if isinstance(spec, Custom):
             cls = found.setdefault(spec.kind, type(spec))
             if cls is not type(spec):

@@ -19,7 +19,7 @@ from .._spec import describe
 from ..reference.activation import quiet
 from .base import Layer, Shape
 
-MOST_PARAMETERS = 16  # DR_MAX_PARAMETERS in csrc/network/network.h
+MOST_PARAMETERS = 16  # DR_NODE_PARAMETERS in csrc/network/network.h
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 
