@@ -176,7 +176,8 @@ typedef struct {
     const dr_shape *parameters;
 } dr_node_spec;
 
-/* What a node of DR_NODE_CUSTOM is to compute: all rows of a batch at once, forward or backward. */
+/* What a node of DR_NODE_CUSTOM is to compute: all rows of a batch at once, forward or backward; or, as
+ * if it were one node more, the loss of a graph with custom_loss. */
 typedef struct {
     size_t node, rows;
     int backward, training;
@@ -191,6 +192,11 @@ typedef int (*dr_custom)(void *context, const dr_custom_call *call);
 void dr_custom_get(const dr_custom_call *call, void *out);
 void dr_custom_set(const dr_custom_call *call, const void *in);
 void dr_custom_set_gradient(const dr_custom_call *call, size_t index, const void *in);
+/* Of a loss, whose input is the last buffer: targets of the batch (labels or rows) and weights, unless
+ * there are none; then the loss of each row, whether it is a hit, and the error at the last buffer, which
+ * may be NULL where that has none. */
+void dr_custom_get_targets(const dr_custom_call *call, void *targets, void *weights);
+void dr_custom_set_loss(const dr_custom_call *call, const void *loss, const void *hit, const void *error);
 
 typedef struct {
     dr_dtype dtype;
@@ -201,7 +207,8 @@ typedef struct {
     int logits;                  /* the loss is taken before the activation of the last node */
     dr_optimizer optimizer;
     dr_hit hit;
-    dr_custom custom;            /* NULL where no node is DR_NODE_CUSTOM */
+    int custom_loss;             /* `custom` computes it; `loss` says nothing */
+    dr_custom custom;            /* NULL where there is nothing for it */
 } dr_graph;
 
 dr_status dr_plan_create(const dr_graph *graph, dr_plan **plan);
@@ -223,7 +230,7 @@ typedef enum {
     DR_UPDATES,                  /* by the optimizer, the transposed weights included */
     DR_DATA,                     /* gathering rows */
     DR_WAITING,                  /* for other threads */
-    DR_OUTSIDE,                  /* in what the core calls: nodes of DR_NODE_CUSTOM */
+    DR_OUTSIDE,                  /* in what the core calls, dr_custom */
     DR_N_COSTS
 } dr_cost;
 

@@ -154,3 +154,57 @@ CUSTOM = {
     cls.kind: cls
     for cls in (Swish2, MyDense, Scale, Pairs, Overwrites, WhileTraining, Does)
 }
+
+
+# ---------------------------------------------------------------------------------------- losses
+class MyMSE(dr.CustomLoss):
+    """What mse is."""
+
+    kind = "my_mse"
+    decides = "either"
+
+    def forward(self, y: Array, t: Array) -> Array:
+        return ((y - t) ** 2).mean(axis=1)
+
+    def backward(self, y: Array, t: Array) -> Array:
+        return 2 * (y - t) / y.dtype.type(y.shape[1])
+
+
+@dataclass(frozen=True)
+class MyCrossEntropy(dr.CustomLoss):
+    """What cross_entropy is, of logits / temperature; it spoils what it gets."""
+
+    kind = "my_cross_entropy"
+    targets = "labels"
+    decides = "argmax"
+    temperature: float = 1.0
+
+    def _shares(self, y: Array) -> Array:
+        e = np.exp((y - y.max(axis=1, keepdims=True)) / y.dtype.type(self.temperature))
+        return e / e.sum(axis=1, keepdims=True)
+
+    def forward(self, y: Array, t: Array) -> Array:
+        lost = -np.log(self._shares(y)[np.arange(len(t)), t])
+        y[...], t[...] = np.nan, 0
+        return lost
+
+    def backward(self, y: Array, t: Array) -> Array:
+        dy = self._shares(y)
+        dy[np.arange(len(t)), t] -= 1
+        y[...], t[...] = np.nan, 0
+        return dy / y.dtype.type(self.temperature)
+
+
+class DoesLoss(MyMSE):
+    """DOES["loss"](method, what it should be)."""
+
+    kind = "does_loss"
+
+    def forward(self, y: Array, t: Array) -> Array:
+        return DOES["loss"]("forward", super().forward(y, t))
+
+    def backward(self, y: Array, t: Array) -> Array:
+        return DOES["loss"]("backward", super().backward(y, t))
+
+
+CUSTOM_LOSSES = {cls.kind: cls for cls in (MyMSE, MyCrossEntropy, DoesLoss)}

@@ -285,7 +285,7 @@ WRONG: list[tuple[str, Callable[[Any, Any], Any], type[Exception], str]] = [
     ("forward", lambda y, kept: None, TypeError, "must return (y, kept), got None"),
     ("forward", lambda y, kept: (None, kept), TypeError, "y as an array of float32, got None"),
     ("forward", lambda y, kept: (y.tolist(), 1), TypeError, "got an object of type list"),
-    ("forward", lambda y, kept: (y.astype("f8"), 1), TypeError, "got dtype float64: end with .ast"),
+    ("forward", lambda y, kept: (y.astype("f8"), 1), TypeError, "got dtype float64; .astype c"),
     ("forward", lambda y, kept: (y.astype(int), 1), TypeError, "got dtype int64"),
     ("forward", lambda y, kept: (y > 0, 1), TypeError, "got dtype bool"),
     ("forward", lambda y, kept: (y.astype(object), 1), TypeError, "got dtype object"),

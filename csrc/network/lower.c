@@ -5,7 +5,7 @@
 #include "network/network.h"
 
 size_t dr_program_tasks(const dr_plan *plan) { return 8 * plan->n_nodes + 3; }
-size_t dr_program_phases(const dr_plan *plan) { return 8 * plan->n_nodes + 3; }
+size_t dr_program_phases(const dr_plan *plan) { return 8 * plan->n_nodes + 5; }
 
 static void add(dr_program *program, dr_task_kind kind, size_t node) {
     dr_phase *phase = &program->phases[program->n_phases - 1];
@@ -46,7 +46,10 @@ void dr_program_build(const dr_plan *plan, dr_mode mode, dr_program *program) {
         add(program, TASK_OUTPUT, 0);
         return;
     }
-    add(program, TASK_LOSS, 0);
+    if (plan->custom_loss)
+        interpose(program, TASK_WHOLE_LOSS, 0);
+    else
+        add(program, TASK_LOSS, 0);
     if (!training) {
         begin(program, 1); /* end_batch sums the losses of all rows */
         return;

@@ -48,7 +48,7 @@ typedef struct {
  * panels of columns to sum over the rows, or thread 0 takes all there is. */
 typedef enum {
     TASK_GATHER, TASK_FORWARD, TASK_LOSS, TASK_BACKWARD, TASK_OUTPUT,           /* by rows */
-    TASK_WHOLE_FORWARD, TASK_WHOLE_BACKWARD,                                    /* by thread 0 */
+    TASK_WHOLE_FORWARD, TASK_WHOLE_LOSS, TASK_WHOLE_BACKWARD,                   /* by thread 0 */
     TASK_STATISTICS, TASK_ERROR_SUMS, TASK_UPDATE, TASK_GRADIENT, TASK_APPLY    /* by tiles */
 } dr_task_kind;
 
@@ -90,6 +90,7 @@ struct dr_plan {
     dr_optimizer optimizer;
     dr_hit hit;
     dr_custom custom;
+    int custom_loss;
     double hyper[4];
     uint64_t step;              /* updates made */
     int fused;
@@ -191,6 +192,9 @@ dr_matrix dr_parameter_matrix(const dr_plan *plan, const char *area, const dr_no
 /* nodes/activation.c: the error at the node's output becomes that before its activation, in place.
  * x: what the activation has been applied to, where its slope needs that. */
 void dr_activation_error(dr_cursor *c, const dr_node *node, size_t row, size_t m, dr_matrix x);
+
+/* nodes/custom.c */
+void dr_custom_loss(dr_cursor *c);
 
 /* nodes/merge.c: the error at the node's target, columns from `from` on, goes to one of its sources. */
 void dr_send_error(dr_cursor *c, const dr_node *node, size_t source, size_t from, size_t row, size_t m);

@@ -79,6 +79,7 @@ dr_status dr_plan_create(const dr_graph *graph, dr_plan **out) {
     plan->optimizer = graph->optimizer;
     plan->hit = graph->hit;
     plan->custom = graph->custom;
+    plan->custom_loss = graph->custom_loss;
     plan->fused = 1;
     dr_ledger_restart(&plan->ledger);
     plan->n_states = (size_t)dr_optimizer_states(graph->optimizer);

@@ -16,6 +16,7 @@ from .layers import (
     Reshape,
     Residual,
 )
+from .losses import CustomLoss
 from .network import Network
 from .optimizers import SGD, Adam
 from .performance import Performance
@@ -31,6 +32,7 @@ __all__ = [
     "Add",
     "Concat",
     "CustomLayer",
+    "CustomLoss",
     "Dense",
     "Flatten",
     "History",

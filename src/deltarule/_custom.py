@@ -6,12 +6,15 @@ import inspect
 import math
 import warnings
 from abc import ABC
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Self
 
+import numpy as np
+
+from ._check import Array
 from ._spec import Spec, describe
 
 
@@ -51,20 +54,22 @@ def _is_plain(value: object) -> bool:
     return value is None or type(value) in (bool, int, str)
 
 
-def check_class(cls: type[Custom], taken: Collection[str]) -> None:
+def check_class(cls: type[Custom]) -> None:
     """Raises ValueError unless the class has a kind of its own, which is not one of the library."""
+    from . import layers, losses
+
     if not isinstance(cls.kind, str) or not cls.kind:
         raise ValueError(
             f"{cls.__name__} needs a kind, the name by which model files call it: "
             f"kind = {cls.__name__.lower()!r}"
         )
-    if cls.kind in taken:
+    if cls.kind in layers.TABLE or cls.kind in losses.TABLE:
         raise ValueError(f"{cls.__name__} must have a kind of its own, {cls.kind!r} is taken")
 
 
-def check(spec: Custom, taken: Collection[str]) -> None:
+def check(spec: Custom) -> None:
     """Raises TypeError or ValueError unless it can be saved and found again."""
-    check_class(type(spec), taken)
+    check_class(type(spec))
     for name, value in vars(spec).items():
         if not _is_plain(value):
             raise TypeError(
@@ -73,17 +78,31 @@ def check(spec: Custom, taken: Collection[str]) -> None:
             )
 
 
-def check_table(custom: object, taken: Collection[str]) -> dict[str, type[Custom]]:
+def check_table(custom: object) -> dict[str, type[Custom]]:
     """The argument `custom` of load: {kind: class}."""
     if not isinstance(custom, Mapping):
         raise TypeError(f"custom must be a dict {{kind: class}}, got {describe(custom)}")
     for kind, cls in custom.items():
         if not isinstance(cls, type) or not issubclass(cls, Custom):
             raise TypeError(f"custom[{kind!r}] must be a class of your own, got {describe(cls)}")
-        check_class(cls, taken)
+        check_class(cls)
         if cls.kind != kind:
             raise ValueError(f"custom[{kind!r}] is {cls.__name__}, whose kind is {cls.kind!r}")
     return dict(custom)
+
+
+def check_array(
+    where: str, method: str, what: str, array: object, shape: tuple[int, ...], like: Array
+) -> Array:
+    """What a method has returned, its rows side by side; `like` has its dtype."""
+    wanted = f"{where}: {method} must return {what} as an array of {like.dtype}"
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"{wanted}, got {describe(array)}")
+    if array.dtype != like.dtype:
+        raise TypeError(f"{wanted}, got dtype {array.dtype}; .astype converts it")
+    if array.shape != shape:
+        raise ValueError(f"{wanted} of shape {shape}, got {array.shape}")
+    return np.ascontiguousarray(array)
 
 
 _known: ContextVar[Mapping[str, type[Custom]] | None] = ContextVar("known", default=None)

@@ -94,9 +94,10 @@ def parse_description(
         raise ValueError(f"unknown dtype {description['dtype']!r:.60}")
     with knowing(custom):
         chain = layers.chain_from_config(description["layers"])
+        loss = losses.of_config(description["loss"])
     arguments = {
         "layers": chain,
-        "loss": from_config(description["loss"], losses.TABLE, "loss"),
+        "loss": loss,
         "optimizer": from_config(description["optimizer"], optimizers.TABLE, "optimizer"),
         "metrics": [from_config(c, metrics.TABLE, "metric") for c in _list(description, "metrics")],
         "dtype": description["dtype"],

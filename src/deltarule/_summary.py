@@ -26,7 +26,8 @@ class Summary(str):
 def in_one_line(net: Network) -> str:
     """The call that makes such a network."""
     layers = ", ".join(map(repr, net.layers))
-    parts = [f"[{layers}]", f"loss={by_name(net.loss)}", f"optimizer={net.optimizer!r}"]
+    loss = repr(net.loss) if isinstance(net.loss, _custom.Custom) else by_name(net.loss)
+    parts = [f"[{layers}]", f"loss={loss}", f"optimizer={net.optimizer!r}"]
     if net.metrics:
         parts.append(f"metrics={[metric.kind for metric in net.metrics]!r}")
     parts += [f"dtype={net.dtype!r}", f"backend={net.backend!r}", f"seed={net.seed}"]

@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from . import _header, _state, layers
+from . import _header, _state
 from ._custom import Custom, check_table
 from ._engine import check_backend
 from ._header import ModelFileError
@@ -112,12 +112,12 @@ def load(
     """The network that `Network.save` wrote, ready to predict or to go on training.
 
     backend: "fast" or "reference"; a file does not say which it is for.
-    custom: {kind: class} of the layers in it that you have written; no file can name others.
+    custom: {kind: class} of the layers and the loss that you have written; no file can name others.
     Raises ModelFileError (a ValueError) that names the file and the fault, FileNotFoundError
     where there is none.
     """
     backend = check_backend(backend)
-    classes = check_table({} if custom is None else custom, layers.TABLE)
+    classes = check_table({} if custom is None else custom)
     name = os.fspath(path)
     try:
         data, header = _header.read(name)

@@ -24,16 +24,17 @@ static void *gradient_at(const dr_run *run, const dr_node *node, size_t offset) 
     return dr_offset(run->plan->dtype, run->scratch[node - run->plan->nodes], offset - begin(node));
 }
 
-static void call(dr_cursor *c, const dr_node *node, int backward) {
+static void call(dr_cursor *c, size_t node, int backward) {
     dr_run *run = c->run;
-    const dr_custom_call it = {.node = (size_t)(node - run->plan->nodes), .rows = c->m,
-                               .backward = backward, .training = dr_training(run), .cursor = c};
+    const dr_custom_call it = {.node = node, .rows = c->m, .backward = backward,
+                               .training = dr_training(run), .cursor = c};
     if (run->plan->custom(run->poll_context, &it)) atomic_store(&run->aborted, 1);
     dr_lap(&c->watch.ledger, DR_OUTSIDE);
 }
 
-static void forward(dr_cursor *c, const dr_node *node) { call(c, node, 0); }
-static void backward(dr_cursor *c, const dr_node *node) { call(c, node, 1); }
+static void forward(dr_cursor *c, const dr_node *node) { call(c, (size_t)(node - c->run->plan->nodes), 0); }
+static void backward(dr_cursor *c, const dr_node *node) { call(c, (size_t)(node - c->run->plan->nodes), 1); }
+void dr_custom_loss(dr_cursor *c) { call(c, c->run->plan->n_nodes, 0); }
 
 static size_t tiles(const dr_plan *plan, const dr_node *node) {
     return (length(plan, node) + TILE - 1) / TILE;
@@ -60,11 +61,42 @@ static const dr_node *node_of(const dr_custom_call *it) {
     return &((dr_cursor *)it->cursor)->run->plan->nodes[it->node];
 }
 
+static dr_matrix given(const dr_custom_call *it, const dr_run *run) {
+    if (it->node == run->plan->n_nodes) return run->values[run->plan->n_buffers - 1];
+    const dr_node *node = node_of(it);
+    return it->backward ? run->errors[node->target] : run->values[node->sources[0].buffer];
+}
+
 void dr_custom_get(const dr_custom_call *it, void *out) {
     const dr_run *run = ((dr_cursor *)it->cursor)->run;
-    const dr_node *node = node_of(it);
-    dr_from_panels(run->kernels, it->rows,
-                   it->backward ? run->errors[node->target] : run->values[node->sources[0].buffer], out);
+    dr_from_panels(run->kernels, it->rows, given(it, run), out);
+}
+
+static void take_rows(const dr_custom_call *it, const void *rows, size_t size, void *out) {
+    const dr_cursor *c = it->cursor;
+    const int64_t *order = c->run->order;
+    for (size_t i = 0; i < it->rows; i++) {
+        const size_t row = order ? (size_t)order[c->first + i] : c->first + i;
+        memcpy((char *)out + i * size, (const char *)rows + row * size, size);
+    }
+}
+
+void dr_custom_get_targets(const dr_custom_call *it, void *targets, void *weights) {
+    const dr_run *run = ((dr_cursor *)it->cursor)->run;
+    const size_t size = dr_size(run->plan->dtype), n_out = run->values[run->plan->n_buffers - 1].cols;
+    if (run->data.labels)
+        take_rows(it, run->data.labels, sizeof *run->data.labels, targets);
+    else
+        take_rows(it, run->data.dense, n_out * size, targets);
+    if (run->data.weight) take_rows(it, run->data.weight, size, weights);
+}
+
+void dr_custom_set_loss(const dr_custom_call *it, const void *loss, const void *hit, const void *error) {
+    const dr_run *run = ((dr_cursor *)it->cursor)->run;
+    const size_t bytes = it->rows * dr_size(run->plan->dtype);
+    memcpy(run->row_loss, loss, bytes);
+    memcpy(run->row_hit, hit, bytes);
+    if (error) dr_to_panels(run->kernels, it->rows, error, run->errors[run->plan->n_buffers - 1]);
 }
 
 static void add(const dr_run *run, size_t rows, const void *in, dr_matrix to) {

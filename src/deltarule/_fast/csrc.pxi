@@ -109,6 +109,9 @@ cdef extern from "deltarule.h" nogil:
     void dr_custom_get(const dr_custom_call *call, void *out)
     void dr_custom_set(const dr_custom_call *call, const void *values)
     void dr_custom_set_gradient(const dr_custom_call *call, size_t index, const void *values)
+    void dr_custom_get_targets(const dr_custom_call *call, void *targets, void *weights)
+    void dr_custom_set_loss(const dr_custom_call *call, const void *loss, const void *hit,
+                            const void *error)
     ctypedef struct dr_graph:
         dr_dtype dtype
         size_t n_buffers
@@ -119,6 +122,7 @@ cdef extern from "deltarule.h" nogil:
         int logits
         dr_optimizer optimizer
         dr_hit hit
+        int custom_loss
         dr_custom custom
     dr_status dr_plan_create(const dr_graph *graph, dr_plan **plan)
     void dr_plan_destroy(dr_plan *plan)

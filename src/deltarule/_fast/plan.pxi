@@ -1,6 +1,8 @@
 # A compiled network. The same interface as reference/plan.py, which says what each method does.
 from libc.stdlib cimport free, malloc
 
+from .reference import activation as _activation, loss as _loss
+
 cdef extern from "Python.h":
     int PyErr_CheckSignals() except -1
 
@@ -20,10 +22,13 @@ cdef int _poll(void *context) noexcept with gil:
 
 
 cdef int _custom(void *context, const dr_custom_call *call) noexcept with gil:
-    """Called by a run for a node of kind "custom"."""
+    """Called by a run for a node of kind "custom", or for a loss that is."""
     cdef _Call me = <_Call>context
     try:
-        me.compute(call)
+        if call.node == len(me.plan.graph.nodes):
+            me.compute_loss(call)
+        else:
+            me.compute(call)
     except BaseException as error:
         me.error = error
         return 1
@@ -39,6 +44,7 @@ cdef class _Call:
     cdef dr_run *run
     cdef Plan plan
     cdef object error
+    cdef bint labels      # the targets are
     cdef tuple buffers
     cdef dict kept        # by the number of a custom node: what its forward wants its backward to know
 
@@ -77,6 +83,27 @@ cdef class _Call:
         width = graph.widths[node.source if call.backward else node.target]
         b = _hold(result, self.plan.dtype, call.rows * width)
         dr_custom_set(call, _at(b))
+        return 0
+
+    cdef int compute_loss(self, const dr_custom_call *call) except -1:
+        """The loss of each row, by the functions of the reference."""
+        graph, dtype, n = self.plan.graph, self.plan.dtype, call.rows
+        y = np.empty((n, self.plan.n_out), dtype)
+        t = np.empty(n, "int64") if self.labels else np.empty((n, self.plan.n_out), dtype)
+        w = np.ones(n, dtype)
+        cdef _Buffer b = _hold(y, dtype, y.size, True)
+        dr_custom_get(call, _at(b))
+        b = _hold(t, "int64" if self.labels else dtype, t.size, True)
+        cdef _Buffer wb = _hold(w, dtype, n, True), hb, db = None
+        dr_custom_get_targets(call, _at(b), _at(wb))
+        with _activation.quiet():
+            lost = _loss.samples(graph.loss, y, t).astype(dtype)
+            hits = _loss.hits(graph.accuracy, graph.loss, y, t).astype(dtype)
+            if call.training:
+                dy = _loss.backward(graph.loss, y, t, w.astype("float64"))
+                db = _hold(dy, dtype, y.size)
+        b, hb = _hold(lost, dtype, n), _hold(hits, dtype, n)
+        dr_custom_set_loss(call, _at(b), _at(hb), _at(db))
         return 0
 
 
@@ -146,6 +173,7 @@ cdef class Plan:
             g.logits = graph.loss.logits
             g.optimizer = <dr_optimizer><int>_OPTIMIZERS[graph.optimizer]
             g.hit = <dr_hit><int>_HITS[graph.accuracy]
+            g.custom_loss = isinstance(graph.loss, losses.CustomLoss)
             g.custom = _custom
             self.n_slots = 1 + dr_optimizer_states(g.optimizer)
             with nogil:
@@ -243,7 +271,7 @@ cdef class Plan:
         with nogil:
             status = dr_run_open(self.plan, mode, &data, batch_size, shuffle, &call.run)
         _raise(status)
-        call.plan, call.kept = self, {}
+        call.plan, call.kept, call.labels = self, {}, data.labels != NULL
         call.buffers = (xb, tb, wb, yb)
         return call
 

@@ -50,7 +50,7 @@ def check_chain(argument: str, layers: object, *, empty: bool = False) -> tuple[
         raise ValueError(f"{argument} must have 1 to {MAX_LAYERS} layers, got 0")
     for index, layer in enumerate(layers):
         if isinstance(layer, CustomLayer):
-            _custom.check(layer, TABLE)
+            _custom.check(layer)
         elif type(layer) not in TABLE.values():
             known = ", ".join(cls.__name__ for cls in TABLE.values())
             raise TypeError(

@@ -13,7 +13,7 @@ import numpy as np
 
 from .. import _check
 from .._check import Array
-from .._custom import Custom
+from .._custom import Custom, check_array
 from .._lowering import Builder
 from .._spec import describe
 from ..reference.activation import quiet
@@ -160,7 +160,7 @@ class Bound:
         with quiet():
             result = self.layer.forward(x.reshape(-1, *self.input_shape), values, training)
         y, kept = self._pair("forward", "(y, kept)", result)
-        return self._array("forward", "y", y, (len(x), *self.output_shape), x), kept
+        return check_array(self.where, "forward", "y", y, (len(x), *self.output_shape), x), kept
 
     def backward(
         self, dy: Array, kept: Any, values: dict[str, Array]
@@ -168,7 +168,7 @@ class Bound:
         with quiet():
             result = self.layer.backward(dy.reshape(-1, *self.output_shape), kept, values)
         dx, gradients = self._pair("backward", "(dx, gradients)", result)
-        dx = self._array("backward", "dx", dx, (len(dy), *self.input_shape), dy)
+        dx = check_array(self.where, "backward", "dx", dx, (len(dy), *self.input_shape), dy)
         names = [part for part, _ in self.parameters]
         if not isinstance(gradients, Mapping):
             raise TypeError(
@@ -178,10 +178,10 @@ class Bound:
             raise ValueError(
                 f"{self.where}: backward must return gradients of {names}, got {list(gradients)}"
             )
-        checked = {
-            part: self._array("backward", f"the gradient of {part!r}", gradients[part], shape, dy)
-            for part, shape in self.parameters
-        }
+        checked = {}
+        for part, shape in self.parameters:
+            what = f"the gradient of {part!r}"
+            checked[part] = check_array(self.where, "backward", what, gradients[part], shape, dy)
         return dx.reshape(len(dy), -1), checked
 
     def _pair(self, method: str, wanted: str, result: object) -> tuple[Any, Any]:
@@ -189,14 +189,3 @@ class Bound:
             got = f"a tuple of {len(result)}" if isinstance(result, tuple) else describe(result)
             raise TypeError(f"{self.where}: {method} must return {wanted}, got {got}")
         return result
-
-    def _array(self, method: str, what: str, array: Any, shape: Shape, like: Array) -> Array:
-        """Checked, its rows side by side."""
-        wanted = f"{self.where}: {method} must return {what} as an array of {like.dtype}"
-        if not isinstance(array, np.ndarray):
-            raise TypeError(f"{wanted}, got {describe(array)}")
-        if array.dtype != like.dtype:
-            raise TypeError(f"{wanted}, got dtype {array.dtype}: end with .astype(x.dtype)")
-        if array.shape != shape:
-            raise ValueError(f"{wanted} of shape {shape}, got {array.shape}")
-        return np.ascontiguousarray(array)
