@@ -178,8 +178,14 @@ typedef enum {
     DR_NODE_ADD,
     DR_NODE_CONCAT,
     DR_NODE_NOISE,
+    DR_NODE_CUSTOM,
     DR_N_NODES
 } dr_node_kind;
+
+/* Of a parameter: rows x cols, or with rows = 0 a vector. */
+typedef struct {
+    size_t rows, cols;
+} dr_shape;
 
 /* A node: reads the buffers `sources`, writes the buffer `target`. */
 typedef struct {
@@ -192,7 +198,31 @@ typedef struct {
     int trainable;               /* 0: its parameters stay as they are */
     dr_noise noise;              /* of kind noise, with its amount */
     double amount;
+    size_t n_parameters;         /* of DR_NODE_CUSTOM, whose function learns them: see below */
+    const dr_shape *parameters;
 } dr_node_spec;
+
+/* What a node of DR_NODE_CUSTOM is to compute: all rows of a batch at once, forward or backward; or, as
+ * if it were one node more, the loss of a graph with custom_loss. */
+typedef struct {
+    size_t node, rows;
+    int backward, training;
+    void *cursor;                /* where the core stands */
+} dr_custom_call;
+
+/* Called on the thread that calls dr_plan_run, with its context, while the others wait. Non-zero
+ * abandons the batch under way without a trace (DR_ABORTED). Parameters: dr_plan_get. */
+typedef int (*dr_custom)(void *context, const dr_custom_call *call);
+/* All plain row-major. What the node computes with: its input, or backward the error at its output;
+ * what that gives: its output, or the error at its input; and the gradient of a parameter. */
+void dr_custom_get(const dr_custom_call *call, void *out);
+void dr_custom_set(const dr_custom_call *call, const void *in);
+void dr_custom_set_gradient(const dr_custom_call *call, size_t index, const void *in);
+/* Of a loss, whose input is the last buffer: targets of the batch (labels or rows) and weights, unless
+ * there are none; then the loss of each row, whether it is a hit, and the error at the last buffer, which
+ * may be NULL where that has none. */
+void dr_custom_get_targets(const dr_custom_call *call, void *targets, void *weights);
+void dr_custom_set_loss(const dr_custom_call *call, const void *loss, const void *hit, const void *error);
 
 typedef struct {
     dr_dtype dtype;
@@ -204,6 +234,8 @@ typedef struct {
     dr_optimizer optimizer;
     dr_hit hit;
     uint64_t seed;               /* of what is random in the nodes */
+    int custom_loss;             /* `custom` computes it; `loss` says nothing */
+    dr_custom custom;            /* NULL where there is nothing for it */
 } dr_graph;
 
 dr_status dr_plan_create(const dr_graph *graph, dr_plan **plan);
@@ -225,6 +257,7 @@ typedef enum {
     DR_UPDATES,                  /* by the optimizer, the transposed weights included */
     DR_DATA,                     /* gathering rows */
     DR_WAITING,                  /* for other threads */
+    DR_OUTSIDE,                  /* in what the core calls, dr_custom */
     DR_N_COSTS
 } dr_cost;
 

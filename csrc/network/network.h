@@ -26,7 +26,7 @@ typedef struct {
     size_t offset;              /* in elements, into each of the plan's parameter areas */
 } dr_parameter;
 
-#define DR_NODE_PARAMETERS 4
+#define DR_NODE_PARAMETERS 16
 
 typedef struct {
     const dr_kind *kind;
@@ -47,9 +47,10 @@ typedef struct {
 
 /* What a run does between two barriers. In a phase by rows each thread takes rows of the batch
  * through all tasks, a block of rows at a time; in a phase by tiles each takes tiles of parameters, or
- * panels of columns to sum over the rows. */
+ * panels of columns to sum over the rows, or thread 0 takes all there is. */
 typedef enum {
     TASK_GATHER, TASK_FORWARD, TASK_LOSS, TASK_BACKWARD, TASK_OUTPUT,           /* by rows */
+    TASK_WHOLE_FORWARD, TASK_WHOLE_LOSS, TASK_WHOLE_BACKWARD,                   /* by thread 0 */
     TASK_STATISTICS, TASK_ERROR_SUMS, TASK_UPDATE, TASK_GRADIENT, TASK_APPLY    /* by tiles */
 } dr_task_kind;
 
@@ -90,6 +91,8 @@ struct dr_plan {
     dr_loss_spec loss;
     dr_optimizer optimizer;
     dr_hit hit;
+    dr_custom custom;
+    int custom_loss;
     double hyper[4];
     uint64_t seed;
     uint64_t step;              /* updates made */
@@ -166,11 +169,16 @@ struct dr_kind {
      * and of the error at the target, before any goes backward. Each has a barrier before and after. */
     void (*statistics)(dr_cursor *c, const dr_node *node, size_t p);
     void (*error_sums)(dr_cursor *c, const dr_node *node, size_t p);
+    /* All rows of the batch at once, by thread 0 while the others wait: before any goes forward, or
+     * backward. */
+    void (*whole_forward)(dr_cursor *c, const dr_node *node);
+    void (*whole_backward)(dr_cursor *c, const dr_node *node);
     /* After parameter `index` has been set from outside. */
     void (*refresh)(const dr_plan *plan, const dr_node *node, size_t index);
 };
 
-extern const dr_kind dr_kind_dense, dr_kind_activation, dr_kind_add, dr_kind_concat, dr_kind_noise;
+extern const dr_kind dr_kind_dense, dr_kind_activation, dr_kind_add, dr_kind_concat, dr_kind_noise,
+    dr_kind_custom;
 
 /* Whether what only training does is to be done. */
 static inline int dr_training(const dr_run *run) {
@@ -188,6 +196,9 @@ dr_matrix dr_parameter_matrix(const dr_plan *plan, const char *area, const dr_no
 /* nodes/activation.c: the error at the node's output becomes that before its activation, in place.
  * x: what the activation has been applied to, where its slope needs that. */
 void dr_activation_error(dr_cursor *c, const dr_node *node, size_t row, size_t m, dr_matrix x);
+
+/* nodes/custom.c */
+void dr_custom_loss(dr_cursor *c);
 
 /* nodes/merge.c: the error at the node's target, columns from `from` on, goes to one of its sources. */
 void dr_send_error(dr_cursor *c, const dr_node *node, size_t source, size_t from, size_t row, size_t m);

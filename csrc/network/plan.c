@@ -9,6 +9,7 @@ static const dr_kind *const KINDS[DR_N_NODES] = {
     [DR_NODE_ADD] = &dr_kind_add,
     [DR_NODE_CONCAT] = &dr_kind_concat,
     [DR_NODE_NOISE] = &dr_kind_noise,
+    [DR_NODE_CUSTOM] = &dr_kind_custom,
 };
 
 void dr_add_parameter(dr_plan *plan, dr_node *node, size_t rows, size_t cols) {
@@ -54,7 +55,10 @@ static void lay_out(dr_plan *plan, const dr_graph *graph) {
             .noise = spec->noise, .amount = spec->amount,
         };
         wires += spec->n_sources;
-        node->learns = node->error = spec->trainable && node->kind->tiles;
+        for (size_t j = 0; j < spec->n_parameters; j++)
+            dr_add_parameter(plan, node, spec->parameters[j].rows, spec->parameters[j].cols);
+        node->learns = node->error =
+            spec->trainable && node->kind->tiles && node->kind->tiles(plan, node);
         for (size_t j = 0; j < spec->n_sources; j++) {
             node->sources[j] = (dr_wire){.buffer = spec->sources[j],
                                          .error = buffer_learns(plan, spec->sources[j], i)};
@@ -77,6 +81,8 @@ dr_status dr_plan_create(const dr_graph *graph, dr_plan **out) {
     plan->optimizer = graph->optimizer;
     plan->hit = graph->hit;
     plan->seed = graph->seed;
+    plan->custom = graph->custom;
+    plan->custom_loss = graph->custom_loss;
     plan->fused = 1;
     dr_ledger_restart(&plan->ledger);
     plan->n_states = (size_t)dr_optimizer_states(graph->optimizer);

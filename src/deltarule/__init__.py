@@ -1,6 +1,7 @@
 """Neural networks trained by backpropagation, fast on the CPU and with the same bits everywhere."""
 
 from . import activations, initializers, layers, losses, metrics, ops, optimizers, reference
+from ._custom import SlowWarning
 from ._header import ModelFileError
 from .config import config, get_isa, get_num_threads, set_isa, set_num_threads
 from .history import History
@@ -9,6 +10,7 @@ from .layers import (
     Add,
     AlphaDropout,
     Concat,
+    CustomLayer,
     Dense,
     Dropout,
     Flatten,
@@ -17,6 +19,7 @@ from .layers import (
     Reshape,
     Residual,
 )
+from .losses import CustomLoss
 from .network import Network
 from .optimizers import SGD, Adam
 from .performance import Performance
@@ -32,6 +35,8 @@ __all__ = [
     "Add",
     "AlphaDropout",
     "Concat",
+    "CustomLayer",
+    "CustomLoss",
     "Dense",
     "Dropout",
     "Flatten",
@@ -43,6 +48,7 @@ __all__ = [
     "Performance",
     "Reshape",
     "Residual",
+    "SlowWarning",
     "activations",
     "config",
     "get_isa",

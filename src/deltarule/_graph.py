@@ -7,7 +7,7 @@ Buffer 0 holds the input rows, the last buffer the output. Nothing here computes
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from . import losses
 from .losses import Loss
@@ -28,7 +28,25 @@ KINDS: dict[str, Parts] = {
     "add": Parts(),
     "concat": Parts(),
     "noise": Parts(),
+    "custom": Parts(),  # Node.custom knows what it has
 }
+
+
+class Custom(Protocol):
+    """What a node of kind "custom" computes, in Python: rows as in a buffer, arrays of the caller's
+    that it may change."""
+
+    @property
+    def parameters(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
+        """Names and shapes; vectors and matrices, which are learnt."""
+
+    def forward(self, x: Any, values: dict[str, Any], training: bool) -> tuple[Any, Any]:
+        """The output (n, n_out), and what `backward` will be given."""
+
+    def backward(
+        self, dy: Any, kept: Any, values: dict[str, Any]
+    ) -> tuple[Any, dict[str, Any]]:
+        """The error at the input, from that at the output; and the gradients."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +69,7 @@ class Node:
     trainable: bool = True
     noise: str = "dropout"
     amount: float = 0.0
+    custom: Custom | None = None
 
     @property
     def source(self) -> int:
@@ -99,7 +118,7 @@ class Graph:
         found = []
         for name, number, index, _ in self.parameters():
             node = self.nodes[number]
-            if node.trainable and index < len(KINDS[node.kind].learnt):
+            if node.trainable and (node.custom or index < len(KINDS[node.kind].learnt)):
                 found.append(name)
         return found
 
@@ -116,6 +135,9 @@ class Graph:
         found: list[tuple[str, int, int, tuple[int, ...]]] = []
         for number, node in enumerate(self.nodes):
             n_in, n_out = self.widths[node.source], self.widths[node.target]
+            if node.custom is not None:
+                for index, (part, shape) in enumerate(node.custom.parameters):
+                    found.append((f"{node.name}.{part}", number, index, shape))
             for index, part in enumerate(sum(KINDS[node.kind], ())):
                 if part == "bias" and not node.bias:
                     continue

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import _check, _engine, _inputs, _progress, _state, losses, optimizers
+from . import _check, _custom, _engine, _initial, _inputs, _progress, _state, losses, optimizers
 from . import layers as _layers
 from . import metrics as _metrics
 from ._gate import Gate
@@ -59,6 +59,7 @@ class Network:
     ) -> None:
         self._layers = _layers.check_layers(layers)
         self._loss = losses.get(loss)
+        self._custom = _custom.classes(self._layers, self._loss)
         self._activation = _layers.output_activation(self._layers)
         width = _layers.width_of(self._layers)
         self._optimizer = optimizers.get(optimizer)
@@ -140,21 +141,10 @@ class Network:
                     f"got input_shape {shape}"
                 )
             return self._plan
-        plan = self._new_plan(self._lower(shape))
-        shapes = plan.graph.parameter_shapes()
-        for index, (name, layer) in enumerate(_layers.walk(_layers.named(self._layers))):
-            for part, initializer in layer.initializers().items():
-                values = _engine.initialize(
-                    self._backend,
-                    initializer.kind,
-                    *shapes[f"{name}.weight"],
-                    seed=self._seed,
-                    **initializer.arguments,
-                    layer=index,
-                    purpose=part,
-                    dtype=self.dtype,
-                )
-                plan.set(0, f"{name}.{part}", values)
+        graph = self._lower(shape)
+        plan = self._new_plan(graph)
+        for name, values in _initial.first_values(self._layers, graph, self._backend, self._seed):
+            plan.set(0, name, values)
         self._adopt(plan, shape, Position())
         return plan
 
@@ -180,6 +170,8 @@ class Network:
         size = sum(int(np.prod(s, dtype=object)) for s in graph.parameter_shapes().values())
         if size * np.dtype(self._dtype).itemsize * self._optimizer.n_slots > _MAX_BYTES:
             raise MemoryError(f"this network has {size:,} parameters")
+        if self._backend == "fast":
+            _custom.warn_slow(self._custom.values(), 4)
         plan = _engine.new_plan(self._backend, graph)
         plan.set_hyper(self._optimizer.hyper())
         return plan
@@ -392,9 +384,10 @@ class Network:
                 "description": _state.describe_network(self, ""),
                 "arrays": _state.collect_arrays(self),
                 "backend": self._backend,
+                "custom": self._custom,
             }
 
     def __setstate__(self, pickled: dict[str, Any]) -> None:
-        state = _state.parse_description(pickled["description"])
+        state = _state.parse_description(pickled["description"], pickled["custom"])
         Network.__init__(self, **state.arguments, backend=pickled["backend"])
         _state.restore(self, state, pickled["arrays"])

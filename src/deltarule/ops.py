@@ -7,7 +7,7 @@ checks, so the same bad call raises the same error.
 import numpy as np
 import numpy.typing as npt
 
-from . import _check, _fast, losses
+from . import _check, _fast, losses, reference
 from ._check import Array
 from .losses import Loss
 from .reference.initializer import Source, initial_values
@@ -110,6 +110,9 @@ def _loss(
     gradient: bool,
 ) -> tuple[float, Array | None]:
     kind = losses.get(loss)
+    if isinstance(kind, losses.CustomLoss):  # nothing of it is in C
+        dy = reference.loss_backward(kind, y, t, sample_weight=sample_weight) if gradient else None
+        return reference.loss_forward(kind, y, t, sample_weight=sample_weight), dy
     y_, t_, w = _check.loss_arrays(kind, y, t, sample_weight)
     labels, dense = (t_, None) if t_.ndim == 1 else (None, t_)
     dy = np.empty_like(y_) if gradient else None

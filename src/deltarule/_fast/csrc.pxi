@@ -93,6 +93,9 @@ cdef extern from "deltarule.h" nogil:
         pass
     ctypedef enum dr_node_kind:
         DR_N_NODES
+    ctypedef struct dr_shape:
+        size_t rows
+        size_t cols
     ctypedef struct dr_node_spec:
         dr_node_kind kind
         size_t n_sources
@@ -104,6 +107,20 @@ cdef extern from "deltarule.h" nogil:
         int trainable
         dr_noise noise
         double amount
+        size_t n_parameters
+        const dr_shape *parameters
+    ctypedef struct dr_custom_call:
+        size_t node
+        size_t rows
+        int backward
+        int training
+    ctypedef int (*dr_custom)(void *context, const dr_custom_call *call) noexcept
+    void dr_custom_get(const dr_custom_call *call, void *out)
+    void dr_custom_set(const dr_custom_call *call, const void *values)
+    void dr_custom_set_gradient(const dr_custom_call *call, size_t index, const void *values)
+    void dr_custom_get_targets(const dr_custom_call *call, void *targets, void *weights)
+    void dr_custom_set_loss(const dr_custom_call *call, const void *loss, const void *hit,
+                            const void *error)
     ctypedef struct dr_graph:
         dr_dtype dtype
         size_t n_buffers
@@ -115,6 +132,8 @@ cdef extern from "deltarule.h" nogil:
         dr_optimizer optimizer
         dr_hit hit
         uint64_t seed
+        int custom_loss
+        dr_custom custom
     dr_status dr_plan_create(const dr_graph *graph, dr_plan **plan)
     void dr_plan_destroy(dr_plan *plan)
     void dr_plan_get(const dr_plan *plan, size_t node, size_t index, int slot, void *out)
@@ -130,7 +149,7 @@ cdef extern from "deltarule.h" nogil:
         uint64_t steps
         uint64_t rows
         int threads
-        double spent[5]
+        double spent[6]
     void dr_plan_restart_ledger(dr_plan *plan)
     dr_performance dr_plan_performance(const dr_plan *plan)
 

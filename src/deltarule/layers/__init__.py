@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .. import _check
+from .. import _check, _custom
 from .._lowering import Builder
 from .._spec import describe, from_config
 from ..activations import Activation as Function
 from .activation import Activation
 from .base import Layer, lower_chain, walk, width_of
 from .branches import Add, Concat, Residual
+from .custom import CustomLayer
 from .dense import Dense
 from .noise import AlphaDropout, Dropout, GaussianNoise, Noise
 from .shape import Flatten, Reshape
@@ -40,6 +41,7 @@ __all__ = [
     "Add",
     "AlphaDropout",
     "Concat",
+    "CustomLayer",
     "Dense",
     "Dropout",
     "Flatten",
@@ -63,7 +65,9 @@ def check_chain(argument: str, layers: object, *, empty: bool = False) -> tuple[
     if not layers and not empty:
         raise ValueError(f"{argument} must have 1 to {MAX_LAYERS} layers, got 0")
     for index, layer in enumerate(layers):
-        if type(layer) not in TABLE.values():
+        if isinstance(layer, CustomLayer):
+            _custom.check(layer)
+        elif type(layer) not in TABLE.values():
             known = ", ".join(cls.__name__ for cls in TABLE.values())
             raise TypeError(
                 f"{argument}[{index}] must be a layer ({known}), got {describe(layer)}"
@@ -84,7 +88,8 @@ def chain_from_config(configs: object) -> tuple[Layer, ...]:
     """The layers that a list of JSON forms describes."""
     if not isinstance(configs, list):
         raise TypeError(f"layers must be a list, got {describe(configs)}")
-    return tuple(from_config(config, TABLE, "layer") for config in configs)
+    table = {**TABLE, **_custom.known(CustomLayer)}
+    return tuple(from_config(config, table, "layer", _custom.HINT) for config in configs)
 
 
 def check_layers(layers: object) -> tuple[Layer, ...]:

@@ -30,6 +30,11 @@ class Layer(Spec):
         """How many numbers of a sample it puts out, where that does not depend on its input."""
         return None
 
+    @property
+    def keeps_width(self) -> bool:
+        """Whether it puts out as many numbers of a sample as it takes, where `width` is None."""
+        return True
+
     def output_shape(self, input_shape: Shape) -> Shape:
         """The shape of a sample behind the layer: as before it, unless the layer says otherwise.
 
@@ -71,4 +76,7 @@ def lower_chain(
 
 def width_of(layers: Sequence[Layer]) -> int | None:
     """How many numbers of a sample a chain puts out, where that does not depend on its input."""
-    return next((one.width for one in reversed(layers) if one.width is not None), None)
+    for one in reversed(layers):
+        if one.width is not None or not one.keeps_width:
+            return one.width
+    return None

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from .. import _check
 from .._check import Array
 from .._graph import Graph, Node
+from ..losses import CustomLoss
 from . import loss, nodes, optimizer, random
 from .activation import quiet
 from .ledger import Lap, Ledger, untimed
@@ -184,17 +185,6 @@ class Plan:
                 errors[source] = dx if other is None else other + dx
         return {name: gradients[name] for name in self._learnt}
 
-    def _hits(self, y: Array, t: Array) -> npt.NDArray[np.float64]:
-        """For each sample whether the output y is right; a mean over outputs for "threshold"."""
-        if self._graph.accuracy == "argmax":
-            right = np.argmax(y, axis=1) == (t if t.ndim == 1 else np.argmax(t, axis=1))
-            hits: npt.NDArray[np.float64] = right.astype(np.float64)
-            return hits
-        if self._graph.accuracy == "threshold":
-            hits = np.mean((y > self._graph.loss.half) == (t > 0.5), axis=1)
-            return hits
-        return np.zeros(len(y))
-
     def _pass(
         self,
         values: Parameters,
@@ -216,11 +206,14 @@ class Plan:
             mode = Mode.TRAIN if backward else Mode.EVALUATE
             buffers, kept = self._forward(values, x, mode=mode, lap=lap)
             y = buffers[-1]
+            lost = loss.samples(kind, y, t)
+            hits = loss.hits(self._graph.accuracy, kind, y, t)
             dy = loss.backward(kind, y, t, weights) if backward else None
+            lap("outside" if isinstance(kind, CustomLoss) else "activations")
             return _Batch(
-                float(np.sum(weights * loss.samples(kind, y, t))),
+                float(np.sum(weights * lost)),
                 total,
-                float(np.sum(weights * self._hits(y, t))),
+                float(np.sum(weights * hits)),
                 {} if dy is None else self._backward(values, buffers, kept, dy, lap),
             )
 
