@@ -99,6 +99,25 @@ dr_status dr_dense_forward(dr_dtype dt, dr_activation act, double alpha, size_t 
 dr_status dr_dense_backward(dr_dtype dt, dr_activation act, double alpha, size_t n, size_t n_in,
                             size_t n_out, const void *x, const void *w, const void *z,
                             const void *y, const void *dy, void *dx, void *dw, void *db);
+/* Rows and columns normalised. w and b (n_out) may be NULL: ones, zeros; mean and var (n_out) are written.
+ * Gradients come from x alone, statistics and all. */
+dr_status dr_batch_norm_forward(dr_dtype dt, double eps, size_t n, size_t n_out, const void *x,
+                                const void *w, const void *b, void *y, void *mean, void *var);
+dr_status dr_batch_norm_inference(dr_dtype dt, double eps, size_t n, size_t n_out, const void *x,
+                                  const void *mean, const void *var, const void *w, const void *b,
+                                  void *y);
+dr_status dr_batch_norm_backward(dr_dtype dt, double eps, size_t n, size_t n_out, const void *x,
+                                 const void *w, const void *dy, void *dx, void *dw, void *db);
+/* Running mean and variance, in place, after a batch of n rows with this mean and variance. */
+dr_status dr_batch_norm_running(dr_dtype dt, double momentum, size_t n, size_t n_out,
+                                const void *mean, const void *var, void *running_mean,
+                                void *running_var);
+/* centred: layer_norm; not: rms_norm, which has no b (NULL) and no db (NULL) */
+dr_status dr_layer_norm_forward(dr_dtype dt, int centred, double eps, size_t n, size_t n_out,
+                                const void *x, const void *w, const void *b, void *y);
+dr_status dr_layer_norm_backward(dr_dtype dt, int centred, double eps, size_t n, size_t n_out,
+                                 const void *x, const void *w, const void *dy, void *dx, void *dw,
+                                 void *db);
 /* Targets are either labels (n) or dense (n, n_out), the other NULL. weight (n) may be NULL.
  * dy may be NULL; *loss is the weighted mean, 0 when the weights sum to 0. */
 dr_status dr_loss_backward(dr_dtype dt, dr_loss loss, size_t n, size_t n_out, const void *y,

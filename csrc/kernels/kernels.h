@@ -20,6 +20,24 @@ typedef struct {
     void *row_loss, *row_hit;  /* (m) each, unweighted; row_hit may be NULL */
 } dr_loss_args;
 
+/* batch_norm: vectors over the columns, padded like parameters. */
+typedef struct {
+    double eps;
+    const void *w, *b;         /* NULL: ones, zeros */
+    void *mean, *var;          /* of the batch, or the running ones */
+    void *scale;               /* w / sqrt(var + eps) */
+    void *slope, *level;       /* of the way back: dx = scale (dy - level - slope (x - mean)) */
+} dr_batch_norm;
+
+/* layer_norm and rms_norm, on panel matrices of n columns. */
+typedef struct {
+    size_t n, stride;
+    double eps;
+    const void *w, *b;         /* (n), padded like parameters; NULL: ones, zeros */
+    void *mean, *rstd;         /* of each row, by its number in the panels: forward writes them, the way
+                                  back reads them; mean NULL: rms_norm */
+} dr_layer_norm;
+
 #define DR_AHEAD 3
 
 typedef struct {
@@ -53,6 +71,23 @@ typedef struct {
                                                   const void *dy, void *dx);
     void (*elementary[DR_N_FUNCTIONS])(size_t n, const void *x, void *y);
     void (*loss[DR_N_LOSSES])(const dr_loss_args *args);
+    /* one panel of `units` units, where the vectors of a begin, too; dx may be dy */
+    void (*batch_norm_moments)(size_t m, size_t units, const void *x, const dr_batch_norm *a);
+    void (*batch_norm_scale)(size_t units, const dr_batch_norm *a);
+    void (*batch_norm_forward)(size_t m, size_t units, const dr_batch_norm *a, const void *x, void *y);
+    void (*batch_norm_gradient)(size_t m, size_t units, const dr_batch_norm *a, const void *x,
+                                const void *dy, void *dw, void *db);
+    void (*batch_norm_backward)(size_t m, size_t units, const dr_batch_norm *a, const void *x,
+                                const void *dy, void *dx);
+    void (*batch_norm_running)(size_t m, size_t units, const dr_batch_norm *a, double momentum,
+                               void *mean, void *var);
+    /* m rows of panels from `row` on; dx may be dy */
+    void (*layer_norm_forward)(size_t m, size_t row, const dr_layer_norm *a, const void *x, void *y);
+    void (*layer_norm_backward)(size_t m, size_t row, const dr_layer_norm *a, const void *x,
+                                const void *dy, void *dx);
+    /* one panel, m rows from row 0 on; db may be NULL */
+    void (*layer_norm_gradient)(size_t m, size_t units, const dr_layer_norm *a, const void *x,
+                                const void *dy, void *dw, void *db);
     /* n: a multiple of a unit; c: the coefficients that ops/optimizer.c prepares */
     void (*step[DR_N_OPTIMIZERS])(size_t n, const double *c, const void *g, void *w, void *s0,
                                   void *s1);
