@@ -81,7 +81,7 @@ def forward(p: Precision, x: Normal, w: Near | None = None, b: Near | None = Non
 
 
 def backward(p: Precision, x: Normal, w: Near | None, dy: Near) -> tuple[Array, Array, Array]:
-    """Of dx = flush(inverse (g - mean(g) - x_hat mean(g x_hat))), g = dy w, and of the sums over the
+    """Of dx = flush(inverse (g - mean(g) - x_hat mean(g x_hat))), g = dy w, and of sums over the
     rows dw = sum dy x_hat and db = sum dy."""
     rows, count = len(dy.value), dy.value.shape[x.axis]
     w = w or exact(1.0)
