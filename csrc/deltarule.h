@@ -141,7 +141,16 @@ typedef struct dr_plan dr_plan;
 typedef struct dr_run dr_run;
 
 /* What a node computes: network/nodes/. */
-typedef enum { DR_NODE_DENSE, DR_NODE_ACTIVATION, DR_NODE_ADD, DR_NODE_CONCAT, DR_N_NODES } dr_node_kind;
+typedef enum {
+    DR_NODE_DENSE,
+    DR_NODE_ACTIVATION,
+    DR_NODE_ADD,
+    DR_NODE_CONCAT,
+    DR_NODE_BATCH_NORM,
+    DR_NODE_LAYER_NORM,
+    DR_NODE_RMS_NORM,
+    DR_N_NODES
+} dr_node_kind;
 
 /* A node: reads the buffers `sources`, writes the buffer `target`. */
 typedef struct {
@@ -150,7 +159,8 @@ typedef struct {
     const size_t *sources;
     dr_activation activation;    /* identity for kinds that have none */
     double alpha;
-    int bias;
+    double eps, momentum;        /* of the normalisations */
+    int weight, bias;            /* whether it has them, where its kind does */
     int trainable;               /* 0: its parameters stay as they are */
 } dr_node_spec;
 

@@ -78,7 +78,7 @@ SOURCED = {
     "activations": [n for n in _check.ACTIVATIONS if n not in OLD],
     "losses": ["cross_entropy", "binary_cross_entropy"],
     "optimizers": ["sgd", "adam"],
-    "initializers": [n for n in _check.INITIALIZERS if n != "zeros"],
+    "initializers": [n for n in _check.INITIALIZERS if n not in ("zeros", "ones")],
 }
 
 

@@ -26,16 +26,17 @@ typedef struct {
     const void *w, *b;         /* NULL: ones, zeros */
     void *mean, *var;          /* of the batch, or the running ones */
     void *scale;               /* w / sqrt(var + eps) */
-    void *slope, *level;       /* of the way back: dx = scale (dy - level - slope (x - mean)) */
+    void *slope, *level;       /* of the way back: dx = scale (dy - level - slope (x - mean)); NULL: zeros */
 } dr_batch_norm;
 
 /* layer_norm and rms_norm, on panel matrices of n columns. */
 typedef struct {
     size_t n, stride;
     double eps;
+    int centred;               /* layer_norm; otherwise rms_norm, whose means are 0 */
     const void *w, *b;         /* (n), padded like parameters; NULL: ones, zeros */
-    void *mean, *rstd;         /* of each row, by its number in the panels: forward writes them, the way
-                                  back reads them; mean NULL: rms_norm */
+    void *mean, *rstd;         /* of each row, by its number in the panels: the way back reads what forward
+                                  has written; both NULL: not kept */
 } dr_layer_norm;
 
 #define DR_AHEAD 3
@@ -74,20 +75,20 @@ typedef struct {
                                                   const void *dy, void *dx);
     void (*elementary[DR_N_FUNCTIONS])(size_t n, const void *x, void *y);
     void (*loss[DR_N_LOSSES])(const dr_loss_args *args);
-    /* one panel of `units` units, where the vectors of a begin, too; dx may be dy */
+    /* one panel of `units` units, where the vectors of a begin, too; adding: to what is in dx */
     void (*batch_norm_moments)(size_t m, size_t units, const void *x, const dr_batch_norm *a);
     void (*batch_norm_scale)(size_t units, const dr_batch_norm *a);
     void (*batch_norm_forward)(size_t m, size_t units, const dr_batch_norm *a, const void *x, void *y);
     void (*batch_norm_gradient)(size_t m, size_t units, const dr_batch_norm *a, const void *x,
                                 const void *dy, void *dw, void *db);
     void (*batch_norm_backward)(size_t m, size_t units, const dr_batch_norm *a, const void *x,
-                                const void *dy, void *dx);
+                                const void *dy, int adding, void *dx);
     void (*batch_norm_running)(size_t m, size_t units, const dr_batch_norm *a, double momentum,
                                void *mean, void *var);
-    /* m rows of panels from `row` on; dx may be dy */
+    /* m rows of panels from `row` on */
     void (*layer_norm_forward)(size_t m, size_t row, const dr_layer_norm *a, const void *x, void *y);
     void (*layer_norm_backward)(size_t m, size_t row, const dr_layer_norm *a, const void *x,
-                                const void *dy, void *dx);
+                                const void *dy, int adding, void *dx);
     /* one panel, m rows from row 0 on; db may be NULL */
     void (*layer_norm_gradient)(size_t m, size_t units, const dr_layer_norm *a, const void *x,
                                 const void *dy, void *dw, void *db);

@@ -37,7 +37,8 @@ void dr_program_build(const dr_plan *plan, dr_mode mode, dr_program *program) {
     begin(program, 0);
     add(program, TASK_GATHER, 0);
     for (size_t i = 0; i < n; i++) {
-        if (training && plan->nodes[i].kind->statistics) interpose(program, TASK_STATISTICS, i);
+        const dr_node *node = &plan->nodes[i];
+        if (training && node->learns && node->kind->statistics) interpose(program, TASK_STATISTICS, i);
         add(program, TASK_FORWARD, i);
     }
     if (mode == DR_PREDICT) {
@@ -50,8 +51,9 @@ void dr_program_build(const dr_plan *plan, dr_mode mode, dr_program *program) {
         return;
     }
     for (size_t i = n; i-- > 0;) {
-        if (!plan->nodes[i].error) continue;
-        if (plan->nodes[i].kind->error_sums) interpose(program, TASK_ERROR_SUMS, i);
+        const dr_node *node = &plan->nodes[i];
+        if (!node->error) continue;
+        if (node->learns && node->kind->error_sums) interpose(program, TASK_ERROR_SUMS, i);
         add(program, TASK_BACKWARD, i);
     }
     /* An update may be fused into the gradient only when nothing else reads the weights any more:

@@ -34,8 +34,8 @@ typedef struct {
     dr_wire *sources;
     dr_activation activation;   /* what training applies: identity where the loss takes logits */
     dr_activation output;       /* what predict applies */
-    double alpha;
-    int has_bias;
+    double alpha, eps, momentum;
+    int has_weight, has_bias;
     int learns;                 /* it has parameters that training changes */
     int error;                  /* the gradient at its output is wanted: it learns, or something before */
     size_t n_parameters;
@@ -157,15 +157,17 @@ struct dr_kind {
      * all at once or the first few. Returns how many that were. */
     size_t (*tiles)(const dr_plan *plan, const dr_node *node);
     size_t (*on_tiles)(dr_cursor *c, dr_task_kind task, const dr_node *node, size_t tile, size_t most);
-    /* Sums over the rows of the batch, panel p of columns: of the source, before any row goes forward;
-     * and of the error at the target, before any goes backward. Each has a barrier before and after. */
+    /* Sums over the rows of the batch, panel p of columns, for a node that learns: of the source, before
+     * any row goes forward; and of the error at the target, before any goes backward. Each has a barrier
+     * before and after. */
     void (*statistics)(dr_cursor *c, const dr_node *node, size_t p);
     void (*error_sums)(dr_cursor *c, const dr_node *node, size_t p);
     /* After parameter `index` has been set from outside. */
     void (*refresh)(const dr_plan *plan, const dr_node *node, size_t index);
 };
 
-extern const dr_kind dr_kind_dense, dr_kind_activation, dr_kind_add, dr_kind_concat;
+extern const dr_kind dr_kind_dense, dr_kind_activation, dr_kind_add, dr_kind_concat, dr_kind_batch_norm,
+    dr_kind_layer_norm, dr_kind_rms_norm;
 
 /* Whether what only training does is to be done. */
 static inline int dr_training(const dr_run *run) {

@@ -8,6 +8,9 @@ static const dr_kind *const KINDS[DR_N_NODES] = {
     [DR_NODE_ACTIVATION] = &dr_kind_activation,
     [DR_NODE_ADD] = &dr_kind_add,
     [DR_NODE_CONCAT] = &dr_kind_concat,
+    [DR_NODE_BATCH_NORM] = &dr_kind_batch_norm,
+    [DR_NODE_LAYER_NORM] = &dr_kind_layer_norm,
+    [DR_NODE_RMS_NORM] = &dr_kind_rms_norm,
 };
 
 void dr_add_parameter(dr_plan *plan, dr_node *node, size_t rows, size_t cols) {
@@ -53,10 +56,12 @@ static void lay_out(dr_plan *plan, const dr_graph *graph) {
             .n_in = graph->widths[spec->sources[0]], .n_out = graph->widths[spec->target],
             .sources = wires,
             .activation = last && takes_logits(graph->loss) ? DR_IDENTITY : spec->activation,
-            .output = spec->activation, .alpha = spec->alpha, .has_bias = spec->bias,
+            .output = spec->activation, .alpha = spec->alpha, .eps = spec->eps,
+            .momentum = spec->momentum, .has_weight = spec->weight, .has_bias = spec->bias,
         };
         wires += spec->n_sources;
-        node->learns = node->error = spec->trainable && node->kind->tiles;
+        node->learns = node->error =
+            spec->trainable && node->kind->tiles && node->kind->tiles(plan, node);
         for (size_t j = 0; j < spec->n_sources; j++) {
             node->sources[j] = (dr_wire){.buffer = spec->sources[j],
                                          .error = buffer_learns(plan, spec->sources[j], i)};

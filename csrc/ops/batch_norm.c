@@ -27,14 +27,21 @@ void dr_batch_norm_statistics(dr_dtype dt, const dr_kernels *k, const dr_batch_n
     k->batch_norm_scale(units(dt, x.cols, p), &here);
 }
 
-void dr_batch_norm_scale(dr_dtype dt, const dr_kernels *k, const dr_batch_norm *a, size_t n) {
-    k->batch_norm_scale(dr_vector_size(dt, n) / dr_unit(dt), a);
+/* The same with a scale, which is computed into `own` where there is none. */
+static dr_batch_norm with_scale(dr_dtype dt, const dr_kernels *k, const dr_batch_norm *a, size_t cols,
+                                size_t p, void *own) {
+    dr_batch_norm here = of_panel(dt, *a, p);
+    if (here.scale) return here;
+    here.scale = own;
+    k->batch_norm_scale(units(dt, cols, p), &here);
+    return here;
 }
 
 void dr_batch_norm_apply(dr_dtype dt, const dr_kernels *k, const dr_batch_norm *a, size_t m, size_t row,
                          dr_matrix x, dr_matrix y) {
+    _Alignas(64) char own[128];
     for (size_t p = 0; p < dr_panels(dt, x.cols); p++) {
-        const dr_batch_norm here = of_panel(dt, *a, p);
+        const dr_batch_norm here = with_scale(dt, k, a, x.cols, p, own);
         k->batch_norm_forward(m, units(dt, x.cols, p), &here, dr_at(dt, x, p, row),
                               dr_at(dt, y, p, row));
     }
@@ -48,11 +55,12 @@ void dr_batch_norm_gradient(dr_dtype dt, const dr_kernels *k, const dr_batch_nor
 }
 
 void dr_batch_norm_errors(dr_dtype dt, const dr_kernels *k, const dr_batch_norm *a, size_t m, size_t row,
-                          dr_matrix x, dr_matrix dy, dr_matrix dx) {
+                          dr_matrix x, dr_matrix dy, int adding, dr_matrix dx) {
+    _Alignas(64) char own[128];
     for (size_t p = 0; p < dr_panels(dt, x.cols); p++) {
-        const dr_batch_norm here = of_panel(dt, *a, p);
+        const dr_batch_norm here = with_scale(dt, k, a, x.cols, p, own);
         k->batch_norm_backward(m, units(dt, x.cols, p), &here, dr_at(dt, x, p, row),
-                               dr_at(dt, dy, p, row), dr_at(dt, dx, p, row));
+                               dr_at(dt, dy, p, row), adding, dr_at(dt, dx, p, row));
     }
 }
 
@@ -124,7 +132,7 @@ dr_status dr_batch_norm_inference(dr_dtype dt, double eps, size_t n, size_t n_ou
     if (!memory) return DR_NO_MEMORY;
     memcpy(s.a.mean, mean, n_out * dr_size(dt));
     memcpy(s.a.var, var, n_out * dr_size(dt));
-    dr_batch_norm_scale(dt, k, &s.a, n_out);
+    s.a.scale = NULL;
     dr_batch_norm_apply(dt, k, &s.a, n, 0, s.x, s.out);
     dr_from_panels(k, n, s.out, y);
     dr_free(memory);
@@ -144,7 +152,7 @@ dr_status dr_batch_norm_backward(dr_dtype dt, double eps, size_t n, size_t n_out
         dr_batch_norm_gradient(dt, k, &s.a, n, s.x, s.in, p, dr_offset(dt, s.dw, first),
                                dr_offset(dt, s.db, first));
     }
-    dr_batch_norm_errors(dt, k, &s.a, n, 0, s.x, s.in, s.out);
+    dr_batch_norm_errors(dt, k, &s.a, n, 0, s.x, s.in, 0, s.out);
     dr_from_panels(k, n, s.out, dx);
     memcpy(dw, s.dw, n_out * dr_size(dt));
     memcpy(db, s.db, n_out * dr_size(dt));

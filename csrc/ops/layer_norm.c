@@ -43,7 +43,7 @@ static void *forward(dr_dtype dt, const dr_kernels *k, int centred, double eps, 
     s->a.eps = eps;
     s->a.w = w ? memcpy(s->w, w, bytes) : NULL;
     s->a.b = b ? memcpy(s->b, b, bytes) : NULL;
-    if (!centred) s->a.mean = NULL;
+    s->a.centred = centred;
     dr_to_panels(k, n, x, s->x);
     k->layer_norm_forward(n, 0, &s->a, s->x.data, s->out.data);
     return memory;
@@ -73,7 +73,7 @@ dr_status dr_layer_norm_backward(dr_dtype dt, int centred, double eps, size_t n,
         dr_layer_norm_gradient(dt, k, &s.a, n, s.x, s.in, p, dr_offset(dt, s.dw, first),
                                db ? dr_offset(dt, s.db, first) : NULL);
     }
-    k->layer_norm_backward(n, 0, &s.a, s.x.data, s.in.data, s.out.data);
+    k->layer_norm_backward(n, 0, &s.a, s.x.data, s.in.data, 0, s.out.data);
     dr_from_panels(k, n, s.out, dx);
     memcpy(dw, s.dw, n_out * dr_size(dt));
     if (db) memcpy(db, s.db, n_out * dr_size(dt));

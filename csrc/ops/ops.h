@@ -45,22 +45,20 @@ void dr_dense_bias_gradient(dr_dtype dt, const dr_kernels *k, size_t m, dr_matri
 void dr_dense_transpose(dr_dtype dt, const dr_kernels *k, dr_matrix w, size_t p_in, size_t p_out,
                         dr_matrix shadow);
 
-/* batch_norm, over all m rows of a batch. By tiles: mean, variance and scale of panel p; once a run that
- * takes running ones: the scale of all n columns. */
+/* batch_norm. By tiles, over all m rows of a batch: mean, variance and scale of panel p. */
 void dr_batch_norm_statistics(dr_dtype dt, const dr_kernels *k, const dr_batch_norm *a, size_t m,
                               dr_matrix x, size_t p);
-void dr_batch_norm_scale(dr_dtype dt, const dr_kernels *k, const dr_batch_norm *a, size_t n);
-/* by rows */
+/* By rows. Where a has no scale, mean and variance are given ones. */
 void dr_batch_norm_apply(dr_dtype dt, const dr_kernels *k, const dr_batch_norm *a, size_t m, size_t row,
                          dr_matrix x, dr_matrix y);
-/* By tiles: the gradients of panel p of w and b, to dw and db, a row of the panel each; and slope and level.
- * Nothing that follows reads w, so that it may change. */
+/* By tiles, over all rows: the gradients of panel p of w and b, to dw and db, a row of the panel each; and
+ * slope and level. Nothing that follows reads w, so that it may change. */
 void dr_batch_norm_gradient(dr_dtype dt, const dr_kernels *k, const dr_batch_norm *a, size_t m,
                             dr_matrix x, dr_matrix dy, size_t p, void *dw, void *db);
-/* by rows; dx may be dy */
+/* By rows; adding: to what is in dx. */
 void dr_batch_norm_errors(dr_dtype dt, const dr_kernels *k, const dr_batch_norm *a, size_t m, size_t row,
-                          dr_matrix x, dr_matrix dy, dr_matrix dx);
-/* by tiles: panel p of the running mean and variance, vectors over the columns like those of a */
+                          dr_matrix x, dr_matrix dy, int adding, dr_matrix dx);
+/* By tiles: panel p of the running mean and variance of n columns follows that of a, of m rows. */
 void dr_batch_norm_track(dr_dtype dt, const dr_kernels *k, const dr_batch_norm *a, size_t m,
                          double momentum, size_t n, size_t p, void *mean, void *var);
 

@@ -4,7 +4,7 @@ from . import activations, initializers, layers, losses, metrics, ops, optimizer
 from ._header import ModelFileError
 from .config import config, get_isa, get_num_threads, set_isa, set_num_threads
 from .history import History
-from .layers import Dense, Layer
+from .layers import BatchNorm, Dense, Layer, LayerNorm, RMSNorm
 from .network import Network
 from .optimizers import SGD, Adam
 from .performance import Performance
@@ -16,12 +16,15 @@ __version__ = "0.1.0"
 __all__ = [
     "SGD",
     "Adam",
+    "BatchNorm",
     "Dense",
     "History",
     "Layer",
+    "LayerNorm",
     "ModelFileError",
     "Network",
     "Performance",
+    "RMSNorm",
     "activations",
     "config",
     "get_isa",

@@ -46,6 +46,7 @@ LOSSES = ("mse", "cross_entropy", "binary_cross_entropy")
 ELEMENTS = tuple(map(np.dtype, ("float32", "float64", "uint8")))
 INITIALIZERS = (
     "zeros",
+    "ones",
     "glorot_uniform",
     "glorot_normal",
     "he_uniform",

@@ -26,6 +26,9 @@ KINDS: dict[str, Parts] = {
     "activation": Parts(),
     "add": Parts(),
     "concat": Parts(),
+    "batch_norm": Parts(learnt=("weight", "bias"), fixed=("running_mean", "running_var")),
+    "layer_norm": Parts(learnt=("weight", "bias")),
+    "rms_norm": Parts(learnt=("weight",)),
 }
 
 
@@ -35,7 +38,8 @@ class Node:
 
     `name` is the position of its layer: "2", or "2.0" inside of another layer. `alpha` is the
     parameter of the activation (the negative slope of leaky_relu) and 0.0 for an activation that
-    has none. What is not `trainable` keeps its parameters.
+    has none. `weight` and `bias`: whether it has them, where its kind does. What is not `trainable`
+    keeps its parameters. `eps` and `momentum` are those of the normalisations.
     """
 
     kind: str
@@ -46,6 +50,9 @@ class Node:
     alpha: float = 0.0
     bias: bool = False
     trainable: bool = True
+    weight: bool = True
+    eps: float = 0.0
+    momentum: float = 0.0
 
     @property
     def source(self) -> int:
@@ -112,8 +119,8 @@ class Graph:
         for number, node in enumerate(self.nodes):
             n_in, n_out = self.widths[node.source], self.widths[node.target]
             for index, part in enumerate(sum(KINDS[node.kind], ())):
-                if part == "bias" and not node.bias:
+                if not {"weight": node.weight, "bias": node.bias}.get(part, True):
                     continue
-                shape = (n_in, n_out) if part == "weight" else (n_out,)
+                shape = (n_in, n_out) if (node.kind, part) == ("dense", "weight") else (n_out,)
                 found.append((f"{node.name}.{part}", number, index, shape))
         return found

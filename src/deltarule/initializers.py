@@ -24,6 +24,13 @@ class Zeros(Initializer):
 
 
 @dataclass(frozen=True, repr=False)
+class Ones(Initializer):
+    """All one."""
+
+    kind: ClassVar[str] = "ones"
+
+
+@dataclass(frozen=True, repr=False)
 class GlorotUniform(Initializer):
     """Uniform in +-sqrt(6 / (n_in + n_out)) (Glorot and Bengio, 2010)."""
 
@@ -69,6 +76,7 @@ TABLE: dict[str, type[Initializer]] = {
     cls.kind: cls
     for cls in (
         Zeros,
+        Ones,
         GlorotUniform,
         GlorotNormal,
         HeUniform,
@@ -80,6 +88,7 @@ TABLE: dict[str, type[Initializer]] = {
 
 ALIASES = {
     "zero": "zeros",
+    "one": "ones",
     "xavier": "glorot_uniform",
     "xavier_uniform": "glorot_uniform",
     "xavier_normal": "glorot_normal",

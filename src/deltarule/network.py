@@ -146,26 +146,14 @@ class Network:
             return
         graph = self._lower(shape)
         plan = self._new_plan(graph)
-        shapes = graph.parameter_shapes()
-        for index, (name, layer) in enumerate(_layers.walk(_layers.named(self._layers))):
-            for part, initializer in layer.initializers().items():
-                n_in, n_out = shapes[f"{name}.weight"]
-                values = _engine.initialize(
-                    self._backend,
-                    initializer.kind,
-                    n_in,
-                    n_out,
-                    seed=self._seed,
-                    layer=index,
-                    purpose=part,
-                    dtype=self.dtype,
-                )
-                plan.set(0, f"{name}.{part}", values)
+        layers = _layers.walk(_layers.named(self._layers))
+        for name, values in _engine.first_values(self._backend, graph, layers, self._seed):
+            plan.set(0, name, values)
         self._adopt(plan, shape, Position())
 
     def _lower(self, shape: tuple[int, ...]) -> Graph:
         """The graph for samples of a shape; ValueError when the layers cannot take them."""
-        builder = _layers.lower(self._layers, shape)
+        builder = _layers.lower(self._layers, shape, self.dtype)
         n_out = builder.widths[-1]
         self._loss.check_output(self._activation, n_out)
         return Graph(
@@ -232,11 +220,12 @@ class Network:
             with watch.on("data"):
                 data = self._prepare(X, y, sample_weight, positive=True)
             rows, n_in = data[0].shape
+            batch_size = min(batch_size, rows)
+            _layers.check_batch(self._layers, batch_size)
             validation = _inputs.prepare_validation(validation_data, self._target(n_in))
             self._build((n_in,))
             plan = self._built("fit()")
             plan.restart_ledger()
-            batch_size = min(batch_size, rows)
             history = History()
             with _progress.Progress(shown, epochs) as progress:
                 for epoch in range(epochs):
@@ -288,6 +277,7 @@ class Network:
         """
         with self._gate.training("train_on_batch()"):
             data = self._prepare(X, y, sample_weight)
+            _layers.check_batch(self._layers, len(data[0]))
             self._build((data[0].shape[1],))
             return self._built("train_on_batch()").train_batch(*data)
 

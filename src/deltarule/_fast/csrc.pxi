@@ -102,6 +102,9 @@ cdef extern from "deltarule.h" nogil:
         const size_t *sources
         dr_activation activation
         double alpha
+        double eps
+        double momentum
+        int weight
         int bias
         int trainable
     ctypedef struct dr_graph:

@@ -77,6 +77,11 @@ def backward(x: Array, w: Array | None, dy: Array, eps: float) -> tuple[Array, A
     return dx, np.sum(dy * x_hat, axis=0), np.sum(dy, axis=0)
 
 
+def inference_backward(var: Array, w: Array | None, dy: Array, eps: float) -> Array:
+    """flush(dx) of inference(): its statistics do not depend on x."""
+    return flush(scaled(dy, w, None) * inverse_deviation(var, eps))
+
+
 def running(
     running_mean: Array, running_var: Array, mean: Array, var: Array, n: int, momentum: float
 ) -> tuple[Array, Array]:

@@ -43,7 +43,8 @@ def initialize(
         glorot   2 / (n_in + n_out)      between forwards and backwards (Glorot & Bengio, 2010)
         he       2 / n_in                relu halves the mean square (He et al., 2015)
 
-    "_normal" draws z sqrt(variance) and "_uniform" (2u - 1) sqrt(3 variance); "zeros" is zero.
+    "_normal" draws z sqrt(variance) and "_uniform" (2u - 1) sqrt(3 variance); "zeros" and "ones"
+    are what they say.
     Numbers are drawn in row-major order, computed in float64 and rounded to `dtype`, so that
     float32 and float64 networks start alike. `seed` and `layer` as in random_bits.
 
@@ -77,5 +78,5 @@ def initial_values(
     elif kind == "normal":
         flat = normals(*stream) * _DEVIATIONS[family](*shape)
     else:
-        flat = np.zeros(size)
+        flat = np.full(size, float(family == "ones"))
     return flat.astype(real).reshape(shape if purpose == "weight" else shape[1:])
