@@ -141,6 +141,25 @@ dr_status dr_dense_backward(dr_dtype dt, dr_activation act, double alpha, size_t
                             const void *y, const void *dy, void *dx, void *dw, void *db);
 /* Whether a loss takes targets of this kind: labels, or numbers. */
 int dr_loss_takes(dr_loss loss, int labels);
+/* Rows and columns normalised. w and b (n_out) may be NULL: ones, zeros; mean and var (n_out) are written.
+ * Gradients come from x alone, statistics and all. */
+dr_status dr_batch_norm_forward(dr_dtype dt, double eps, size_t n, size_t n_out, const void *x,
+                                const void *w, const void *b, void *y, void *mean, void *var);
+dr_status dr_batch_norm_inference(dr_dtype dt, double eps, size_t n, size_t n_out, const void *x,
+                                  const void *mean, const void *var, const void *w, const void *b,
+                                  void *y);
+dr_status dr_batch_norm_backward(dr_dtype dt, double eps, size_t n, size_t n_out, const void *x,
+                                 const void *w, const void *dy, void *dx, void *dw, void *db);
+/* Running mean and variance, in place, after a batch of n rows with this mean and variance. */
+dr_status dr_batch_norm_running(dr_dtype dt, double momentum, size_t n, size_t n_out,
+                                const void *mean, const void *var, void *running_mean,
+                                void *running_var);
+/* centred: layer_norm; not: rms_norm, which has no b (NULL) and no db (NULL) */
+dr_status dr_layer_norm_forward(dr_dtype dt, int centred, double eps, size_t n, size_t n_out,
+                                const void *x, const void *w, const void *b, void *y);
+dr_status dr_layer_norm_backward(dr_dtype dt, int centred, double eps, size_t n, size_t n_out,
+                                 const void *x, const void *w, const void *dy, void *dx, void *dw,
+                                 void *db);
 /* Targets are either labels (n) or dense (n, n_out), the other NULL. weight (n) may be NULL.
  * dy may be NULL; *value is the weighted mean, 0 when the weights sum to 0. */
 dr_status dr_loss_backward(dr_dtype dt, const dr_loss_spec *loss, size_t n, size_t n_out,
@@ -179,6 +198,9 @@ typedef enum {
     DR_NODE_CONCAT,
     DR_NODE_NOISE,
     DR_NODE_CUSTOM,
+    DR_NODE_BATCH_NORM,
+    DR_NODE_LAYER_NORM,
+    DR_NODE_RMS_NORM,
     DR_N_NODES
 } dr_node_kind;
 
@@ -194,7 +216,8 @@ typedef struct {
     const size_t *sources;
     dr_activation activation;    /* identity for kinds that have none */
     double alpha;
-    int bias;
+    double eps, momentum;        /* of the normalisations */
+    int weight, bias;            /* whether it has them, where its kind does */
     int trainable;               /* 0: its parameters stay as they are */
     dr_noise noise;              /* of kind noise, with its amount */
     double amount;

@@ -58,13 +58,15 @@ def test_both_backends_measure_the_same_bits():
 
 def test_in_the_middle_it_measures_what_reaches_it():
     x = wild()
-    layers = [dr.Normalization(), dr.Dense(8, "relu"), dr.Residual([dr.Normalization()]), dr.Dense(1)]
+    inside = dr.Residual([dr.Normalization()])
+    layers = [dr.Normalization(), dr.Dense(8, "relu"), inside, dr.Dense(1)]
     one = dr.Network(layers, "mse", dtype="float64")
     one.adapt(x)
     found = one.parameters()
     standard = (x - found["0.running_mean"]) / np.sqrt(found["0.running_var"])
     hidden = np.maximum(standard @ found["1.weight"] + found["1.bias"], 0)
-    np.testing.assert_allclose(found["2.0.running_mean"], hidden.mean(axis=0), rtol=1e-12, atol=1e-15)
+    mean = found["2.0.running_mean"]
+    np.testing.assert_allclose(mean, hidden.mean(axis=0), rtol=1e-12, atol=1e-15)
 
 
 def test_it_is_no_parameter_that_is_learnt():

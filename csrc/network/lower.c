@@ -38,9 +38,11 @@ void dr_program_build(const dr_plan *plan, dr_mode mode, dr_program *program) {
     begin(program, 0);
     add(program, TASK_GATHER, 0);
     for (size_t i = 0; i < n; i++) {
-        if (training && plan->nodes[i].kind->statistics) interpose(program, TASK_STATISTICS, i);
-        if (plan->nodes[i].kind->whole_forward) interpose(program, TASK_WHOLE_FORWARD, i);
-        if (plan->nodes[i].kind->forward) add(program, TASK_FORWARD, i);
+        const dr_node *node = &plan->nodes[i];
+        const dr_kind *kind = node->kind;
+        if (training && node->learns && kind->statistics) interpose(program, TASK_STATISTICS, i);
+        if (kind->whole_forward) interpose(program, TASK_WHOLE_FORWARD, i);
+        if (kind->forward) add(program, TASK_FORWARD, i);
     }
     if (mode == DR_PREDICT) {
         add(program, TASK_OUTPUT, 0);
@@ -55,10 +57,12 @@ void dr_program_build(const dr_plan *plan, dr_mode mode, dr_program *program) {
         return;
     }
     for (size_t i = n; i-- > 0;) {
-        if (!plan->nodes[i].error) continue;
-        if (plan->nodes[i].kind->error_sums) interpose(program, TASK_ERROR_SUMS, i);
-        if (plan->nodes[i].kind->whole_backward) interpose(program, TASK_WHOLE_BACKWARD, i);
-        if (plan->nodes[i].kind->backward) add(program, TASK_BACKWARD, i);
+        const dr_node *node = &plan->nodes[i];
+        const dr_kind *kind = node->kind;
+        if (!node->error) continue;
+        if (node->learns && kind->error_sums) interpose(program, TASK_ERROR_SUMS, i);
+        if (kind->whole_backward) interpose(program, TASK_WHOLE_BACKWARD, i);
+        if (kind->backward) add(program, TASK_BACKWARD, i);
     }
     /* An update may be fused into the gradient only when nothing else reads the weights any more:
      * so it is here, behind the barrier. */

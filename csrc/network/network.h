@@ -34,10 +34,10 @@ typedef struct {
     dr_wire *sources;
     dr_activation activation;   /* what training applies: identity where the loss takes logits */
     dr_activation output;       /* what predict applies */
-    double alpha;
+    double alpha, eps, momentum;
     dr_noise noise;
     double amount;
-    int has_bias;
+    int has_weight, has_bias;
     int learns;                 /* it has parameters that training changes */
     int error;                  /* the gradient at its output is wanted: it learns, or something before */
     size_t n_parameters;
@@ -165,8 +165,9 @@ struct dr_kind {
      * all at once or the first few. Returns how many that were. */
     size_t (*tiles)(const dr_plan *plan, const dr_node *node);
     size_t (*on_tiles)(dr_cursor *c, dr_task_kind task, const dr_node *node, size_t tile, size_t most);
-    /* Sums over the rows of the batch, panel p of columns: of the source, before any row goes forward;
-     * and of the error at the target, before any goes backward. Each has a barrier before and after. */
+    /* Sums over the rows of the batch, panel p of columns, for a node that learns: of the source, before
+     * any row goes forward; and of the error at the target, before any goes backward. Each has a barrier
+     * before and after. */
     void (*statistics)(dr_cursor *c, const dr_node *node, size_t p);
     void (*error_sums)(dr_cursor *c, const dr_node *node, size_t p);
     /* All rows of the batch at once, by thread 0 while the others wait: before any goes forward, or
@@ -178,7 +179,7 @@ struct dr_kind {
 };
 
 extern const dr_kind dr_kind_dense, dr_kind_activation, dr_kind_add, dr_kind_concat, dr_kind_noise,
-    dr_kind_custom;
+    dr_kind_custom, dr_kind_batch_norm, dr_kind_layer_norm, dr_kind_rms_norm;
 
 /* Whether what only training does is to be done. */
 static inline int dr_training(const dr_run *run) {

@@ -10,6 +10,9 @@ static const dr_kind *const KINDS[DR_N_NODES] = {
     [DR_NODE_CONCAT] = &dr_kind_concat,
     [DR_NODE_NOISE] = &dr_kind_noise,
     [DR_NODE_CUSTOM] = &dr_kind_custom,
+    [DR_NODE_BATCH_NORM] = &dr_kind_batch_norm,
+    [DR_NODE_LAYER_NORM] = &dr_kind_layer_norm,
+    [DR_NODE_RMS_NORM] = &dr_kind_rms_norm,
 };
 
 void dr_add_parameter(dr_plan *plan, dr_node *node, size_t rows, size_t cols) {
@@ -51,7 +54,8 @@ static void lay_out(dr_plan *plan, const dr_graph *graph) {
             .n_in = graph->widths[spec->sources[0]], .n_out = graph->widths[spec->target],
             .sources = wires,
             .activation = last && graph->logits ? DR_IDENTITY : spec->activation,
-            .output = spec->activation, .alpha = spec->alpha, .has_bias = spec->bias,
+            .output = spec->activation, .alpha = spec->alpha, .eps = spec->eps,
+            .momentum = spec->momentum, .has_weight = spec->weight, .has_bias = spec->bias,
             .noise = spec->noise, .amount = spec->amount,
         };
         wires += spec->n_sources;

@@ -24,14 +24,22 @@ def names(stack: Sequence[Layer]) -> list[str]:
     return [name for name, layer in every if isinstance(layer, Normalization)]
 
 
-def is_new(plan: _engine.Plan, name: str) -> bool:
-    """Whether such a layer is as it was made: nothing has been measured."""
-    mean, var = plan.get(0, f"{name}.running_mean"), plan.get(0, f"{name}.running_var")
-    return not mean.any() and bool((var == 1).all())
+def are_new(plan: _engine.Plan, stack: Sequence[Layer]) -> bool:
+    """Whether there are any, all as they were made: nothing has been measured."""
+    found = names(stack)
+    means = [plan.get(0, f"{name}.running_mean").any() for name in found]
+    variances = [(plan.get(0, f"{name}.running_var") != 1).any() for name in found]
+    return bool(found) and not any(means) and not any(variances)
 
 
-def measure(plan: _engine.Plan, backend: str, name: str, x: Array) -> None:
-    """Sets mean and variance of the layer `name` to those of what reaches it from the rows x.
+def measure(plan: _engine.Plan, backend: str, stack: Sequence[Layer], x: Array) -> None:
+    """Sets mean and variance of each such layer, first to last."""
+    for name in names(stack):
+        _measure(plan, backend, name, x)
+
+
+def _measure(plan: _engine.Plan, backend: str, name: str, x: Array) -> None:
+    """Those of what reaches the layer `name` from the rows x.
 
     Two passes in float64, each adding up rows in their order, so both backends get the same bits
     for a layer that reads the data.

@@ -67,6 +67,76 @@ def dense_backward(
     dw: _Array,
     db: _Array,
 ) -> None: ...
+def batch_norm_forward(
+    dtype: str,
+    eps: float,
+    n: int,
+    n_out: int,
+    x: _Array,
+    w: _Array | None,
+    b: _Array | None,
+    y: _Array,
+    mean: _Array,
+    var: _Array,
+) -> None: ...
+def batch_norm_inference(
+    dtype: str,
+    eps: float,
+    n: int,
+    n_out: int,
+    x: _Array,
+    mean: _Array,
+    var: _Array,
+    w: _Array | None,
+    b: _Array | None,
+    y: _Array,
+) -> None: ...
+def batch_norm_backward(
+    dtype: str,
+    eps: float,
+    n: int,
+    n_out: int,
+    x: _Array,
+    w: _Array | None,
+    dy: _Array,
+    dx: _Array,
+    dw: _Array,
+    db: _Array,
+) -> None: ...
+def batch_norm_running(
+    dtype: str,
+    momentum: float,
+    n: int,
+    n_out: int,
+    mean: _Array,
+    var: _Array,
+    running_mean: _Array,
+    running_var: _Array,
+) -> None: ...
+def layer_norm_forward(
+    dtype: str,
+    centred: bool,
+    eps: float,
+    n: int,
+    n_out: int,
+    x: _Array,
+    w: _Array | None,
+    b: _Array | None,
+    y: _Array,
+) -> None: ...
+def layer_norm_backward(
+    dtype: str,
+    centred: bool,
+    eps: float,
+    n: int,
+    n_out: int,
+    x: _Array,
+    w: _Array | None,
+    dy: _Array,
+    dx: _Array,
+    dw: _Array,
+    db: _Array | None,
+) -> None: ...
 def loss_backward(
     dtype: str,
     loss: Loss,

@@ -29,6 +29,9 @@ KINDS: dict[str, Parts] = {
     "concat": Parts(),
     "noise": Parts(),
     "custom": Parts(),  # Node.custom knows what it has
+    "batch_norm": Parts(learnt=("weight", "bias"), fixed=("running_mean", "running_var")),
+    "layer_norm": Parts(learnt=("weight", "bias")),
+    "rms_norm": Parts(learnt=("weight",)),
 }
 
 
@@ -55,8 +58,9 @@ class Node:
 
     `name` is the position of its layer: "2", or "2.0" inside of another layer. `alpha` is the
     parameter of the activation (the negative slope of leaky_relu) and 0.0 for an activation that
-    has none; a node of kind "noise" has `noise` (a name) and `amount`. What is not `trainable`
-    keeps its parameters.
+    has none; a node of kind "noise" has `noise` (a name) and `amount`, a normalisation `eps` and
+    `momentum`. `weight` and `bias`: whether it has them, where its kind does. What is not
+    `trainable` keeps its parameters.
     """
 
     kind: str
@@ -70,6 +74,9 @@ class Node:
     noise: str = "dropout"
     amount: float = 0.0
     custom: Custom | None = None
+    weight: bool = True
+    eps: float = 0.0
+    momentum: float = 0.0
 
     @property
     def source(self) -> int:
@@ -139,8 +146,8 @@ class Graph:
                 for index, (part, shape) in enumerate(node.custom.parameters):
                     found.append((f"{node.name}.{part}", number, index, shape))
             for index, part in enumerate(sum(KINDS[node.kind], ())):
-                if part == "bias" and not node.bias:
+                if not {"weight": node.weight, "bias": node.bias}.get(part, True):
                     continue
-                shape = (n_in, n_out) if part == "weight" else (n_out,)
+                shape = (n_in, n_out) if (node.kind, part) == ("dense", "weight") else (n_out,)
                 found.append((f"{node.name}.{part}", number, index, shape))
         return found

@@ -9,7 +9,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import _check, _custom, _engine, _initial, _inputs, _progress, _state, losses, optimizers
+from . import (
+    _adapt,
+    _check,
+    _custom,
+    _engine,
+    _initial,
+    _inputs,
+    _progress,
+    _state,
+    losses,
+    optimizers,
+)
 from . import layers as _layers
 from . import metrics as _metrics
 from ._gate import Gate
@@ -150,7 +161,7 @@ class Network:
 
     def _lower(self, shape: tuple[int, ...]) -> Graph:
         """The graph for samples of a shape; ValueError when the layers cannot take them."""
-        builder = _layers.lower(self._layers, shape)
+        builder = _layers.lower(self._layers, shape, self.dtype)
         return Graph(
             dtype=self.dtype,
             widths=tuple(builder.widths),
@@ -227,8 +238,11 @@ class Network:
                 X = _inputs.as_array(X, "X")
                 data = self._prepare(X, y, sample_weight, class_weight, positive=True)
             rows, *shape = X.shape
+            _layers.check_batch(self._layers, min(batch_size, rows))
             validation = prepare_validation(validation_data, self._target(tuple(shape)))
             plan = self._build(tuple(shape))
+            if _adapt.are_new(plan, self._layers):
+                _adapt.measure(plan, self._backend, self._layers, data[0])
             plan.restart_ledger()
             history = History()
             with _progress.Progress(shown, epochs) as progress:
@@ -282,7 +296,20 @@ class Network:
         with self._gate.training("train_on_batch()"):
             X = _inputs.as_array(X, "X")
             data = self._prepare(X, y, sample_weight, class_weight)
+            _layers.check_batch(self._layers, len(X))
             return self._build(X.shape[1:]).train_batch(*data)
+
+    def adapt(self, X: npt.ArrayLike) -> None:
+        """Measures mean and variance of the Normalization layers over X, as the first `fit` does.
+
+        Raises ValueError where there are no such layers, and as fit for X.
+        """
+        with self._gate.training("adapt()"):
+            if not _adapt.names(self._layers):
+                raise ValueError("this network has no Normalization layers")
+            X = _inputs.as_array(X, "X")
+            x = _inputs.prepare_x(X, self._input_shape, self.dtype)
+            _adapt.measure(self._build(X.shape[1:]), self._backend, self._layers, x)
 
     # ------------------------------------------------------------------------ using the network
     def predict(self, X: npt.ArrayLike) -> Array:

@@ -65,6 +65,22 @@ cdef extern from "deltarule.h" nogil:
                                 const void *z, const void *y, const void *dy, void *dx, void *dw,
                                 void *db)
     int dr_loss_takes(dr_loss loss, int labels)
+    dr_status dr_batch_norm_forward(dr_dtype dt, double eps, size_t n, size_t n_out, const void *x,
+                                    const void *w, const void *b, void *y, void *mean, void *var)
+    dr_status dr_batch_norm_inference(dr_dtype dt, double eps, size_t n, size_t n_out,
+                                      const void *x, const void *mean, const void *var,
+                                      const void *w, const void *b, void *y)
+    dr_status dr_batch_norm_backward(dr_dtype dt, double eps, size_t n, size_t n_out,
+                                     const void *x, const void *w, const void *dy, void *dx,
+                                     void *dw, void *db)
+    dr_status dr_batch_norm_running(dr_dtype dt, double momentum, size_t n, size_t n_out,
+                                    const void *mean, const void *var, void *running_mean,
+                                    void *running_var)
+    dr_status dr_layer_norm_forward(dr_dtype dt, int centred, double eps, size_t n, size_t n_out,
+                                    const void *x, const void *w, const void *b, void *y)
+    dr_status dr_layer_norm_backward(dr_dtype dt, int centred, double eps, size_t n, size_t n_out,
+                                     const void *x, const void *w, const void *dy, void *dx,
+                                     void *dw, void *db)
     dr_status dr_loss_backward(dr_dtype dt, const dr_loss_spec *loss, size_t n, size_t n_out,
                                const void *y, const int64_t *labels, const void *dense,
                                const void *weight, double *value, void *dy)
@@ -103,6 +119,9 @@ cdef extern from "deltarule.h" nogil:
         const size_t *sources
         dr_activation activation
         double alpha
+        double eps
+        double momentum
+        int weight
         int bias
         int trainable
         dr_noise noise

@@ -156,7 +156,8 @@ cdef class Plan:
                     wire += 1
                 nodes[i].activation = <dr_activation><int>_ACTIVATIONS[node.activation]
                 nodes[i].alpha = node.alpha
-                nodes[i].bias = node.bias
+                nodes[i].eps, nodes[i].momentum = node.eps, node.momentum
+                nodes[i].weight, nodes[i].bias = node.weight, node.bias
                 nodes[i].trainable = node.trainable
                 nodes[i].noise = <dr_noise><int>_NOISES[node.noise]
                 nodes[i].amount = node.amount

@@ -35,6 +35,11 @@ class Layer(Spec):
         """Whether it puts out as many numbers of a sample as it takes, where `width` is None."""
         return True
 
+    @property
+    def least_batch(self) -> int:
+        """The rows of the smallest batch that it learns from."""
+        return 1
+
     def output_shape(self, input_shape: Shape) -> Shape:
         """The shape of a sample behind the layer: as before it, unless the layer says otherwise.
 
@@ -54,6 +59,16 @@ class Layer(Spec):
     def children(self) -> Sequence[tuple[str, Layer]]:
         """The layers inside, each with its position: "0", or "1.0" in the branch 1."""
         return ()
+
+
+def check_rank_1(kind: str, shape: Shape) -> Shape:
+    """The shape of a sample; ValueError unless it is (features,)."""
+    if len(shape) != 1:
+        raise ValueError(
+            f"a {kind} layer needs samples of rank 1, (features,), got {shape}: put a Flatten() "
+            "layer before it"
+        )
+    return shape
 
 
 def walk(layers: Sequence[tuple[str, Layer]]) -> Iterator[tuple[str, Layer]]:

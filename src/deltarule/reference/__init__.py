@@ -6,8 +6,20 @@ whole networks.
 """
 
 from .activation import activation_backward, activation_forward
+from .batch_norm import (
+    batch_norm_backward,
+    batch_norm_forward,
+    batch_norm_inference,
+    batch_norm_running,
+)
 from .dense import dense_backward, dense_forward
 from .initializer import initialize
+from .layer_norm import (
+    layer_norm_backward,
+    layer_norm_forward,
+    rms_norm_backward,
+    rms_norm_forward,
+)
 from .loss import loss_backward, loss_forward
 from .noise import noise_backward, noise_forward
 from .optimizer import adam_step, sgd_step
@@ -17,9 +29,15 @@ __all__ = [
     "activation_backward",
     "activation_forward",
     "adam_step",
+    "batch_norm_backward",
+    "batch_norm_forward",
+    "batch_norm_inference",
+    "batch_norm_running",
     "dense_backward",
     "dense_forward",
     "initialize",
+    "layer_norm_backward",
+    "layer_norm_forward",
     "loss_backward",
     "loss_forward",
     "noise_backward",
@@ -28,5 +46,7 @@ __all__ = [
     "random_normal",
     "random_permutation",
     "random_uniform",
+    "rms_norm_backward",
+    "rms_norm_forward",
     "sgd_step",
 ]

@@ -36,12 +36,14 @@ class _State(NamedTuple):
 
 
 class _Batch(NamedTuple):
-    """One pass over some rows: the sums of w l, w and w hit, and the gradients."""
+    """One pass over some rows: the sums of w l, w and w hit, the gradients, and what parameters are
+    afterwards that no gradient changes."""
 
     loss_sum: float
     weight_sum: float
     hit_sum: float
     gradients: Parameters
+    measured: Parameters
 
     @property
     def loss(self) -> float:
@@ -185,6 +187,17 @@ class Plan:
                 errors[source] = dx if other is None else other + dx
         return {name: gradients[name] for name in self._learnt}
 
+    def _measured(
+        self, values: Parameters, buffers: list[Array], kept: list[Any], lap: Lap
+    ) -> Parameters:
+        found: Parameters = {}
+        for node, saved in zip(self._graph.nodes, kept, strict=True):
+            call = self._call(node, values, Mode.TRAIN, lap)
+            inputs = [buffers[source] for source in node.sources]
+            new = nodes.TABLE[node.kind].measured(call, inputs, saved)
+            found |= {f"{node.name}.{part}": array for part, array in new.items()}
+        return found
+
     def _pass(
         self,
         values: Parameters,
@@ -202,7 +215,7 @@ class Plan:
             total = float(np.sum(weights))
             if total == 0:
                 zeros = {name: np.zeros_like(values[name]) for name in self._learnt}
-                return _Batch(0.0, 0.0, 0.0, zeros if backward else {})
+                return _Batch(0.0, 0.0, 0.0, zeros if backward else {}, {})
             mode = Mode.TRAIN if backward else Mode.EVALUATE
             buffers, kept = self._forward(values, x, mode=mode, lap=lap)
             y = buffers[-1]
@@ -215,6 +228,7 @@ class Plan:
                 total,
                 float(np.sum(weights * hits)),
                 {} if dy is None else self._backward(values, buffers, kept, dy, lap),
+                {} if dy is None else self._measured(values, buffers, kept, lap),
             )
 
     def _train(self, x: Array, t: Array, w: Array | None) -> tuple[_Batch, _State]:
@@ -233,6 +247,7 @@ class Plan:
                 new = self._update(value, g, tuple(rest), step, self._hyper)
                 for slot, array in zip(slots, new, strict=True):
                     slot[name] = array
+        slots[0].update(batch.measured)
         self._ledger.lap("optimizer")
         self._ledger.count(len(x))
         return batch, _State(slots, step)
