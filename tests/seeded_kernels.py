@@ -77,6 +77,13 @@ KERNELS = {
     "log_softmax forgets the sum of the errors": Kernel(
         "lines", "kernels/softmax.inc", "vfma(-vexp(vload(out + i)), total, vload(dout + i))",
         "vload(dout + i) - vexp(vload(out + i))", "2.error before log_softmax"),
+    "the way back of dropout drops nothing": Kernel(
+        "noise", "kernels/noise.inc", "vselect(is_dropped(c, p), vset(0), c->kept * p.x)",
+        "c->kept * p.x", "error at the input"),
+    "a cosine of noise has a wrong sign": Kernel(
+        "noise", "kernels/noise.inc", "((quarters + 1) & 2)", "(quarters & 2)", "0.output"),
+    "noise is the same at every step": Kernel(
+        "noise", "network/nodes/noise.c", ".step = c->step", ".step = 0", "loss", LAYERS),
     "weight gradients add to what was there": Kernel(
         "classes", "ops/dense.c", "b ? tiles[i].gradient : zeros, b ? width : 0,",
         "tiles[i].gradient, width,", "after a step", LAYERS),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from .._graph import Graph, Node
 from ..reference.nodes import Mode
-from . import activation, dense, merge
+from . import activation, dense, merge, noise
 from .base import Array, Call, Operation
 
 __all__ = ["TABLE", "Array", "Call", "Mode", "Operation", "operations"]
@@ -16,6 +16,7 @@ TABLE: dict[str, Callable[[Call], tuple[Operation, ...]]] = {
     "activation": activation.operations,
     "add": merge.add_operations,
     "concat": merge.concat_operations,
+    "noise": noise.operations,
 }
 
 
@@ -23,4 +24,5 @@ def operations(graph: Graph, node: Node, mode: Mode, step: int) -> tuple[Operati
     """One or more; `step`: the updates made before."""
     logits = mode is not Mode.PREDICT and node.target == len(graph.widths) - 1 and graph.loss.logits
     activation = "identity" if logits else node.activation
-    return TABLE[node.kind](Call(node, activation, mode is Mode.TRAIN, step))
+    stream = graph.seed, graph.nodes.index(node), step
+    return TABLE[node.kind](Call(node, activation, mode is Mode.TRAIN, stream))
