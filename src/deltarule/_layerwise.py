@@ -119,14 +119,14 @@ def forward(
     parts, before = graph.parts(), {done.target: done for done in known}
     buffers: dict[Key, Array] = {0: x}
     steps = []
-    for node in graph.nodes:
+    for number, node in enumerate(graph.nodes):
         own = {part: values[f"{node.name}.{part}"] for part in parts[node.name]}
-        chain = operations(graph, node, mode, step)
+        chain = operations(graph, number, mode, step)
         sources: tuple[Key, ...] = node.sources
-        for number, operation in enumerate(chain):
-            behind = chain[number + 1 :]
-            target = (node.name, number) if behind else node.target
-            place = f"{node.name}.output" + (f" before {behind[0].name}" if behind else "")
+        for place, operation in enumerate(chain):
+            behind = chain[place + 1 :]
+            target = (node.name, place) if behind else node.target
+            called = f"{node.name}.output" + (f" before {behind[0].name}" if behind else "")
             inputs = [buffers[source] for source in sources]
             old = before.get(target)
             if (
@@ -135,7 +135,7 @@ def forward(
                 or any(a is not b for a, b in zip(old.inputs, inputs, strict=True))
             ):
                 y = operation.forward(functions, inputs, own)
-                old = Step(node, operation, place, sources, target, inputs, own, y)
+                old = Step(node, operation, called, sources, target, inputs, own, y)
             steps.append(old)
             buffers[target], sources = old.y, (target,)
     return steps

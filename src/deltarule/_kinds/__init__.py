@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .._graph import Graph, Node
+from .._graph import Graph
 from ..reference.nodes import Mode
 from . import activation, dense, merge, noise
 from .base import Array, Call, Operation
@@ -20,9 +20,10 @@ TABLE: dict[str, Callable[[Call], tuple[Operation, ...]]] = {
 }
 
 
-def operations(graph: Graph, node: Node, mode: Mode, step: int) -> tuple[Operation, ...]:
-    """One or more; `step`: the updates made before."""
+def operations(graph: Graph, number: int, mode: Mode, step: int) -> tuple[Operation, ...]:
+    """Those of node `number`, one or more; `step`: the updates made before."""
+    node = graph.nodes[number]
     logits = mode is not Mode.PREDICT and node.target == len(graph.widths) - 1 and graph.loss.logits
     activation = "identity" if logits else node.activation
-    stream = graph.seed, graph.nodes.index(node), step
+    stream = graph.seed, number, step
     return TABLE[node.kind](Call(node, activation, mode is Mode.TRAIN, stream))
