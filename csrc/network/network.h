@@ -9,8 +9,6 @@
 #include "ops/ops.h"
 #include "threads.h"
 
-#define DR_MAX_STATES 2
-
 /* A Dense node. Offsets are in elements into each of the plan's parameter areas. */
 typedef struct {
     size_t source, target, n_in, n_out;
@@ -66,7 +64,6 @@ struct dr_plan {
     dr_loss loss;
     dr_optimizer optimizer;
     dr_hit hit;
-    double hyper[4];
     uint64_t step;              /* updates made */
     int fused;
     size_t n_parameters;        /* elements of one parameter area, padding included */

@@ -60,7 +60,7 @@ dr_status dr_plan_create(const dr_graph *graph, dr_plan **out) {
     plan->hit = graph->hit;
     plan->fused = 1;
     dr_ledger_restart(&plan->ledger);
-    plan->n_states = (size_t)dr_optimizer_states(graph->optimizer);
+    plan->n_states = (size_t)dr_rule_states(graph->optimizer.rule);
     plan->widths = dr_alloc(graph->n_buffers, sizeof *plan->widths);
     plan->nodes = dr_alloc(graph->n_nodes, sizeof *plan->nodes);
     if (!plan->widths || !plan->nodes) goto no_memory;
@@ -130,10 +130,6 @@ void dr_refresh_shadow(const dr_plan *plan, const dr_kernels *k, const dr_node *
                        size_t p_out) {
     dr_dense_transpose(plan->dtype, k, dr_weight_matrix(plan, plan->values, node), p_in, p_out,
                        dr_shadow_matrix(plan, node));
-}
-
-void dr_plan_set_hyper(dr_plan *plan, const double hyper[4]) {
-    memcpy(plan->hyper, hyper, sizeof plan->hyper);
 }
 
 void dr_plan_set_fused(dr_plan *plan, int fused) { plan->fused = fused; }

@@ -18,7 +18,7 @@ typedef struct {
     size_t batch, first, m;
     double weight;              /* sum of the batch's weights */
     uint64_t step;              /* the one that this batch makes */
-    dr_coefficients coefficients;
+    dr_constants constants;     /* of that step's update */
     double work;                /* since the last look at the clock */
     double now;                 /* at that look */
     size_t fetched, fetch_end;  /* rows of the next batch that are on their way, and are to be */
@@ -169,7 +169,7 @@ static void apply(cursor *c, size_t offset, size_t n, const void *gradient) {
     const dr_plan *plan = c->run->plan;
     void *at[1 + DR_MAX_STATES];
     parameters_at(plan, offset, at);
-    c->run->kernels->step[plan->optimizer](n, c->coefficients.c, gradient, at[0], at[1], at[2]);
+    c->run->kernels->step[plan->optimizer.rule](n, &c->constants, gradient, at);
 }
 
 static void bias_task(cursor *c, dr_task_kind kind, const dr_node *node, size_t p_out) {
@@ -278,7 +278,7 @@ static void begin_batch(cursor *c) {
                                                    run->order, c->first)
                                  : (double)c->m;
     if (run->mode == DR_TRAIN)
-        c->coefficients = dr_optimizer_coefficients(plan->optimizer, plan->hyper, c->step + 1);
+        dr_optimizer_prepare(&plan->optimizer, c->step + 1, &c->constants);
 }
 
 /* By thread 0, before the batch's last barrier: what the batch adds to the position. Returns whether

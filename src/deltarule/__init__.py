@@ -6,7 +6,19 @@ from .config import config, get_isa, get_num_threads, set_isa, set_num_threads
 from .history import History
 from .layers import Dense, Layer
 from .network import Network
-from .optimizers import SGD, Adam
+from .optimizers import (
+    SGD,
+    Adadelta,
+    Adagrad,
+    Adam,
+    Adamax,
+    AdamW,
+    Lion,
+    NAdam,
+    RAdam,
+    RMSprop,
+    Rprop,
+)
 from .performance import Performance
 from .serialization import load
 from .verify import verify
@@ -15,13 +27,22 @@ __version__ = "0.1.0"
 
 __all__ = [
     "SGD",
+    "Adadelta",
+    "Adagrad",
     "Adam",
+    "AdamW",
+    "Adamax",
     "Dense",
     "History",
     "Layer",
+    "Lion",
     "ModelFileError",
+    "NAdam",
     "Network",
     "Performance",
+    "RAdam",
+    "RMSprop",
+    "Rprop",
     "activations",
     "config",
     "get_isa",

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .optimizers import Optimizer
+
 LOGIT_LOSSES = ("cross_entropy", "binary_cross_entropy")
 
 
@@ -30,13 +32,12 @@ class Node:
 
 @dataclass(frozen=True)
 class Graph:
-    """A whole network with its loss and the kind of its optimizer.
+    """A whole network with its loss and its optimizer.
 
     dtype: "float32" or "float64".
     widths: features of each buffer; the first is the input, the last the output.
     nodes: in topological order. A buffer may have several readers.
     loss: "mse", "cross_entropy" or "binary_cross_entropy".
-    optimizer: "sgd" or "adam".
     accuracy: how a sample counts as a hit: "none", "argmax" or "threshold".
     """
 
@@ -44,7 +45,7 @@ class Graph:
     widths: tuple[int, ...]
     nodes: tuple[Node, ...]
     loss: str
-    optimizer: str
+    optimizer: Optimizer
     accuracy: str
 
     @property

@@ -49,7 +49,7 @@ def summarize(layers: Sequence[Layer], graph: Graph, optimizer: Optimizer, title
     itemsize = 4 if graph.dtype == "float32" else 8
     memory = (
         f"{total:,} parameters in {graph.dtype}: {n_bytes(total * itemsize)}, with "
-        f"{optimizer.n_slots - 1} array{'s' if optimizer.n_slots > 2 else ''} each of "
+        f"{optimizer.n_slots - 1} array{'' if optimizer.n_slots == 2 else 's'} each of "
         f"{optimizer.kind} {n_bytes(total * itemsize * optimizer.n_slots)}"
     )
     return Summary("\n".join([title, *lines, memory]))

@@ -35,7 +35,7 @@ class Network:
     layers: a list of layers; they are specifications and may be shared between networks.
     loss: "mse", "cross_entropy", "binary_cross_entropy", or an object. cross_entropy needs a last
         activation of softmax or identity (logits), binary_cross_entropy sigmoid or identity.
-    optimizer: "adam", "sgd", or an object such as Adam(1e-3).
+    optimizer: a name such as "adam", or an object such as Adam(1e-3); see deltarule.optimizers.
     metrics: a list of names; "accuracy".
     dtype: "float32" or "float64", of the parameters and of all arithmetic.
     backend: "fast" (C) or "reference" (numpy).
@@ -158,6 +158,8 @@ class Network:
                     dtype=self.dtype,
                 )
                 plan.set(0, f"{index}.{purpose}", values)
+                for slot, first in enumerate(self._optimizer.initial_state, start=1):
+                    plan.set(slot, f"{index}.{purpose}", np.full_like(values, first))
         self._adopt(plan, shape, Position())
 
     def _lower(self, shape: tuple[int, ...]) -> Graph:
@@ -173,7 +175,7 @@ class Network:
             widths=tuple(widths),
             nodes=tuple(nodes),
             loss=self._loss.kind,
-            optimizer=self._optimizer.kind,
+            optimizer=self._optimizer,
             accuracy=_metrics.accuracy_rule(self._metrics, self._loss, widths[-1]),
         )
 
@@ -181,9 +183,7 @@ class Network:
         size = sum(int(np.prod(s, dtype=object)) for s in graph.parameter_shapes().values())
         if size * np.dtype(self._dtype).itemsize * self._optimizer.n_slots > _MAX_BYTES:
             raise MemoryError(f"this network has {size:,} parameters")
-        plan = _engine.new_plan(self._backend, graph)
-        plan.set_hyper(self._optimizer.hyper())
-        return plan
+        return _engine.new_plan(self._backend, graph)
 
     def _adopt(self, plan: _engine.Plan, shape: tuple[int, ...], position: Position) -> None:
         self._input_shape = shape

@@ -3,7 +3,7 @@ not, layer by layer, in whatever portions an epoch is run, and after going on in
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,12 @@ import pytest
 import deltarule as dr
 from deltarule import _check
 from deltarule._check import ACTIVATIONS
+from deltarule.optimizers import Optimizer, examples
 
 from .common import (
     ADAM,
     DENSE,
     GROUPS,
-    HYPER,
     LABELS,
     PLAIN,
     SGD,
@@ -37,7 +37,11 @@ from .common import (
     state,
 )
 
-OPTIMIZERS = ("sgd", "adam")
+# Each rule; every other one with decoupled weight decay.
+OPTIMIZERS = {
+    rule: replace(optimizer, weight_decay=0.01, decoupled_weight_decay=number % 2 > 0)
+    for number, (rule, optimizer) in enumerate(examples().items())
+}
 DTYPES = ("float32", "float64")
 DEEP = ("identity", "relu", "leaky_relu", "sigmoid", "tanh", "softmax")
 
@@ -49,8 +53,7 @@ class Case:
     widths: tuple[int, ...]
     activations: tuple[str, ...]
     loss: str = "mse"
-    optimizer: str = "sgd"
-    hyper: tuple[float, ...] = SGD
+    optimizer: Optimizer = SGD
     n: int = 23
     batch: int = 5
     shuffle: bool = True
@@ -69,7 +72,7 @@ class Case:
             accuracy=self.accuracy,
             bias=self.bias,
         )
-        return ready(g, self.hyper)
+        return ready(g)
 
     def data(self, dtype: str, n: int | None = None) -> Data:
         g = self.plan(dtype).graph
@@ -84,7 +87,7 @@ CE, BCE = "cross_entropy", "binary_cross_entropy"
 CASES = {
     "narrow": Case((3, 5, 2), ("relu", "identity"), accuracy="threshold"),
     "edges-32": Case(
-        (31, 32, 33, 3), ("tanh", "sigmoid", "softmax"), CE, "adam", ADAM,
+        (31, 32, 33, 3), ("tanh", "sigmoid", "softmax"), CE, ADAM,
         n=45, batch=16, targets=LABELS, accuracy="argmax", weighted=True,
     ),
     "edges-16": Case(
@@ -92,26 +95,32 @@ CASES = {
     ),
     "edges-64": Case((33, 65, 63, 31), ("tanh", "leaky_relu", "identity"), n=66, batch=33),
     "wide": Case(
-        (130, 257, 129, 2), ("relu", "tanh", "sigmoid"), BCE, "sgd", SGD,
+        (130, 257, 129, 2), ("relu", "tanh", "sigmoid"), BCE, SGD,
         n=301, batch=150, weighted=True, accuracy="threshold",
     ),
     "wide-adam": Case(
-        (129, 127, 5), ("sigmoid", "identity"), "mse", "adam", ADAM, n=140, batch=131
+        (129, 127, 5), ("sigmoid", "identity"), "mse", ADAM, n=140, batch=131
     ),
-    "one-output": Case((7, 9, 1), ("sigmoid", "sigmoid"), hyper=PLAIN, accuracy="threshold"),
+    "one-output": Case((7, 9, 1), ("sigmoid", "sigmoid"), optimizer=PLAIN, accuracy="threshold"),
     "deep": Case(
-        (6, 8, 9, 7, 10, 5, 8, 2), (*DEEP, "identity"), BCE, "adam", ADAM, shuffle=False
+        (6, 8, 9, 7, 10, 5, 8, 2), (*DEEP, "identity"), BCE, ADAM, shuffle=False
     ),
     "softmax-inside": Case((12, 40, 70, 10), ("softmax", "softmax", "softmax"), weighted=True),
     "no-bias": Case((5, 34, 3), ("leaky_relu", "softmax"), CE, targets=LABELS, bias=False),
     "row-by-row": Case((1, 1, 2), ("tanh", "identity"), n=19, batch=1),
-    "one-row": Case((9, 33, 3), ("relu", "softmax"), CE, "adam", ADAM, n=1, targets=LABELS),
+    "one-row": Case((9, 33, 3), ("relu", "softmax"), CE, ADAM, n=1, targets=LABELS),
     **{
         activation: Case(
-            (9, 35, 18, 3), (activation, calm(activation), "identity"), hyper=SLOW, weighted=True
+            (9, 35, 18, 3), (activation, calm(activation), "identity"), optimizer=SLOW, weighted=True
         )
         for activation in ACTIVATIONS
         if activation not in DEEP
+    },
+    **{
+        rule: Case(
+            (9, 35, 18, 3), ("tanh", "relu", "softmax"), CE, optimizer, targets=LABELS, weighted=True
+        )
+        for rule, optimizer in OPTIMIZERS.items()
     },
     "one-batch": Case((20, 18, 3), ("tanh", "identity"), n=50, batch=500, shuffle=False),
     "linear": Case((40, 3), ("identity",), weighted=True, shuffle=False),
@@ -147,8 +156,8 @@ def test_hashes_tell_trainings_apart() -> None:
     hashes = {
         one_hash(Case(**{**vars(CASES["narrow"]), **change}), "float32", GROUPS[0][:1], (1,))
         for change in (
-            {}, {"shuffle": False}, {"weighted": True}, {"batch": 6}, {"n": 24}, {"hyper": PLAIN},
-            {"optimizer": "adam", "hyper": ADAM}, {"loss": BCE}, {"bias": False},
+            {}, {"shuffle": False}, {"weighted": True}, {"batch": 6}, {"n": 24}, {"optimizer": PLAIN},
+            {"optimizer": ADAM}, {"loss": BCE}, {"bias": False},
         )
     }  # fmt: skip
     assert len(hashes) == 9
@@ -156,9 +165,9 @@ def test_hashes_tell_trainings_apart() -> None:
 
 @pytest.mark.slow
 @both_dtypes
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", [SGD, ADAM], ids=["sgd", "adam"])
 @pytest.mark.parametrize("loss", ["mse", CE, BCE])
-def test_one_hash_everywhere(loss: str, optimizer: str, dtype: str) -> None:
+def test_one_hash_everywhere(loss: str, optimizer: Optimizer, dtype: str) -> None:
     rng = np.random.default_rng(5)
     for activation in ACTIVATIONS:
         for weighted in (False, True):
@@ -167,7 +176,6 @@ def test_one_hash_everywhere(loss: str, optimizer: str, dtype: str) -> None:
                 (activation, str(rng.choice(ACTIVATIONS)), "identity"),
                 loss,
                 optimizer,
-                HYPER[optimizer],
                 n=int(rng.integers(1, 300)),
                 batch=int(rng.integers(1, 200)),
                 shuffle=bool(rng.integers(2)),
@@ -228,15 +236,9 @@ def layer_by_layer(case: Case, dtype: str, rows: Data) -> tuple[list[Any], list[
         if w is not None and not w.any():
             continue
         step += 1
-        a, b, c, d = case.hyper
         for name in names:
-            now = [slot[name] for slot in slots]
-            if case.optimizer == "sgd":
-                new = dr.ops.sgd_step(now[0], gradients[name], now[1], learning_rate=a,
-                                      momentum=b, nesterov=bool(c), weight_decay=d)  # fmt: skip
-            else:
-                new = dr.ops.adam_step(now[0], gradients[name], *now[1:], step=step,
-                                       learning_rate=a, betas=(b, c), eps=d)  # fmt: skip
+            now, *rest = (slot[name] for slot in slots)
+            new = dr.ops.optimizer_step(case.optimizer, now, gradients[name], *rest, step=step)
             for slot, array in zip(slots, new, strict=True):
                 slot[name] = array
     return [step, *(slot[name].tobytes() for slot in slots for name in names)], losses
@@ -295,7 +297,6 @@ def test_resuming_at_every_batch(case: Case, dtype: str) -> None:
         for number in THREADS[:2]:
             dr.set_num_threads(number, exact=True)
             resumed = copy(steps)
-            resumed.set_hyper(case.hyper)
             rest = resumed.train(
                 *rows, seed=11, epoch=4, **case.options, batch=batch, sums=run.sums
             )
@@ -320,7 +321,7 @@ def test_predicting_some_rows(case: Case, dtype: str) -> None:
         assert plan.predict(chosen).tobytes() == whole[rows].tobytes()
 
 
-@pytest.mark.parametrize("case", [CASES["edges-32"], CASES["wide"]], ids=["edges-32", "wide"])
+@pytest.mark.parametrize("case", [CASES["edges-32"], CASES["nadam"]], ids=["edges-32", "nadam"])
 @both_dtypes
 def test_going_on_in_a_new_process(case: Case, dtype: str, tmp_path: Path) -> None:
     """With another instruction set and other threads; by the slots and the step alone."""
@@ -339,9 +340,8 @@ def test_going_on_in_a_new_process(case: Case, dtype: str, tmp_path: Path) -> No
     position = {"step": begun.step, "batch": run.batch, "sums": [v.hex() for v in run.sums]}
     got = scene(
         "resume", folder=str(tmp_path), widths=case.widths, activations=case.activations,
-        keywords={"dtype": dtype, "loss": case.loss, "optimizer": case.optimizer,
-                  "accuracy": case.accuracy},
-        hyper=case.hyper, position=position, options=case.options, isa=GROUPS[0][-1],
+        keywords={"dtype": dtype, "loss": case.loss, "accuracy": case.accuracy},
+        optimizer=case.optimizer.to_config(), position=position, options=case.options, isa=GROUPS[0][-1],
         threads=THREADS[-1],
     )  # fmt: skip
     with np.load(tmp_path / "end.npz") as end:
@@ -352,7 +352,7 @@ def test_going_on_in_a_new_process(case: Case, dtype: str, tmp_path: Path) -> No
 
 
 @both_dtypes
-@pytest.mark.parametrize("optimizer", [dr.SGD(0.05, momentum=0.9), dr.Adam(0.01)], ids=OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
 def test_a_saved_network_goes_on(optimizer: Any, dtype: str, tmp_path: Path) -> None:
     dr.set_isa(GROUPS[0][0])
     layers = [dr.Dense(33, activation="tanh"), dr.Dense(3, activation="softmax")]

@@ -84,9 +84,9 @@ cdef class Plan:
             g.n_buffers, g.n_nodes = n_buffers, n_nodes
             g.widths, g.nodes = widths, nodes
             g.loss = <dr_loss><int>_LOSSES[graph.loss]
-            g.optimizer = <dr_optimizer><int>_OPTIMIZERS[graph.optimizer]
+            g.optimizer = _optimizer(graph.optimizer)
             g.hit = <dr_hit><int>_HITS[graph.accuracy]
-            self.n_slots = 1 + dr_optimizer_states(g.optimizer)
+            self.n_slots = 1 + dr_rule_states(g.optimizer.rule)
             with nogil:
                 status = dr_plan_create(&g, &self.plan)
             _raise(status)
@@ -104,11 +104,6 @@ cdef class Plan:
     @step.setter
     def step(self, uint64_t step):
         dr_plan_set_step(self.plan, step)
-
-    def set_hyper(self, hyper):
-        cdef double h[4]
-        h[0], h[1], h[2], h[3] = hyper
-        dr_plan_set_hyper(self.plan, h)
 
     def set_fused(self, bint fused):
         """Whether updates happen inside the weight-gradient product; the same bits either way."""
