@@ -71,8 +71,8 @@ KERNELS = {
     "the slope of gelu reads y": Kernel(
         "shares", "network/run.c", "x = before.data ? before : y;", "x = y;", "gradient", LAYERS),
     "the plan keeps what follows the activation": Kernel(
-        "shares", "network/run.c", "before.data, y.data);", "before.data, before.data);",
-        "output", LAYERS),
+        "shares", "network/run.c", "  y.data);\n    dr_lap(", "  before.data);\n    dr_lap(",
+        "loss", LAYERS),
     "log_softmax forgets the sum of the errors": Kernel(
         "lines", "kernels/softmax.inc", "vfma(-vexp(vload(out + i)), total, vload(dout + i))",
         "vload(dout + i) - vexp(vload(out + i))", "2.error before log_softmax"),

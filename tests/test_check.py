@@ -16,7 +16,8 @@ REAL_CHECKS = [_check.positive_real, _check.non_negative_real, _check.fraction]
 
 def test_the_order_of_names_is_that_of_the_c_enums():
     header = (Path(__file__).parents[1] / "csrc" / "deltarule.h").read_text()
-    names = re.findall(r"DR_(\w+)", header.split("typedef enum {")[2].split("DR_N_")[0])
+    enum = header.split("DR_N_ACTIVATIONS")[0].split("typedef enum {")[-1]
+    names = re.findall(r"DR_(\w+)", enum)
     assert tuple(name.lower() for name in names) == _check.ACTIVATIONS
     assert _check.LOSSES == ("mse", "cross_entropy", "binary_cross_entropy")
     assert _check.PURPOSES == {"weight": 0, "bias": 1, "shuffle": 2}

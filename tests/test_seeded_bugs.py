@@ -121,7 +121,8 @@ FORMULAS = {
         "2.output"),
     "the plan gives gelu its output for its input": Formula(
         "shares", reference_plan.Plan, "_backward",
-        lambda plan, values, buffers, before, dy: RIGHT_BACKWARD(plan, values, buffers, {}, dy),
+        lambda plan, values, buffers, before, *rest: RIGHT_BACKWARD(
+            plan, values, buffers, {}, *rest),
         "gradient", PLANS),
     "the bias is missing": Formula(
         "classes", dense, "forward", lambda x, w, b: x @ w, ".output"),

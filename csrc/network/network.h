@@ -52,8 +52,10 @@ typedef struct {
     double work;                /* multiply-adds of the batch that all this is about */
     int most, size;             /* threads allowed, and in use */
     int trial, up;              /* threads on trial, or 0; whether the next trial is with more */
-    double rate;                /* rows a second that `size` has reached */
-    double trial_at;            /* when the next trial is due */
+    double rows, seconds;       /* done in this block of time */
+    int blocks;                 /* whole ones since the last pause that were no trials */
+    double rate;                /* rows a second in the last of these */
+    double last, trial_at;      /* when the last call ended, and when the next trial is due */
 } dr_team;
 
 struct dr_plan {

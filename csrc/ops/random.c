@@ -64,17 +64,22 @@ static uint64_t scaled(uint64_t u, uint64_t n) {
     return u1 * n1 + (middle >> 32) + (other >> 32);
 }
 
-/* Fisher and Yates, from the last element down; element i draws the words of its own index. */
+/* Fisher and Yates, from the last element down; element i draws the words of its own index. Blocks are
+ * computed some at a time: one depends on no other, so the processor works on several. */
+#define BLOCKS 16
+
 void dr_random_permutation(dr_stream s, size_t n, int64_t *out) {
+    block blocks[BLOCKS];
     for (size_t i = 0; i < n; i++) out[i] = (int64_t)i;
-    block b = {{0}};
-    for (size_t i = n; i-- > 1;) {
-        if (i == n - 1 || i % 2) b = philox(s, i / 2);
-        const size_t w = i % 2 * 2;
-        const uint64_t u = (uint64_t)b.word[w] << 32 | b.word[w + 1];
-        const size_t j = (size_t)scaled(u, (uint64_t)i + 1);
-        const int64_t swap = out[i];
-        out[i] = out[j];
-        out[j] = swap;
+    for (size_t i = n ? n - 1 : 0; i > 0;) {
+        const size_t first = i / 2 < BLOCKS ? 0 : i / 2 + 1 - BLOCKS, last = i / 2;
+        for (size_t k = first; k <= last; k++) blocks[k - first] = philox(s, k);
+        for (; i > 0 && i / 2 >= first; i--) {
+            const uint32_t *word = blocks[i / 2 - first].word + i % 2 * 2;
+            const size_t j = (size_t)scaled((uint64_t)word[0] << 32 | word[1], (uint64_t)i + 1);
+            const int64_t swap = out[i];
+            out[i] = out[j];
+            out[j] = swap;
+        }
     }
 }

@@ -111,7 +111,11 @@ def first_nonfinite(array: Array, dtype: npt.DTypeLike | None = None) -> int | N
     for start in range(0, len(array), step):
         chunk = array[start : start + step]
         with np.errstate(over="ignore", invalid="ignore"):
-            finite = np.isfinite(chunk if dtype is None else chunk.astype(dtype, copy=False))
+            values = chunk if dtype is None else chunk.astype(dtype, copy=False)
+            # quicker than looking at each: nan and inf never leave a sum, whatever is added
+            if np.isfinite(np.add.reduce(values, axis=None)):
+                continue
+            finite = np.isfinite(values)
         if not finite.all():
             place: int = start * array.shape[1] + int(finite.argmin())
             return place

@@ -168,6 +168,8 @@ def test_hashes_tell_trainings_apart() -> None:
 @pytest.mark.parametrize("optimizer", [SGD, ADAM], ids=["sgd", "adam"])
 @pytest.mark.parametrize("loss", ["mse", CE, BCE])
 def test_one_hash_everywhere(loss: str, optimizer: Optimizer, dtype: str) -> None:
+    """With steps so small that not even exp of exp lets a training run off to infinity."""
+    small = replace(optimizer, learning_rate=optimizer.learning_rate / 1000)
     rng = np.random.default_rng(5)
     for activation in ACTIVATIONS:
         for weighted in (False, True):
@@ -175,7 +177,7 @@ def test_one_hash_everywhere(loss: str, optimizer: Optimizer, dtype: str) -> Non
                 tuple(int(k) for k in rng.integers(1, 140, 4)),
                 (activation, str(rng.choice(ACTIVATIONS)), "identity"),
                 loss,
-                optimizer,
+                small,
                 n=int(rng.integers(1, 300)),
                 batch=int(rng.integers(1, 200)),
                 shuffle=bool(rng.integers(2)),
