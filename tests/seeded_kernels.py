@@ -96,13 +96,14 @@ KERNELS = {
         "momentum", "kernels/optimizer.inc", "vfma(p->c[0], p->s[0], p->g)",
         "vfma(-p->c[0], p->s[0], p->g)", " step"),
     "weight decay is dropped": Kernel(
-        "classes", "kernels/optimizer.inc", "p.g = vfma(decay, wi, vload(g + i));",
-        "p.g = vload(g + i) + wi * (decay - decay);", " step"),
+        "classes", "kernels/optimizer.inc", "p.g = decays ? vfma(decay, wi, vload(g + i)) :",
+        "p.g = decays ? vload(g + i) + wi * (decay - decay) :", " step"),
     "decoupled weight decay is dropped": Kernel(
-        "lines", "kernels/optimizer.inc", "p.w = left * wi;", "p.w = wi + (left - left);",
-        " step"),
+        "lines", "kernels/optimizer.inc", "p.w = decays ? left * wi :",
+        "p.w = decays ? wi + (left - left) :", " step"),
     "adam does not correct its second mean": Kernel(
-        "numbers", "ops/optimizer.c", "k->c[4] = 1 / sqrt(1 - dr_power(h[1], t));\n    k->c[5] = h[2];\n    k->rate",
+        "numbers", "ops/optimizer.c",
+        "k->c[4] = 1 / sqrt(1 - dr_power(h[1], t));\n    k->c[5] = h[2];\n    k->rate",
         "k->c[4] = 1;\n    k->c[5] = h[2];\n    k->rate", " step"),
     "the gradient of mse is no mean": Kernel(
         "numbers", "kernels/loss.inc", "vset(row_scale(a, source) / (real)n)",

@@ -35,7 +35,9 @@ PRECISE = _cases.wide_type("float64") != np.float64
 # Largest errors that the definitions allow for. Softmax rounds its exponents, which are up to 20
 # here, the steps of optimizers cancel, 1 - beta^step of Adam and its kin loses two digits, the
 # length of RAdam three.
-BOUNDS = {"softmax": 32.0, "gelu": 16.0, "gelu_tanh": 256.0, "optimizer_step": 400.0, "radam": 4000.0}
+BOUNDS = {
+    "softmax": 32.0, "gelu": 16.0, "gelu_tanh": 256.0, "optimizer_step": 400.0, "radam": 4000.0,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

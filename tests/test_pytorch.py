@@ -5,7 +5,7 @@ What is defined differently is listed in docs/numerics.md, with the reason.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -76,6 +76,15 @@ def peer(optimizer: Optimizer, tensors: list[Any]) -> Any:
     if optimizer.kind != "rprop":
         given["weight_decay"] = optimizer.weight_decay
     return getattr(torch.optim, name)(tensors, lr=optimizer.learning_rate, **given)
+
+
+@pytest.fixture(autouse=True)
+def in_float64() -> Iterator[None]:
+    """Or NAdam's product of momenta is float32."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(before)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)

@@ -76,7 +76,8 @@ def test_what_one_has_flushed_the_other_may_keep() -> None:
     p = _bounds.precision("float32")
     values = np.array([0, p.tiny / 2, -p.tiny, 3 * p.tiny])
     x = flush(Interval(values, values, values, 0.0, 0.0, p.tiny))
-    assert (x.low <= np.minimum(values, 0))[:3].all() and (x.high >= np.maximum(values, 0))[:3].all()
+    assert (x.low <= np.minimum(values, 0))[:3].all()
+    assert (x.high >= np.maximum(values, 0))[:3].all()
     assert x.low[3] == x.high[3] == values[3]
 
 

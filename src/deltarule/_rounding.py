@@ -1,8 +1,9 @@
 """Intervals that rounding errors may lead to, computed on as numpy computes on arrays.
 
 A formula of the reference, run on these in place of arrays, says how far any computation of it in
-another precision may lie from it (Moore, "Interval Analysis", 1966). What errors know of each other is
-lost: the interval of x - x is twice as wide as that of x. So bounds always hold and may be generous.
+another precision may lie from it (Moore, "Interval Analysis", 1966). What errors know of each other
+is lost: the interval of x - x is twice as wide as that of x. So bounds always hold and may be
+generous.
 """
 
 from __future__ import annotations

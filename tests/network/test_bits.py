@@ -98,27 +98,25 @@ CASES = {
         (130, 257, 129, 2), ("relu", "tanh", "sigmoid"), BCE, SGD,
         n=301, batch=150, weighted=True, accuracy="threshold",
     ),
-    "wide-adam": Case(
-        (129, 127, 5), ("sigmoid", "identity"), "mse", ADAM, n=140, batch=131
-    ),
+    "wide-adam": Case((129, 127, 5), ("sigmoid", "identity"), "mse", ADAM, n=140, batch=131),
     "one-output": Case((7, 9, 1), ("sigmoid", "sigmoid"), optimizer=PLAIN, accuracy="threshold"),
-    "deep": Case(
-        (6, 8, 9, 7, 10, 5, 8, 2), (*DEEP, "identity"), BCE, ADAM, shuffle=False
-    ),
+    "deep": Case((6, 8, 9, 7, 10, 5, 8, 2), (*DEEP, "identity"), BCE, ADAM, shuffle=False),
     "softmax-inside": Case((12, 40, 70, 10), ("softmax", "softmax", "softmax"), weighted=True),
     "no-bias": Case((5, 34, 3), ("leaky_relu", "softmax"), CE, targets=LABELS, bias=False),
     "row-by-row": Case((1, 1, 2), ("tanh", "identity"), n=19, batch=1),
     "one-row": Case((9, 33, 3), ("relu", "softmax"), CE, ADAM, n=1, targets=LABELS),
     **{
         activation: Case(
-            (9, 35, 18, 3), (activation, calm(activation), "identity"), optimizer=SLOW, weighted=True
+            (9, 35, 18, 3), (activation, calm(activation), "identity"), optimizer=SLOW,
+            weighted=True,
         )
         for activation in ACTIVATIONS
         if activation not in DEEP
     },
     **{
         rule: Case(
-            (9, 35, 18, 3), ("tanh", "relu", "softmax"), CE, optimizer, targets=LABELS, weighted=True
+            (9, 35, 18, 3), ("tanh", "relu", "softmax"), CE, optimizer, targets=LABELS,
+            weighted=True,
         )
         for rule, optimizer in OPTIMIZERS.items()
     },
@@ -156,8 +154,8 @@ def test_hashes_tell_trainings_apart() -> None:
     hashes = {
         one_hash(Case(**{**vars(CASES["narrow"]), **change}), "float32", GROUPS[0][:1], (1,))
         for change in (
-            {}, {"shuffle": False}, {"weighted": True}, {"batch": 6}, {"n": 24}, {"optimizer": PLAIN},
-            {"optimizer": ADAM}, {"loss": BCE}, {"bias": False},
+            {}, {"shuffle": False}, {"weighted": True}, {"batch": 6}, {"n": 24}, {"bias": False},
+            {"optimizer": PLAIN}, {"optimizer": ADAM}, {"loss": BCE},
         )
     }  # fmt: skip
     assert len(hashes) == 9
@@ -343,7 +341,8 @@ def test_going_on_in_a_new_process(case: Case, dtype: str, tmp_path: Path) -> No
     got = scene(
         "resume", folder=str(tmp_path), widths=case.widths, activations=case.activations,
         keywords={"dtype": dtype, "loss": case.loss, "accuracy": case.accuracy},
-        optimizer=case.optimizer.to_config(), position=position, options=case.options, isa=GROUPS[0][-1],
+        optimizer=case.optimizer.to_config(), position=position, options=case.options,
+        isa=GROUPS[0][-1],
         threads=THREADS[-1],
     )  # fmt: skip
     with np.load(tmp_path / "end.npz") as end:

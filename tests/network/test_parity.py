@@ -51,7 +51,9 @@ PAIRS = [
 both_dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
 # eps is large: where gradients are rounding errors, Adam would make them steps of full length
 GENTLE = {
-    rule: replace(optimizer, weight_decay=0.01, **({"eps": 1e-3} if hasattr(optimizer, "eps") else {}))
+    rule: replace(
+        optimizer, weight_decay=0.01, **({"eps": 1e-3} if hasattr(optimizer, "eps") else {})
+    )
     for rule, optimizer in examples().items()
 }
 optimizers = pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Optimizer steps: values by hand, and sequences against the formulas as published, number by number."""
+"""Optimizer steps: values by hand, and sequences against the formulas as published, one by one."""
 
 import math
 
@@ -247,7 +247,8 @@ def test_fifty_steps_as_published(optimizer):
     gradients[::7] = 0
     w = np.linspace(-1, 1, 20)
     state = [np.full(20, first) for first in optimizer.initial_state]
-    expected = [list(PUBLISHED[optimizer.rule](optimizer, *one)) for one in zip(w, gradients.T)]
+    published = PUBLISHED[optimizer.rule]
+    expected = [list(published(optimizer, *one)) for one in zip(w, gradients.T, strict=True)]
     for step, g in enumerate(gradients, 1):
         w, *state = optimizer_step(optimizer, w, g, *state, step=step)
         np.testing.assert_allclose(w, [one[step - 1] for one in expected], rtol=1e-12, atol=1e-15)

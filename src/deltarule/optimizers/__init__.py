@@ -1,9 +1,9 @@
 """Optimizers: a name such as "adam", or an object such as SGD(0.1, momentum=0.9).
 
-Names of arguments, formulas and defaults are PyTorch's, or Keras' where PyTorch has no such optimizer;
-what differs between these two is said. In the formulas w is a parameter, g its gradient, t the number
-of the update, counted from 1, and <- makes new state, which begins as zeros unless something else is
-said. State smaller in magnitude than 2^-100 (float64: 2^-1000) becomes +0.
+Names of arguments, formulas and defaults are PyTorch's, or Keras' where PyTorch has no such
+optimizer; what differs between these two is said. In the formulas w is a parameter, g its gradient,
+t the number of the update, counted from 1, and <- makes new state, which begins as zeros unless
+something else is said. State smaller in magnitude than 2^-100 (float64: 2^-1000) becomes +0.
 """
 
 from __future__ import annotations

@@ -43,15 +43,15 @@ class SGD(Optimizer):
 
 @dataclass(frozen=True, repr=False)
 class Rprop(Optimizer):
-    """A step of its own for each parameter, by the signs of its gradients alone (Riedmiller and Braun,
-    1993; as varied by Igel and Huesken, 2000). For batches that are all of the data.
+    """A step of its own for each parameter, by the signs of its gradients alone (Riedmiller and
+    Braun, 1993; as varied by Igel and Huesken, 2000). For batches that are all of the data.
 
         step <- step * (etas[1] where g and the gradient before have one sign, etas[0] where two)
         step <- min(max(step, step_sizes[0]), step_sizes[1])
-        w <- w - sign(g) * step, but w stays, and g counts as 0 next time, where the sign has changed
+        w <- w - sign(g) * step     but where the sign has changed, w stays, and g counts as 0 then
 
     step begins with learning_rate. 0 < etas[0] < 1 < etas[1], 0 < step_sizes[0] <= step_sizes[1].
-    Signs are compared, not multiplied as in PyTorch, where a product may be too small for the dtype.
+    Signs are compared, not multiplied as in PyTorch: a product may be too small for the dtype.
     """
 
     kind: ClassVar[str] = "rprop"
@@ -102,7 +102,8 @@ class Adagrad(Optimizer):
 
 @dataclass(frozen=True, repr=False)
 class RMSprop(Optimizer):
-    """Gradients by the root of their mean square (Tieleman and Hinton, 2012; centered: Graves, 2013).
+    """Gradients by the root of their mean square (Tieleman and Hinton, 2012; centered: Graves,
+    2013).
 
         v <- alpha * v + (1 - alpha) * g^2
         m <- alpha * m + (1 - alpha) * g                        with centered
@@ -110,8 +111,8 @@ class RMSprop(Optimizer):
         b <- momentum * b + n                                   with momentum, in place of n below
         w <- w - learning_rate * n
 
-    alpha ("rho" in Keras), momentum in [0, 1). Learning rate and alpha are PyTorch's; Keras has 1e-3
-    and 0.9, eps = 1e-7 inside the root, and the learning rate inside b.
+    alpha ("rho" in Keras), momentum in [0, 1). Learning rate and alpha are PyTorch's; Keras has
+    1e-3 and 0.9, eps = 1e-7 inside the root, and the learning rate inside b.
     """
 
     kind: ClassVar[str] = "rmsprop"

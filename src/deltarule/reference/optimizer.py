@@ -1,9 +1,9 @@
 """Optimizer steps: new parameters and new state from a gradient.
 
 The formulas and where they are from stand in deltarule.optimizers. Here each is two functions: its
-constants, which are the same for all parameters and are computed once a step in double precision, and
-what is done at each place. Weight decay comes before, the same for all. They use no more of numpy
-than `deltarule._rounding` has bounds for.
+constants, which are the same for all parameters and are computed once a step in double precision,
+and what is done at each place. Weight decay comes before, the same for all. They use no more of
+numpy than `deltarule._rounding` has bounds for.
 
 Adding an optimizer is the two functions and their line in `TABLE`.
 """
@@ -35,12 +35,14 @@ class Rule(NamedTuple):
 
 def _larger(a: Any, b: Any) -> Array:
     """max(a, b); the second where either is NaN."""
-    return np.where(a > b, a, b)
+    larger: Array = np.where(a > b, a, b)
+    return larger
 
 
 def _smaller(a: Any, b: Any) -> Array:
     """min(a, b); the second where either is NaN."""
-    return np.where(a < b, a, b)
+    smaller: Array = np.where(a < b, a, b)
+    return smaller
 
 
 def _sign(x: Array) -> Array:
@@ -103,7 +105,7 @@ def _nadam_momentum(h: Numbers, t: int) -> float:
 
 @lru_cache(maxsize=64)
 def _nadam_product(h: Numbers, t: int) -> float:
-    """mu(1) ... mu(t); once it is so small that 1 - product is 1, what is left makes no difference."""
+    """mu(1) ... mu(t); once 1 - product is 1, what is left makes no difference."""
     product = 1.0
     for step in range(1, t + 1):
         product *= _nadam_momentum(h, step)
@@ -151,7 +153,7 @@ def _lion(w: Array, g: Array, s: Arrays, rate: Any, c: Numbers) -> Arrays:
     return w - rate * direction, flush(c[2] * s[0] + c[3] * g)
 
 
-# -------------------------------------------------------------------------- by the size of gradients
+# ------------------------------------------------------------------------ by the size of gradients
 def _of_mean(rate: Any, h: Numbers, t: int) -> tuple[Any, Numbers]:
     return rate, (h[0], 1 - h[0], *h[1:])
 
@@ -236,8 +238,9 @@ def update(
     rate, decay = kind(optimizer.learning_rate), kind(optimizer.weight_decay)
     coupled, left = (0.0, 1 - rate * decay) if optimizer.decoupled_weight_decay else (decay, 1.0)
     factor, constants = rule.constants(rate, tuple(map(kind, optimizer.numbers)), t)
-    g = real(coupled) * w + g
-    return rule.update(real(left) * w, g, state, real(factor), tuple(map(real, constants)))
+    if coupled or left != 1:  # one of them
+        g, w = real(coupled) * w + g, real(left) * w
+    return rule.update(w, g, state, real(factor), tuple(map(real, constants)))
 
 
 def optimizer_step(

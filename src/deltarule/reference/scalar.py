@@ -1,4 +1,4 @@
-"""Elementary functions for what is computed once a step or once a random number, with the bits of C.
+"""Elementary functions for what is computed once a step or a random number, with the bits of C.
 
 Only + - * / and what is exact (frexp, ldexp, floor) are used, in the order of csrc/scalar.h.
 """
