@@ -49,7 +49,32 @@ typedef enum {
 /* Elementary functions that no activation shows by itself: log1p for x in [0, 1], expm1 for x <= 0. */
 typedef enum { DR_LOG, DR_LOG1P, DR_EXPM1, DR_ERF, DR_N_FUNCTIONS } dr_function;
 
-typedef enum { DR_MSE, DR_CROSS_ENTROPY, DR_BINARY_CROSS_ENTROPY, DR_N_LOSSES } dr_loss;
+typedef enum {
+    DR_MSE,
+    DR_MAE,
+    DR_HUBER,
+    DR_LOG_COSH,
+    DR_QUANTILE,
+    DR_POISSON,
+    DR_GAUSSIAN_NLL,
+    DR_BINARY_CROSS_ENTROPY,
+    DR_BINARY_FOCAL,
+    DR_HINGE,
+    DR_CROSS_ENTROPY,
+    DR_KL_DIVERGENCE,
+    DR_FOCAL,
+    DR_CATEGORICAL_HINGE,
+    DR_COSINE,
+    DR_N_LOSSES
+} dr_loss;
+
+/* A loss with the numbers that it is made with: those of its class in src/deltarule/losses/. */
+#define DR_MAX_PARAMETERS 99
+typedef struct {
+    dr_loss kind;
+    size_t n_parameters;
+    double parameters[DR_MAX_PARAMETERS];
+} dr_loss_spec;
 
 /* How a gradient becomes an update: a formula, with as many arrays of state as it needs. */
 typedef enum {
@@ -129,11 +154,13 @@ dr_status dr_dense_forward(dr_dtype dt, dr_activation act, double alpha, size_t 
 dr_status dr_dense_backward(dr_dtype dt, dr_activation act, double alpha, size_t n, size_t n_in,
                             size_t n_out, const void *x, const void *w, const void *z,
                             const void *y, const void *dy, void *dx, void *dw, void *db);
+/* Whether a loss takes targets of this kind: labels, or numbers. */
+int dr_loss_takes(dr_loss loss, int labels);
 /* Targets are either labels (n) or dense (n, n_out), the other NULL. weight (n) may be NULL.
- * dy may be NULL; *loss is the weighted mean, 0 when the weights sum to 0. */
-dr_status dr_loss_backward(dr_dtype dt, dr_loss loss, size_t n, size_t n_out, const void *y,
-                           const int64_t *labels, const void *dense, const void *weight,
-                           double *value, void *dy);
+ * dy may be NULL; *value is the weighted mean, 0 when the weights sum to 0. */
+dr_status dr_loss_backward(dr_dtype dt, const dr_loss_spec *loss, size_t n, size_t n_out,
+                           const void *y, const int64_t *labels, const void *dense,
+                           const void *weight, double *value, void *dy);
 /* step counts from 1; at: the parameters and as many arrays of state as the rule has, in place */
 void dr_optimizer_step(dr_dtype dt, const dr_optimizer *optimizer, uint64_t step, size_t n,
                        const void *g, void *const at[1 + DR_MAX_STATES]);
@@ -150,12 +177,18 @@ void dr_random_permutation(dr_stream s, size_t n, int64_t *out);
 typedef struct dr_plan dr_plan;
 typedef struct dr_run dr_run;
 
-/* One Dense node: reads buffer `source`, writes buffer `target`. */
+/* What a node computes: network/nodes/. */
+typedef enum { DR_NODE_DENSE, DR_NODE_ACTIVATION, DR_NODE_ADD, DR_NODE_CONCAT, DR_N_NODES } dr_node_kind;
+
+/* A node: reads the buffers `sources`, writes the buffer `target`. */
 typedef struct {
-    size_t source, target;
-    dr_activation activation;
+    dr_node_kind kind;
+    size_t n_sources, target;
+    const size_t *sources;
+    dr_activation activation;    /* identity for kinds that have none */
     double alpha;
     int bias;
+    int trainable;               /* 0: its parameters stay as they are */
 } dr_node_spec;
 
 typedef struct {
@@ -163,16 +196,18 @@ typedef struct {
     size_t n_buffers, n_nodes;
     const size_t *widths;        /* n_buffers: features of each; 0 is the input, the last the output */
     const dr_node_spec *nodes;   /* n_nodes, in topological order */
-    dr_loss loss;
+    dr_loss_spec loss;
+    int logits;                  /* the loss is taken before the activation of the last node */
     dr_optimizer optimizer;
     dr_hit hit;
 } dr_graph;
 
 dr_status dr_plan_create(const dr_graph *graph, dr_plan **plan);
 void dr_plan_destroy(dr_plan *plan);
-/* Parameters in plain row-major order. slot 0: values, 1..: optimizer state. bias: 0 weight, 1 bias */
-void dr_plan_get(const dr_plan *plan, size_t node, int bias, int slot, void *out);
-void dr_plan_set(dr_plan *plan, size_t node, int bias, int slot, const void *in);
+/* Parameters in plain row-major order. slot 0: values, 1..: optimizer state. index: which of the node's,
+ * in the order of its kind */
+void dr_plan_get(const dr_plan *plan, size_t node, size_t index, int slot, void *out);
+void dr_plan_set(dr_plan *plan, size_t node, size_t index, int slot, const void *in);
 void dr_plan_set_fused(dr_plan *plan, int fused);    /* same bits either way; tests say so */
 uint64_t dr_plan_step(const dr_plan *plan);
 void dr_plan_set_step(dr_plan *plan, uint64_t step);
@@ -230,6 +265,6 @@ size_t dr_run_n_batches(const dr_run *run);
 dr_position dr_run_position(const dr_run *run);
 void dr_run_set_position(dr_run *run, dr_position position);
 /* After a DR_GRADIENT run: the gradient of one parameter, plain row-major. */
-void dr_run_gradient(const dr_run *run, size_t node, int bias, void *out);
+void dr_run_gradient(const dr_run *run, size_t node, size_t index, void *out);
 
 #endif

@@ -4,7 +4,7 @@ from . import activations, initializers, layers, losses, metrics, ops, optimizer
 from ._header import ModelFileError
 from .config import config, get_isa, get_num_threads, set_isa, set_num_threads
 from .history import History
-from .layers import Dense, Layer
+from .layers import Activation, Add, Concat, Dense, Flatten, Layer, Reshape, Residual
 from .network import Network
 from .optimizers import (
     SGD,
@@ -27,12 +27,16 @@ __version__ = "0.1.0"
 
 __all__ = [
     "SGD",
+    "Activation",
     "Adadelta",
     "Adagrad",
     "Adam",
     "AdamW",
     "Adamax",
+    "Add",
+    "Concat",
     "Dense",
+    "Flatten",
     "History",
     "Layer",
     "Lion",
@@ -42,6 +46,8 @@ __all__ = [
     "Performance",
     "RAdam",
     "RMSprop",
+    "Reshape",
+    "Residual",
     "Rprop",
     "activations",
     "config",

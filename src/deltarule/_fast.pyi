@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._graph import Graph
+from .losses import Loss
 from .optimizers import Optimizer
 
 _Array = npt.NDArray[Any]
@@ -69,7 +70,7 @@ def dense_backward(
 ) -> None: ...
 def loss_backward(
     dtype: str,
-    loss: str,
+    loss: Loss,
     n: int,
     n_out: int,
     y: _Array,

@@ -7,27 +7,52 @@ Buffer 0 holds the input rows, the last buffer the output. Nothing here computes
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from . import losses
+from .losses import Loss
 from .optimizers import Optimizer
 
-LOGIT_LOSSES = ("cross_entropy", "binary_cross_entropy")
+
+class Parts(NamedTuple):
+    """The parameters of a kind of node, in the order of the engine: those that gradients change,
+    then those that are measured or given."""
+
+    learnt: tuple[str, ...] = ()
+    fixed: tuple[str, ...] = ()
+
+
+# The kinds of nodes, in the order of dr_node_kind in csrc/deltarule.h.
+KINDS: dict[str, Parts] = {
+    "dense": Parts(learnt=("weight", "bias")),
+    "activation": Parts(),
+    "add": Parts(),
+    "concat": Parts(),
+}
 
 
 @dataclass(frozen=True)
 class Node:
-    """One operation: reads the buffer `source`, writes the buffer `target`.
+    """One operation: reads the buffers `sources`, writes the buffer `target`.
 
-    `alpha` is the parameter of the activation (the negative slope of leaky_relu) and 0.0 for an
-    activation that has none.
+    `name` is the position of its layer: "2", or "2.0" inside of another layer. `alpha` is the
+    parameter of the activation (the negative slope of leaky_relu) and 0.0 for an activation that
+    has none. What is not `trainable` keeps its parameters.
     """
 
     kind: str
     name: str
-    source: int
+    sources: tuple[int, ...]
     target: int
-    activation: str
-    alpha: float
-    bias: bool
+    activation: str = "identity"
+    alpha: float = 0.0
+    bias: bool = False
+    trainable: bool = True
+
+    @property
+    def source(self) -> int:
+        """The buffer that is read by a node with only one source."""
+        return self.sources[0]
 
 
 @dataclass(frozen=True)
@@ -37,21 +62,19 @@ class Graph:
     dtype: "float32" or "float64".
     widths: features of each buffer; the first is the input, the last the output.
     nodes: in topological order. A buffer may have several readers.
-    loss: "mse", "cross_entropy" or "binary_cross_entropy".
+    loss: an object of deltarule.losses, or the name of one.
     accuracy: how a sample counts as a hit: "none", "argmax" or "threshold".
     """
 
     dtype: str
     widths: tuple[int, ...]
     nodes: tuple[Node, ...]
-    loss: str
+    loss: Loss
     optimizer: Optimizer
     accuracy: str
 
-    @property
-    def logits(self) -> bool:
-        """Whether the loss is computed before the activation of the last node."""
-        return self.loss in LOGIT_LOSSES
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "loss", losses.get(self.loss))
 
     @property
     def n_in(self) -> int:
@@ -63,10 +86,33 @@ class Graph:
 
     def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
         """By name, in the order of the nodes: "0.weight" (n_in, n_out), "0.bias" (n_out,)."""
-        shapes: dict[str, tuple[int, ...]] = {}
-        for node in self.nodes:
+        return {name: shape for name, _, _, shape in self.parameters()}
+
+    def learnt(self) -> list[str]:
+        """The names of the parameters that training changes."""
+        found = []
+        for name, number, index, _ in self.parameters():
+            node = self.nodes[number]
+            if node.trainable and index < len(KINDS[node.kind].learnt):
+                found.append(name)
+        return found
+
+    def parts(self) -> dict[str, list[str]]:
+        """Of each node, by its name, what its parameters are called there."""
+        found: dict[str, list[str]] = {node.name: [] for node in self.nodes}
+        for name in self.parameter_shapes():
+            owner, part = name.rsplit(".", 1)
+            found[owner].append(part)
+        return found
+
+    def parameters(self) -> list[tuple[str, int, int, tuple[int, ...]]]:
+        """(name, node, index of the parameter in its node, shape), in the order of the nodes."""
+        found: list[tuple[str, int, int, tuple[int, ...]]] = []
+        for number, node in enumerate(self.nodes):
             n_in, n_out = self.widths[node.source], self.widths[node.target]
-            shapes[f"{node.name}.weight"] = (n_in, n_out)
-            if node.bias:
-                shapes[f"{node.name}.bias"] = (n_out,)
-        return shapes
+            for index, part in enumerate(sum(KINDS[node.kind], ())):
+                if part == "bias" and not node.bias:
+                    continue
+                shape = (n_in, n_out) if part == "weight" else (n_out,)
+                found.append((f"{node.name}.{part}", number, index, shape))
+        return found

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,23 @@ import numpy as np
 import deltarule as dr
 from deltarule import _fast
 from deltarule._graph import Graph, Node
+from deltarule.losses import Loss
+from deltarule.optimizers import Optimizer, examples
+
+from ..losses import LABELS, ROWS, from_uniform
 
 Array = np.ndarray
 Data = tuple[Array, Array, Array | None]
 
+DENSE = ROWS
 SGD, PLAIN = dr.SGD(0.05, 0.9, True, weight_decay=0.01), dr.SGD(0.05)
 SLOW = dr.SGD(0.001, 0.9, True, weight_decay=0.01)
 ADAM = dr.Adam(0.01, (0.9, 0.99))
-LABELS, DENSE = "labels", "dense"
+# Each rule; every other one with decoupled weight decay.
+RULES = {
+    rule: replace(optimizer, weight_decay=0.01, decoupled_weight_decay=number % 2 > 0)
+    for number, (rule, optimizer) in enumerate(examples().items())
+}
 
 
 def isas(same_bits: bool) -> list[str]:
@@ -64,7 +74,7 @@ def calm(activation: str) -> str:
 # ---------------------------------------------------------------------------------- plans and data
 def node(number: int, source: int, target: int, activation: str, bias: bool = True) -> Node:
     alpha = {"leaky_relu": 0.3, "elu": 0.7, "celu": 1.3}.get(activation, 0.0)
-    return Node("dense", str(number), source, target, activation, alpha, bias)
+    return Node("dense", str(number), (source,), target, activation, alpha, bias)
 
 
 def graph(
@@ -73,8 +83,8 @@ def graph(
     *,
     nodes: Sequence[Node] = (),
     dtype: str = "float64",
-    loss: str = "mse",
-    optimizer: dr.optimizers.Optimizer = SGD,
+    loss: str | Loss = "mse",
+    optimizer: Optimizer = SGD,
     accuracy: str = "none",
     bias: bool = True,
 ) -> Graph:
@@ -100,13 +110,9 @@ def ready(g: Graph, *, kind: Any = None) -> Any:
 def data(g: Graph, n: int, *, targets: str = DENSE, weighted: bool = False, seed: int = 3) -> Data:
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((n, g.n_in)).astype(g.dtype)
-    t = rng.uniform(size=(n, g.n_out))
+    t = from_uniform(g.loss, rng.uniform(size=(n, g.n_out))).astype(g.dtype)
     if targets == LABELS:
         t = rng.integers(0, g.n_out, n)
-    elif g.loss == "cross_entropy":
-        t = (t / t.sum(axis=1, keepdims=True)).astype(g.dtype)
-    else:
-        t = t.astype(g.dtype)
     w = None
     if weighted:
         w = rng.uniform(0.25, 2, n).astype(g.dtype)

@@ -7,6 +7,8 @@ from deltarule import _check
 from deltarule._graph import Graph, Node
 from deltarule.reference.plan import Plan
 
+from ..losses import from_uniform
+
 SGD, ADAM = dr.SGD(0.1, 0.9, True, weight_decay=0.01), dr.Adam(0.01, (0.9, 0.99))
 N, WIDTHS = 7, (4, 5, 3)
 
@@ -21,7 +23,7 @@ def chain(
     accuracy="none",
 ):
     nodes = tuple(
-        Node("dense", str(i), i, i + 1, name, 0.3 if name in _check._ALPHAS else 0.0, bias)
+        Node("dense", str(i), (i,), i + 1, name, 0.3 if name in _check._ALPHAS else 0.0, bias)
         for i, name in enumerate(activations)
     )
     return Graph(dtype, widths, nodes, loss, optimizer, accuracy)
@@ -41,10 +43,8 @@ def data(graph, n=N, labels=False, seed=1):
     x = rng.standard_normal((n, graph.widths[0])).astype(graph.dtype)
     if labels:
         return x, rng.integers(0, graph.widths[-1], n)
-    t = rng.uniform(size=(n, graph.widths[-1])).astype(graph.dtype)
-    if graph.loss == "cross_entropy":
-        t /= t.sum(axis=1, keepdims=True)
-    return x, t
+    u = rng.uniform(size=(n, graph.widths[-1]))
+    return x, from_uniform(graph.loss, u).astype(graph.dtype)
 
 
 def weights(n=N, dtype="float64"):

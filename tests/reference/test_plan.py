@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 import deltarule as dr
-from deltarule import _check, reference
+from deltarule import _check, losses, reference
 from deltarule._graph import Graph, Node
 from deltarule.optimizers import examples
 from deltarule.reference.plan import Plan
 
+from ..losses import CASES, LABELS, ROWS, lasts, shown, width
 from .plans import SGD, chain, data, epoch_graph, everything, ready, weights
 
 
@@ -26,29 +27,29 @@ def check_gradients(plan, x, t, w, agree):
         plan.set(0, name, value)
 
 
-LASTS = [("mse", name) for name in _check.ACTIVATIONS] + [
-    ("cross_entropy", "softmax"),
-    ("cross_entropy", "identity"),
-    ("binary_cross_entropy", "sigmoid"),
-    ("binary_cross_entropy", "identity"),
+# (loss, last activation, kind of targets); every output behind tanh, and the usual ones behind all
+OUTPUTS = [
+    (loss, last, form)
+    for loss, form in CASES
+    for last in (_check.ACTIVATIONS if loss.kind == "mse" else lasts(loss))
 ]
-
-
-# every activation inside with an output of each loss, and every output behind tanh
-PAIRS = [
-    (hidden, *last)
-    for hidden in _check.ACTIVATIONS
-    for last in LASTS
-    if hidden == "tanh" or last in (LASTS[0], *LASTS[-4::2])
+USUAL = [
+    (losses.MSE(), "identity", ROWS),
+    (losses.CrossEntropy(), "softmax", ROWS),
+    (losses.BinaryCrossEntropy(), "sigmoid", ROWS),
 ]
+PAIRS = [("tanh", *output) for output in OUTPUTS]
+PAIRS += [(hidden, *o) for hidden in _check.ACTIVATIONS if hidden != "tanh" for o in USUAL]
 
 
-@pytest.mark.parametrize(("hidden", "loss", "last"), PAIRS)
+@pytest.mark.parametrize(("hidden", "loss", "last", "form"), PAIRS, ids=shown)
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("weighted", [True, False])
-def test_gradients_are_central_differences(hidden, loss, last, bias, weighted, agree):
-    graph = chain(hidden, last, loss=loss, bias=bias)
-    check_gradients(ready(graph), *data(graph), weights() if weighted else None, agree)
+def test_gradients_are_central_differences(hidden, loss, last, form, bias, weighted, agree):
+    widths = (4, 5, width(loss, 3))
+    graph = chain(hidden, last, loss=loss, bias=bias, widths=widths)
+    rows = data(graph, labels=form == LABELS)
+    check_gradients(ready(graph), *rows, weights() if weighted else None, agree)
 
 
 @pytest.mark.parametrize("weighted", [True, False])
@@ -62,10 +63,10 @@ def test_gradients_with_labels_through_three_layers(weighted, agree):
 def branching():
     """0 -> 1 -> 3 -> 4, and 1 -> 2, which nobody reads."""
     nodes = (
-        Node("dense", "0", 0, 1, "tanh", 0.0, True),
-        Node("dense", "1", 1, 2, "relu", 0.0, True),
-        Node("dense", "2", 1, 3, "sigmoid", 0.0, False),
-        Node("dense", "3", 3, 4, "identity", 0.0, True),
+        Node("dense", "0", (0,), 1, "tanh", 0.0, True),
+        Node("dense", "1", (1,), 2, "relu", 0.0, True),
+        Node("dense", "2", (1,), 3, "sigmoid", 0.0, False),
+        Node("dense", "3", (3,), 4, "identity", 0.0, True),
     )
     return Graph("float64", (4, 5, 2, 3, 2), nodes, "mse", SGD, "none")
 
@@ -91,16 +92,16 @@ def test_errors_of_several_readers_add_up():
     """Only the last node is right of the loss, so two readers are made by hand: the error of
     buffer 1 is the sum of what both nodes would send back alone."""
     nodes = (
-        Node("dense", "0", 0, 1, "identity", 0.0, False),
-        Node("dense", "1", 1, 2, "identity", 0.0, False),
-        Node("dense", "2", 1, 2, "identity", 0.0, False),
+        Node("dense", "0", (0,), 1, "identity", 0.0, False),
+        Node("dense", "1", (1,), 2, "identity", 0.0, False),
+        Node("dense", "2", (1,), 2, "identity", 0.0, False),
     )
     graph = Graph("float64", (2, 3, 2), nodes, "mse", SGD, "none")
     plan = ready(graph)
     rng = np.random.default_rng(3)
     x, hidden, y, dy = (rng.standard_normal((5, n)) for n in (2, 3, 2, 2))
     values = {name: plan.get(0, name) for name in graph.parameter_shapes()}
-    gradients = plan._backward(values, [x, hidden, y], {}, dy)
+    gradients = plan._backward(values, [x, hidden, y], [None] * 3, dy)
     back = dy @ values["1.weight"].T + dy @ values["2.weight"].T
     np.testing.assert_allclose(gradients["0.weight"], x.T @ back, rtol=1e-12)
 

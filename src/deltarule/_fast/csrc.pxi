@@ -16,11 +16,16 @@ cdef extern from "deltarule.h" nogil:
         DR_LOG, DR_LOG1P, DR_EXPM1, DR_ERF
     ctypedef enum dr_loss:
         DR_N_LOSSES
-    ctypedef enum dr_rule:
-        DR_N_RULES
     enum:
+        DR_MAX_PARAMETERS
         DR_MAX_STATES
         DR_MAX_NUMBERS
+    ctypedef struct dr_loss_spec:
+        dr_loss kind
+        size_t n_parameters
+        double parameters[99]
+    ctypedef enum dr_rule:
+        DR_N_RULES
     ctypedef struct dr_optimizer:
         dr_rule rule
         int decoupled
@@ -65,9 +70,10 @@ cdef extern from "deltarule.h" nogil:
                                 size_t n_in, size_t n_out, const void *x, const void *w,
                                 const void *z, const void *y, const void *dy, void *dx, void *dw,
                                 void *db)
-    dr_status dr_loss_backward(dr_dtype dt, dr_loss loss, size_t n, size_t n_out, const void *y,
-                               const int64_t *labels, const void *dense, const void *weight,
-                               double *value, void *dy)
+    int dr_loss_takes(dr_loss loss, int labels)
+    dr_status dr_loss_backward(dr_dtype dt, const dr_loss_spec *loss, size_t n, size_t n_out,
+                               const void *y, const int64_t *labels, const void *dense,
+                               const void *weight, double *value, void *dy)
     void dr_optimizer_step(dr_dtype dt, const dr_optimizer *optimizer, uint64_t step, size_t n,
                            const void *g, void **at)
     int dr_rule_states(dr_rule rule)
@@ -86,25 +92,31 @@ cdef extern from "deltarule.h" nogil:
         pass
     ctypedef struct dr_run:
         pass
+    ctypedef enum dr_node_kind:
+        DR_N_NODES
     ctypedef struct dr_node_spec:
-        size_t source
+        dr_node_kind kind
+        size_t n_sources
         size_t target
+        const size_t *sources
         dr_activation activation
         double alpha
         int bias
+        int trainable
     ctypedef struct dr_graph:
         dr_dtype dtype
         size_t n_buffers
         size_t n_nodes
         const size_t *widths
         const dr_node_spec *nodes
-        dr_loss loss
+        dr_loss_spec loss
+        int logits
         dr_optimizer optimizer
         dr_hit hit
     dr_status dr_plan_create(const dr_graph *graph, dr_plan **plan)
     void dr_plan_destroy(dr_plan *plan)
-    void dr_plan_get(const dr_plan *plan, size_t node, int bias, int slot, void *out)
-    void dr_plan_set(dr_plan *plan, size_t node, int bias, int slot, const void *values)
+    void dr_plan_get(const dr_plan *plan, size_t node, size_t index, int slot, void *out)
+    void dr_plan_set(dr_plan *plan, size_t node, size_t index, int slot, const void *values)
     void dr_plan_set_fused(dr_plan *plan, int fused)
     uint64_t dr_plan_step(const dr_plan *plan)
     void dr_plan_set_step(dr_plan *plan, uint64_t step)
@@ -141,4 +153,4 @@ cdef extern from "deltarule.h" nogil:
     size_t dr_run_n_batches(const dr_run *run)
     dr_position dr_run_position(const dr_run *run)
     void dr_run_set_position(dr_run *run, dr_position position)
-    void dr_run_gradient(const dr_run *run, size_t node, int bias, void *out)
+    void dr_run_gradient(const dr_run *run, size_t node, size_t index, void *out)
