@@ -69,11 +69,11 @@ typedef enum {
 } dr_loss;
 
 /* A loss with the numbers that it is made with: those of its class in src/deltarule/losses/. */
-#define DR_MAX_PARAMETERS 99
+#define DR_LOSS_PARAMETERS 99
 typedef struct {
     dr_loss kind;
     size_t n_parameters;
-    double parameters[DR_MAX_PARAMETERS];
+    double parameters[DR_LOSS_PARAMETERS];
 } dr_loss_spec;
 
 /* How a gradient becomes an update: a formula, with as many arrays of state as it needs. */

@@ -35,6 +35,9 @@ KINKS = {
     "hard_swish": (-3.0, 3.0),
 }
 
+# Where the derivative does not jump, but the second one does.
+BENDS = {"celu": (0.0,), "softsign": (0.0,)}
+
 # The largest magnitudes of first and second derivative of the elementwise activations, apart from
 # exp (its own derivative) and from what alpha adds.
 _STEEPEST = {
@@ -69,6 +72,10 @@ class Near(NamedTuple):
     def size(self) -> Array:
         """The largest magnitude it may have."""
         return np.abs(self.value) + self.error
+
+    @property
+    def transposed(self) -> Near:
+        return Near(self.value.T, self.error.T)
 
 
 def exact(value: npt.ArrayLike) -> Near:

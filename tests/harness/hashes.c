@@ -178,10 +178,10 @@ static void training(dr_dtype dt, dr_loss loss, dr_activation hidden, dr_rule ru
     const size_t widths[] = {19, 40, 33, 5}, n = 203, batch = 64, s[] = {n, widths[0], widths[3]};
     /* one after the other these diverge, and which NaN comes out is not promised */
     const dr_activation second = hidden == DR_EXP || hidden == DR_LOG_SOFTMAX ? DR_TANH : hidden;
-    static const size_t buffers[] = {0, 1, 2};
-    const dr_node_spec nodes[] = {{DR_NODE_DENSE, 1, 1, &buffers[0], hidden, 0.01, 1, 1},
-                                  {DR_NODE_DENSE, 1, 2, &buffers[1], second, 0.01, 0, 1},
-                                  {DR_NODE_DENSE, 1, 3, &buffers[2], DR_IDENTITY, 0, 1, 1}};
+    static const size_t BUFFERS[] = {0, 1, 2};
+    const dr_node_spec nodes[] = {{DR_NODE_DENSE, 1, 1, BUFFERS, hidden, 0.01, 1, 1},
+                                  {DR_NODE_DENSE, 1, 2, BUFFERS + 1, second, 0.01, 0, 1},
+                                  {DR_NODE_DENSE, 1, 3, BUFFERS + 2, DR_IDENTITY, 0, 1, 1}};
     const dr_graph graph = {dt, 4, 3, widths, nodes, made(loss, 0.3), 1, optimizer, DR_HIT_NONE};
     dr_plan *plan;
     dr_run *run;
@@ -221,8 +221,8 @@ static void training(dr_dtype dt, dr_loss loss, dr_activation hidden, dr_rule ru
 static void inputs(dr_dtype dt, const size_t *s) {
     static const size_t SIZE[DR_N_ELEMENTS] = {[DR_FLOAT32] = 4, [DR_FLOAT64] = 8, [DR_UINT8] = 1};
     const size_t n = s[0], n_in = s[1], n_out = s[2], widths[] = {n_in, n_out};
-    const size_t source = 0;
-    const dr_node_spec node = {DR_NODE_DENSE, 1, 1, &source, DR_IDENTITY, 0, 1, 1};
+    static const size_t INPUT = 0;
+    const dr_node_spec node = {DR_NODE_DENSE, 1, 1, &INPUT, DR_IDENTITY, 0, 1, 1};
     const dr_graph graph = {.dtype = dt, .n_buffers = 2, .n_nodes = 1, .widths = widths, .nodes = &node,
                             .loss = made(DR_MSE, 0)};
     dr_plan *plan;

@@ -33,6 +33,8 @@ DENSE = ROWS
 SGD, PLAIN = dr.SGD(0.05, 0.9, True, weight_decay=0.01), dr.SGD(0.05)
 SLOW = dr.SGD(0.001, 0.9, True, weight_decay=0.01)
 ADAM = dr.Adam(0.01, (0.9, 0.99))
+# For what is steep; eps is large: where gradients are rounding errors, Adam makes them whole steps.
+CALM = {"sgd": SLOW, "adam": dr.Adam(0.001, (0.9, 0.99), 1e-3)}
 # Each rule; every other one with decoupled weight decay.
 RULES = {
     rule: replace(optimizer, weight_decay=0.01, decoupled_weight_decay=number % 2 > 0)

@@ -19,11 +19,11 @@ from deltarule.reference.plan import Plan as Reference
 from ..losses import CASES, accuracy, lasts, shown, width
 from .common import (
     ADAM,
+    CALM,
     DENSE,
     LABELS,
     PLAIN,
     SGD,
-    SLOW,
     Data,
     calm,
     data,
@@ -51,7 +51,6 @@ PAIRS = [("tanh", *output) for output in OUTPUTS]
 PAIRS += [(hidden, *output) for hidden in ACTIVATIONS if hidden != "tanh" for output in USUAL]
 pairs = pytest.mark.parametrize(("hidden", "loss", "last", "targets"), PAIRS, ids=shown)
 both_dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
-# eps is large: where gradients are rounding errors, Adam would make them steps of full length
 GENTLE = {
     rule: replace(
         optimizer, weight_decay=0.01, **({"eps": 1e-3} if hasattr(optimizer, "eps") else {})
@@ -117,7 +116,7 @@ def test_training(
     hidden: str, loss: Loss, last: str, targets: str, optimizer: Optimizer, dtype: str
 ) -> None:
     if hidden != calm(hidden):
-        optimizer = SLOW if optimizer is SGD else replace(optimizer, learning_rate=0.001)
+        optimizer = CALM[optimizer.kind]
     g = graph((6, 35, 9, width(loss, 4)), (hidden, calm(hidden), last), dtype=dtype, loss=loss,
               optimizer=optimizer, accuracy=accuracy(loss))  # fmt: skip
     agree(g, data(g, 29, targets=targets, weighted=hidden != "relu"))

@@ -17,7 +17,7 @@ cdef extern from "deltarule.h" nogil:
     ctypedef enum dr_loss:
         DR_N_LOSSES
     enum:
-        DR_MAX_PARAMETERS
+        DR_LOSS_PARAMETERS
         DR_MAX_STATES
         DR_MAX_NUMBERS
     ctypedef struct dr_loss_spec:

@@ -1,7 +1,4 @@
-"""The same numbers as PyTorch, where it is installed: fifty steps in float64 agree to 1e-9.
-
-What is defined differently is listed in docs/numerics.md, with the reason.
-"""
+"""Every optimizer that both have, and its defaults."""
 
 from __future__ import annotations
 
@@ -14,9 +11,7 @@ import pytest
 import deltarule as dr
 from deltarule.optimizers import Optimizer
 
-torch = pytest.importorskip("torch", reason="compares with PyTorch")
-
-STEPS = 50
+from .common import STEPS, torch
 
 
 def _adam(o: Any) -> dict[str, Any]:
