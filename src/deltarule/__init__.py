@@ -25,7 +25,19 @@ from .layers import (
 )
 from .losses import CustomLoss
 from .network import Network
-from .optimizers import SGD, Adam
+from .optimizers import (
+    SGD,
+    Adadelta,
+    Adagrad,
+    Adam,
+    Adamax,
+    AdamW,
+    Lion,
+    NAdam,
+    RAdam,
+    RMSprop,
+    Rprop,
+)
 from .performance import Performance
 from .serialization import load
 from .verify import verify
@@ -35,7 +47,11 @@ __version__ = "0.1.0"
 __all__ = [
     "SGD",
     "Activation",
+    "Adadelta",
+    "Adagrad",
     "Adam",
+    "AdamW",
+    "Adamax",
     "Add",
     "AlphaDropout",
     "BatchNorm",
@@ -49,13 +65,18 @@ __all__ = [
     "History",
     "Layer",
     "LayerNorm",
+    "Lion",
     "ModelFileError",
+    "NAdam",
     "Network",
     "Normalization",
     "Performance",
+    "RAdam",
     "RMSNorm",
+    "RMSprop",
     "Reshape",
     "Residual",
+    "Rprop",
     "SlowWarning",
     "activations",
     "config",

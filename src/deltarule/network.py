@@ -47,7 +47,7 @@ class Network:
     layers: a list of layers; they are specifications and may be shared between networks.
     loss: a name such as "cross_entropy", or an object such as losses.Huber(0.5). Each says which
         last activations go with it; with cross_entropy softmax, log_softmax or identity (logits).
-    optimizer: "adam", "sgd", or an object such as Adam(1e-3).
+    optimizer: a name such as "adam", or an object such as Adam(1e-3); see deltarule.optimizers.
     metrics: a list of names; "accuracy".
     dtype: "float32" or "float64", of the parameters and of all arithmetic.
     backend: "fast" (C) or "reference" (numpy).
@@ -156,6 +156,9 @@ class Network:
         plan = self._new_plan(graph)
         for name, values in _initial.first_values(self._layers, graph, self._backend, self._seed):
             plan.set(0, name, values)
+        for name in graph.learnt():
+            for slot, first in enumerate(self._optimizer.initial_state, start=1):
+                plan.set(slot, name, np.full_like(plan.get(slot, name), first))
         self._adopt(plan, shape, Position())
         return plan
 
@@ -167,7 +170,7 @@ class Network:
             widths=tuple(builder.widths),
             nodes=tuple(builder.nodes),
             loss=self._loss,
-            optimizer=self._optimizer.kind,
+            optimizer=self._optimizer,
             accuracy=self._check_output(builder.widths[-1]),
             seed=self._seed,
         )
@@ -183,9 +186,7 @@ class Network:
             raise MemoryError(f"this network has {size:,} parameters")
         if self._backend == "fast":
             _custom.warn_slow(self._custom.values(), 4)
-        plan = _engine.new_plan(self._backend, graph)
-        plan.set_hyper(self._optimizer.hyper())
-        return plan
+        return _engine.new_plan(self._backend, graph)
 
     def _adopt(self, plan: _engine.Plan, shape: tuple[int, ...], position: Position) -> None:
         self._plan, self._input_shape, self._position = plan, shape, position

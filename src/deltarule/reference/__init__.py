@@ -22,13 +22,12 @@ from .layer_norm import (
 )
 from .loss import loss_backward, loss_forward
 from .noise import noise_backward, noise_forward
-from .optimizer import adam_step, sgd_step
+from .optimizer import optimizer_step
 from .random import random_bits, random_normal, random_permutation, random_uniform
 
 __all__ = [
     "activation_backward",
     "activation_forward",
-    "adam_step",
     "batch_norm_backward",
     "batch_norm_forward",
     "batch_norm_inference",
@@ -42,11 +41,11 @@ __all__ = [
     "loss_forward",
     "noise_backward",
     "noise_forward",
+    "optimizer_step",
     "random_bits",
     "random_normal",
     "random_permutation",
     "random_uniform",
     "rms_norm_backward",
     "rms_norm_forward",
-    "sgd_step",
 ]
