@@ -56,7 +56,7 @@ typedef enum { DR_SGD, DR_ADAM, DR_N_OPTIMIZERS } dr_optimizer;
 /* How a sample counts as a hit for the metric "accuracy". */
 typedef enum { DR_HIT_NONE, DR_HIT_ARGMAX, DR_HIT_THRESHOLD } dr_hit;
 
-typedef enum { DR_OK = 0, DR_NO_MEMORY, DR_ABORTED, DR_WRONG_TEAM } dr_status;
+typedef enum { DR_OK = 0, DR_NO_MEMORY, DR_ABORTED, DR_WRONG_TEAM, DR_INDEFINITE } dr_status;
 
 /* What random numbers are drawn for: part of the key, so that no two uses share a stream. */
 typedef enum { DR_PURPOSE_WEIGHT, DR_PURPOSE_BIAS, DR_PURPOSE_SHUFFLE, DR_N_PURPOSES } dr_purpose;
@@ -109,6 +109,9 @@ dr_status dr_loss_backward(dr_dtype dt, dr_loss loss, size_t n, size_t n_out, co
 void dr_optimizer_step(dr_dtype dt, dr_optimizer kind, const double hyper[4], uint64_t step,
                        size_t n, const void *g, void *w, void *state0, void *state1);
 int dr_optimizer_states(dr_optimizer kind);
+/* a (n, n) symmetric, of which the upper triangle is read: r upper triangular (n, n) with r^T r = a, and x
+ * (n) with a x = b (n); r, or both b and x, may be NULL. DR_INDEFINITE: a is not positive definite */
+dr_status dr_cholesky(dr_dtype dt, size_t n, const void *a, const void *b, void *r, void *x);
 
 /* -- random numbers (ops/random.c) ------------------------------------------------------------ */
 typedef struct { uint64_t seed, step; uint32_t layer; dr_purpose purpose; } dr_stream;

@@ -15,8 +15,8 @@ CSRC, PACKAGE = ROOT / "csrc", ROOT / "src" / "deltarule"
 REFERENCE = PACKAGE / "reference"
 
 # Kernels that are operations of their own; the rest of csrc/kernels serves them.
-OPERATIONS = ("activation", "dense", "loss", "optimizer")
-HELPERS = ("elementary", "kernels", "math", "normal", "panels", "peak", "softmax")
+OPERATIONS = ("activation", "cholesky", "dense", "loss", "optimizer")
+HELPERS = ("elementary", "jacobian", "kernels", "math", "normal", "panels", "peak", "softmax")
 
 C_FILES = sorted(p for p in CSRC.rglob("*") if p.suffix in (".c", ".h", ".inc"))
 CYTHON = [PACKAGE / "_fast.pyx", *sorted((PACKAGE / "_fast").glob("*.pxi"))]

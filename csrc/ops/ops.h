@@ -44,6 +44,12 @@ void dr_dense_bias_gradient(dr_dtype dt, const dr_kernels *k, size_t m, dr_matri
 void dr_dense_transpose(dr_dtype dt, const dr_kernels *k, dr_matrix w, size_t p_in, size_t p_out,
                         dr_matrix shadow);
 
+/* w: minus the upper triangle of a symmetric matrix of n rows, and beside it, in any columns behind the nth,
+ * minus right-hand sides. In their place come r with r^T r = a, and r^-T times these. poll, which may be
+ * NULL, is asked about every 20 ms, as in dr_plan_run. After DR_INDEFINITE and DR_ABORTED w holds nothing. */
+dr_status dr_cholesky_factor(dr_dtype dt, const dr_kernels *k, size_t n, dr_matrix w, dr_poll poll,
+                             void *context);
+
 /* Row-major matrices into and out of panels. */
 void dr_to_panels(const dr_kernels *k, size_t rows, const void *x, dr_matrix m);
 void dr_from_panels(const dr_kernels *k, size_t rows, dr_matrix m, void *x);

@@ -19,6 +19,7 @@ from ._check import Array
 from .reference import activation as activations
 from .reference import dense, loss, optimizer
 from .reference.activation import quiet
+from .reference.cholesky import factor, solve
 
 __all__ = ["Case", "all_cases", "wide_type"]
 
@@ -72,6 +73,7 @@ def all_cases(dtype: str, quick: bool) -> Iterator[Case]:
     yield from _forward_first(_activation(name, dtype, n, columns) for name in _check.ACTIVATIONS)
     for sizes in _DENSE_QUICK if quick else _DENSE:
         yield from _dense(dtype, *sizes)
+    yield from _cholesky(dtype, columns)
     yield from _forward_first(_loss(name, dtype, n, columns) for name in _check.LOSSES)
     for kind in optimizers.TABLE:
         yield _optimizer(kind, dtype, n * columns)
@@ -174,6 +176,29 @@ def _dense(dtype: str, n: int, n_in: int, n_out: int) -> Iterator[Case]:
     yield Case(
         "dense_backward", "", size, dtype,
         lambda module: module.dense_backward(x, w, y, dy), backward, backward_sums,
+    )  # fmt: skip
+
+
+def _cholesky(dtype: str, n: int) -> Iterator[Case]:
+    g, b = _normal("float64", n, n, stream=12), _normal(dtype, n, stream=13)
+    a = (g.T @ g / n + np.eye(n)).astype(dtype)
+
+    def truth() -> Arrays:
+        r = factor(_wide(a))
+        assert r is not None
+        return (r,)
+
+    def largest(truth: Arrays) -> Arrays:
+        return (np.broadcast_to(np.max(np.abs(truth[0])), truth[0].shape),)
+
+    yield Case(
+        "cholesky", "", f"{n}x{n}", dtype,
+        lambda module: (module.cholesky(a),), truth, largest,
+    )  # fmt: skip
+    yield Case(
+        "cholesky_solve", "", f"{n}x{n}", dtype,
+        lambda module: (module.cholesky_solve(a, b),),
+        lambda: (solve(truth()[0], _wide(b)),), largest,
     )  # fmt: skip
 
 

@@ -37,6 +37,9 @@ def activation_backward(
     dy: _Array,
     dx: _Array,
 ) -> None: ...
+def cholesky(
+    dtype: str, n: int, a: _Array, b: _Array | None, r: _Array | None, x: _Array | None
+) -> bool: ...
 def elementary(dtype: str, function: str, x: _Array, y: _Array) -> None: ...
 def dense_forward(
     dtype: str,

@@ -17,6 +17,8 @@ __all__ = [
     "activation_backward",
     "activation_forward",
     "adam_step",
+    "cholesky",
+    "cholesky_solve",
     "dense_backward",
     "dense_forward",
     "initialize",
@@ -96,6 +98,22 @@ def dense_backward(
         x_.dtype.name, activation, slope, n, n_in, n_out, x_, w_, z_, y_, dy_, dx, dw, db
     )
     return dx, dw, db
+
+
+def cholesky(a: npt.ArrayLike) -> Array:
+    """See deltarule.reference.cholesky."""
+    a_ = _check.square("a", a)
+    r = np.empty_like(a_)
+    found = _fast.cholesky(a_.dtype.name, len(a_), a_, None, r, None)
+    return _check.positive_definite(r if found else None)
+
+
+def cholesky_solve(a: npt.ArrayLike, b: npt.ArrayLike) -> Array:
+    """See deltarule.reference.cholesky_solve."""
+    a_, b_ = _check.equations(a, b)
+    x = np.empty(len(a_), a_.dtype)
+    found = _fast.cholesky(a_.dtype.name, len(a_), a_, b_, None, x)
+    return _check.positive_definite(x if found else None)
 
 
 def _loss(

@@ -21,7 +21,7 @@ cdef extern from "deltarule.h" nogil:
     ctypedef enum dr_hit:
         DR_HIT_NONE, DR_HIT_ARGMAX, DR_HIT_THRESHOLD
     ctypedef enum dr_status:
-        DR_OK, DR_NO_MEMORY, DR_ABORTED, DR_WRONG_TEAM
+        DR_OK, DR_NO_MEMORY, DR_ABORTED, DR_WRONG_TEAM, DR_INDEFINITE
     ctypedef enum dr_purpose:
         DR_PURPOSE_WEIGHT
     ctypedef enum dr_mode:
@@ -62,6 +62,7 @@ cdef extern from "deltarule.h" nogil:
     void dr_optimizer_step(dr_dtype dt, dr_optimizer kind, const double *hyper, uint64_t step,
                            size_t n, const void *g, void *w, void *state0, void *state1)
     int dr_optimizer_states(dr_optimizer kind)
+    dr_status dr_cholesky(dr_dtype dt, size_t n, const void *a, const void *b, void *r, void *x)
 
     ctypedef struct dr_stream:
         uint64_t seed

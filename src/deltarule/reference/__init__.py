@@ -6,6 +6,7 @@ whole networks.
 """
 
 from .activation import activation_backward, activation_forward
+from .cholesky import cholesky, cholesky_solve
 from .dense import dense_backward, dense_forward
 from .initializer import initialize
 from .loss import loss_backward, loss_forward
@@ -16,6 +17,8 @@ __all__ = [
     "activation_backward",
     "activation_forward",
     "adam_step",
+    "cholesky",
+    "cholesky_solve",
     "dense_backward",
     "dense_forward",
     "initialize",
