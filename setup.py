@@ -28,7 +28,7 @@ from setuptools.modified import newer_group
 LIMITED_API = 0x030B0000  # Python 3.11
 
 CSRC = Path("csrc")
-ROOMS = [".", "ops", "network"]
+ROOMS = [".", "ops", "network", "network/nodes"]
 
 # Instruction sets by machine, each with its own flags.
 ISAS: dict[str, dict[str, list[str]]] = {

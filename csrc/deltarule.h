@@ -124,12 +124,18 @@ void dr_random_permutation(dr_stream s, size_t n, int64_t *out);
 typedef struct dr_plan dr_plan;
 typedef struct dr_run dr_run;
 
-/* One Dense node: reads buffer `source`, writes buffer `target`. */
+/* What a node computes: network/nodes/. */
+typedef enum { DR_NODE_DENSE, DR_NODE_ACTIVATION, DR_NODE_ADD, DR_NODE_CONCAT, DR_N_NODES } dr_node_kind;
+
+/* A node: reads the buffers `sources`, writes the buffer `target`. */
 typedef struct {
-    size_t source, target;
-    dr_activation activation;
+    dr_node_kind kind;
+    size_t n_sources, target;
+    const size_t *sources;
+    dr_activation activation;    /* identity for kinds that have none */
     double alpha;
     int bias;
+    int trainable;               /* 0: its parameters stay as they are */
 } dr_node_spec;
 
 typedef struct {
@@ -144,9 +150,10 @@ typedef struct {
 
 dr_status dr_plan_create(const dr_graph *graph, dr_plan **plan);
 void dr_plan_destroy(dr_plan *plan);
-/* Parameters in plain row-major order. slot 0: values, 1..: optimizer state. bias: 0 weight, 1 bias */
-void dr_plan_get(const dr_plan *plan, size_t node, int bias, int slot, void *out);
-void dr_plan_set(dr_plan *plan, size_t node, int bias, int slot, const void *in);
+/* Parameters in plain row-major order. slot 0: values, 1..: optimizer state. index: which of the node's,
+ * in the order of its kind */
+void dr_plan_get(const dr_plan *plan, size_t node, size_t index, int slot, void *out);
+void dr_plan_set(dr_plan *plan, size_t node, size_t index, int slot, const void *in);
 void dr_plan_set_hyper(dr_plan *plan, const double hyper[4]);
 void dr_plan_set_fused(dr_plan *plan, int fused);    /* same bits either way; tests say so */
 uint64_t dr_plan_step(const dr_plan *plan);
@@ -205,6 +212,6 @@ size_t dr_run_n_batches(const dr_run *run);
 dr_position dr_run_position(const dr_run *run);
 void dr_run_set_position(dr_run *run, dr_position position);
 /* After a DR_GRADIENT run: the gradient of one parameter, plain row-major. */
-void dr_run_gradient(const dr_run *run, size_t node, int bias, void *out);
+void dr_run_gradient(const dr_run *run, size_t node, size_t index, void *out);
 
 #endif

@@ -44,10 +44,10 @@ KERNELS = {
         "classes", "kernels/panels.inc", "square[l] = l < rows - i ?",
         "square[l] = l + 1 < rows - i ?", "error at the input"),
     "the plan swaps n_in and n_out on the way back": Kernel(
-        "classes", "network/run.c", "row, node->n_out, dy,", "row, node->n_in, dy,",
-        "weight gradient", LAYERS),
+        "classes", "network/nodes/dense.c", "row, node->n_out, run->errors",
+        "row, node->n_in, run->errors", "weight gradient", LAYERS),
     "the plan forgets the bias": Kernel(
-        "classes", "network/run.c", "DR_FROM_BIAS", "DR_FROM_ZERO", "output", LAYERS),
+        "classes", "network/nodes/dense.c", "DR_FROM_BIAS", "DR_FROM_ZERO", "output", LAYERS),
     "the slope of sigmoid has a wrong sign": Kernel(
         "numbers", "kernels/activation.inc", "p.dy * (p.y * (vset(1) - p.y))",
         "p.dy * (p.y * (vset(1) + p.y))",
@@ -69,10 +69,11 @@ KERNELS = {
         "shares", "kernels/normal.inc", "vselect(below, *e, one)", "vselect(below, one, one)",
         "0.output"),
     "the slope of gelu reads y": Kernel(
-        "shares", "network/run.c", "x = before.data ? before : y;", "x = y;", "gradient", LAYERS),
+        "shares", "network/nodes/dense.c", "row, m, before_activation(run, node));",
+        "row, m, run->values[node->target]);", "gradient", LAYERS),
     "the plan keeps what follows the activation": Kernel(
-        "shares", "network/run.c", "  y.data);\n    dr_lap(", "  before.data);\n    dr_lap(",
-        "loss", LAYERS),
+        "shares", "network/nodes/dense.c", "z.data, y.data);\n    dr_lap(",
+        "z.data, z.data);\n    dr_lap(", "loss", LAYERS),
     "log_softmax forgets the sum of the errors": Kernel(
         "lines", "kernels/softmax.inc", "vfma(-vexp(vload(out + i)), total, vload(dout + i))",
         "vload(dout + i) - vexp(vload(out + i))", "2.error before log_softmax"),
@@ -80,8 +81,8 @@ KERNELS = {
         "classes", "ops/dense.c", "b ? tiles[i].gradient : zeros, b ? width : 0,",
         "tiles[i].gradient, width,", "after a step", LAYERS),
     "the shadow is not refreshed": Kernel(
-        "classes", "network/run.c", "if (node->input_error) dr_refresh_shadow(",
-        "if (0) dr_refresh_shadow(", "after an epoch", LAYERS),
+        "classes", "network/nodes/dense.c", "if (node->sources[0].error) refresh_tile(",
+        "if (0) refresh_tile(", "after an epoch", LAYERS),
     "the gather ignores the order": Kernel(
         "classes", "network/run.c", "run->data.x, run->order, c->first + row, row,",
         "run->data.x, NULL, c->first + row, row,", "after an epoch", LAYERS),

@@ -119,8 +119,8 @@ FORMULAS = {
         "2.output"),
     "the plan gives gelu its output for its input": Formula(
         "shares", reference_plan.Plan, "_backward",
-        lambda plan, values, buffers, before, *rest: RIGHT_BACKWARD(
-            plan, values, buffers, {}, *rest),
+        lambda plan, values, buffers, kept, *rest: RIGHT_BACKWARD(
+            plan, values, buffers, [None] * len(kept), *rest),
         "gradient", PLANS),
     "the bias is missing": Formula(
         "classes", dense, "forward", lambda x, w, b: x @ w, ".output"),
@@ -171,7 +171,7 @@ FORMULAS = {
         "classes", reference_plan.Run, "n_batches", property(lambda run: 1),
         "after an epoch", PLANS),
     "the plan takes the loss of the activated output": Formula(
-        "bits", reference_plan.Plan, "_activation", lambda plan, target, name, training: name,
+        "bits", reference_plan.Plan, "_activation", lambda plan, node, mode: node.activation,
         "loss", PLANS),
     "the plan counts hits wrongly": Formula(
         "classes", reference_plan.Plan, "_hits", lambda plan, y, t: np.ones(len(y)),

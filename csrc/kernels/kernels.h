@@ -44,6 +44,9 @@ typedef struct {
                                   size_t first, size_t row, size_t stride, void *panels);
     /* m rows of panels into row-major */
     void (*scatter)(size_t m, size_t n, const void *panels, size_t row, size_t stride, void *y);
+    /* dst = src and dst += src: n columns of a panel in m rows */
+    void (*copy)(size_t m, size_t n, const void *src, size_t src_width, void *dst, size_t dst_width);
+    void (*add)(size_t m, size_t n, const void *src, size_t src_width, void *dst, size_t dst_width);
     /* on m rows of panels; in place allowed */
     void (*activation_forward[DR_N_ACTIVATIONS])(double alpha, size_t m, size_t n, size_t row,
                                                  size_t stride, const void *x, void *y);

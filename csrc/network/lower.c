@@ -1,9 +1,10 @@
 /* The program of a step: which tasks run in which phase. Rows of a batch are independent of each
  * other until the weight gradients, which sum over all of them: hence one phase by rows, then one by
- * tiles of parameters, and a barrier after each. */
+ * tiles of parameters, and a barrier after each. Nodes that sum over the rows in between cut the first. */
 #include "network/network.h"
 
-size_t dr_program_size(const dr_plan *plan) { return 4 * plan->n_nodes + 3; }
+size_t dr_program_tasks(const dr_plan *plan) { return 6 * plan->n_nodes + 3; }
+size_t dr_program_phases(const dr_plan *plan) { return 4 * plan->n_nodes + 3; }
 
 static void add(dr_program *program, dr_task_kind kind, size_t node) {
     dr_phase *phase = &program->phases[program->n_phases - 1];
@@ -15,28 +16,47 @@ static void begin(dr_program *program, int by_tiles) {
     program->phases[program->n_phases++] = (dr_phase){by_tiles, first, first};
 }
 
+/* A phase of its own between two by rows. */
+static void interpose(dr_program *program, dr_task_kind kind, size_t node) {
+    begin(program, 1);
+    add(program, kind, node);
+    begin(program, 0);
+}
+
+static void add_learning(const dr_plan *plan, dr_program *program, dr_task_kind kind) {
+    begin(program, 1);
+    for (size_t i = 0; i < plan->n_nodes; i++)
+        if (plan->nodes[i].learns) add(program, kind, i);
+}
+
 void dr_program_build(const dr_plan *plan, dr_mode mode, dr_program *program) {
     const size_t n = plan->n_nodes;
-    const int backward = mode == DR_TRAIN || mode == DR_GRADIENT;
+    const int training = mode == DR_TRAIN || mode == DR_GRADIENT;
 
+    program->n_phases = 0;
     begin(program, 0);
     add(program, TASK_GATHER, 0);
-    for (size_t i = 0; i < n; i++) add(program, mode == DR_PREDICT ? TASK_PREDICT : TASK_FORWARD, i);
+    for (size_t i = 0; i < n; i++) {
+        if (training && plan->nodes[i].kind->statistics) interpose(program, TASK_STATISTICS, i);
+        add(program, TASK_FORWARD, i);
+    }
     if (mode == DR_PREDICT) {
         add(program, TASK_OUTPUT, 0);
         return;
     }
     add(program, TASK_LOSS, 0);
-    if (backward)
-        for (size_t i = n; i-- > 0;) add(program, TASK_BACKWARD, i);
-
-    begin(program, 1);
-    if (!backward) return;
+    if (!training) {
+        begin(program, 1); /* end_batch sums the losses of all rows */
+        return;
+    }
+    for (size_t i = n; i-- > 0;) {
+        if (!plan->nodes[i].error) continue;
+        if (plan->nodes[i].kind->error_sums) interpose(program, TASK_ERROR_SUMS, i);
+        add(program, TASK_BACKWARD, i);
+    }
     /* An update may be fused into the gradient only when nothing else reads the weights any more:
      * so it is here, behind the barrier. */
     const int fused = mode == DR_TRAIN && plan->fused;
-    for (size_t i = 0; i < n; i++) add(program, fused ? TASK_UPDATE : TASK_GRADIENT, i);
-    if (mode == DR_GRADIENT || fused) return;
-    begin(program, 1);
-    for (size_t i = 0; i < n; i++) add(program, TASK_APPLY, i);
+    add_learning(plan, program, fused ? TASK_UPDATE : TASK_GRADIENT);
+    if (mode == DR_TRAIN && !fused) add_learning(plan, program, TASK_APPLY);
 }

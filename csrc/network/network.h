@@ -1,6 +1,6 @@
 /* A compiled network, from the inside. plan.c owns parameters, lower.c turns the graph into phases,
- * workspace.c holds what one run needs, run.c runs, team.c
- * chooses the threads. */
+ * nodes/ computes what each kind of node does in them, workspace.c holds what one run needs, run.c
+ * runs, team.c chooses the threads. */
 #ifndef DR_NETWORK_H
 #define DR_NETWORK_H
 
@@ -11,24 +11,44 @@
 
 #define DR_MAX_STATES 2
 
-/* A Dense node. Offsets are in elements into each of the plan's parameter areas. */
+typedef struct dr_kind dr_kind;
+
+/* Where a node reads. */
 typedef struct {
-    size_t source, target, n_in, n_out;
+    size_t buffer;
+    int error;                  /* the gradient there is wanted: something before it learns */
+    int first_writer;           /* of that gradient, in backward order: overwrites, others add */
+} dr_wire;
+
+/* A parameter of a node: a matrix of rows x cols, or with rows = 0 a vector. */
+typedef struct {
+    size_t rows, cols;
+    size_t offset;              /* in elements, into each of the plan's parameter areas */
+} dr_parameter;
+
+#define DR_MAX_PARAMETERS 4
+
+typedef struct {
+    const dr_kind *kind;
+    size_t n_sources, target, n_in, n_out; /* n_in: columns of the first source */
+    dr_wire *sources;
     dr_activation activation;   /* what training applies: identity where the loss takes logits */
     dr_activation output;       /* what predict applies */
     double alpha;
     int has_bias;
-    int input_error;            /* the gradient at its input is wanted: 0 for what reads buffer 0 */
-    int first_writer;           /* of that gradient, in backward order: overwrites, others add */
-    size_t weight, bias;
+    int learns;                 /* it has parameters that training changes */
+    int error;                  /* the gradient at its output is wanted: it learns, or something before */
+    size_t n_parameters;
+    dr_parameter parameters[DR_MAX_PARAMETERS];
     size_t shadow;              /* into plan->shadow: the weights transposed, for the input error */
 } dr_node;
 
 /* What a run does between two barriers. In a phase by rows each thread takes rows of the batch
- * through all tasks, a block of rows at a time; in a phase by tiles each takes tiles of parameters. */
+ * through all tasks, a block of rows at a time; in a phase by tiles each takes tiles of parameters, or
+ * panels of columns to sum over the rows. */
 typedef enum {
-    TASK_GATHER, TASK_FORWARD, TASK_PREDICT, TASK_LOSS, TASK_BACKWARD, TASK_OUTPUT, /* by rows */
-    TASK_UPDATE, TASK_GRADIENT, TASK_APPLY                                          /* by tiles */
+    TASK_GATHER, TASK_FORWARD, TASK_LOSS, TASK_BACKWARD, TASK_OUTPUT,           /* by rows */
+    TASK_STATISTICS, TASK_ERROR_SUMS, TASK_UPDATE, TASK_GRADIENT, TASK_APPLY    /* by tiles */
 } dr_task_kind;
 
 typedef struct {
@@ -41,10 +61,8 @@ typedef struct {
     size_t first, end;          /* its tasks */
 } dr_phase;
 
-#define DR_MAX_PHASES 3
-
 typedef struct {
-    dr_phase phases[DR_MAX_PHASES];
+    dr_phase *phases;
     size_t n_phases;
     dr_step_task *tasks;
 } dr_program;
@@ -72,11 +90,13 @@ struct dr_plan {
     uint64_t step;              /* updates made */
     int fused;
     size_t n_parameters;        /* elements of one parameter area, padding included */
+    size_t n_shadow;            /* elements of the shadow */
     char *values, *states[DR_MAX_STATES], *shadow;
     double multiply_adds;       /* of one sample's forward pass */
     dr_team team;               /* for training */
     _Atomic(dr_run *) spare[DR_N_MODES]; /* that earlier runs have left, or NULL */
     dr_ledger ledger;           /* of training */
+    dr_wire *wires;
     void *memory;
 };
 
@@ -90,7 +110,7 @@ struct dr_run {
     int64_t *order;             /* NULL: rows as they come */
     dr_program program;
     dr_matrix *values, *errors; /* one of each a buffer */
-    dr_matrix *before;          /* one a node: what its activation acts on, where backward needs it */
+    char **scratch;             /* one a node: what its kind has asked for, or NULL */
     char *gradients;            /* a parameter area, where gradients are materialised */
     void *row_loss, *row_hit;
     dr_position position;
@@ -109,17 +129,76 @@ struct dr_run {
     dr_barrier barrier;
 };
 
-/* lower.c: `tasks` must have room for dr_program_size. */
-size_t dr_program_size(const dr_plan *plan);
+/* One thread's view of the batch under way. */
+typedef struct {
+    dr_watch watch;             /* first: tick() gets back to the cursor; has the ledger */
+    dr_run *run;
+    int thread, team;
+    size_t batch, first, m;
+    double weight;              /* sum of the batch's weights */
+    uint64_t step;              /* the one that this batch makes */
+    dr_coefficients coefficients;
+    double work;                /* since the last look at the clock */
+    double now;                 /* at that look */
+    size_t fetched, fetch_end;  /* rows of the next batch that are on their way, and are to be */
+} dr_cursor;
+
+/* A kind of node: nodes/ has one of these for each. What it does not have is NULL. */
+struct dr_kind {
+    /* Its parameters (dr_add_parameter), shadow and multiply_adds. */
+    void (*lay_out)(dr_plan *plan, dr_node *node);
+    /* Elements that a run wants for it, with room for so many rows of a batch. */
+    size_t (*scratch)(const dr_plan *plan, const dr_node *node, size_t rows);
+    /* Rows [row, row + m) of the batch: from its sources to its target; then from the error at its
+     * target, which it may overwrite, to those at its sources that are wanted. */
+    void (*forward)(dr_cursor *c, const dr_node *node, size_t row, size_t m);
+    void (*backward)(dr_cursor *c, const dr_node *node, size_t row, size_t m);
+    /* The tiles that its parameters are cut into; and of these [tile, tile + most) what the task is,
+     * all at once or the first few. Returns how many that were. */
+    size_t (*tiles)(const dr_plan *plan, const dr_node *node);
+    size_t (*on_tiles)(dr_cursor *c, dr_task_kind task, const dr_node *node, size_t tile, size_t most);
+    /* Sums over the rows of the batch, panel p of columns: of the source, before any row goes forward;
+     * and of the error at the target, before any goes backward. Each has a barrier before and after. */
+    void (*statistics)(dr_cursor *c, const dr_node *node, size_t p);
+    void (*error_sums)(dr_cursor *c, const dr_node *node, size_t p);
+    /* After parameter `index` has been set from outside. */
+    void (*refresh)(const dr_plan *plan, const dr_node *node, size_t index);
+};
+
+extern const dr_kind dr_kind_dense, dr_kind_activation, dr_kind_add, dr_kind_concat;
+
+/* Whether what only training does is to be done. */
+static inline int dr_training(const dr_run *run) {
+    return run->mode == DR_TRAIN || run->mode == DR_GRADIENT;
+}
+
+static inline dr_activation dr_node_activation(const dr_run *run, const dr_node *node) {
+    return run->mode == DR_PREDICT ? node->output : node->activation;
+}
+
+/* plan.c */
+void dr_add_parameter(dr_plan *plan, dr_node *node, size_t rows, size_t cols);
+dr_matrix dr_parameter_matrix(const dr_plan *plan, const char *area, const dr_node *node, size_t index);
+
+/* nodes/activation.c: the error at the node's output becomes that before its activation, in place.
+ * x: what the activation has been applied to, where its slope needs that. */
+void dr_activation_error(dr_cursor *c, const dr_node *node, size_t row, size_t m, dr_matrix x);
+
+/* nodes/merge.c: the error at the node's target, columns from `from` on, goes to one of its sources. */
+void dr_send_error(dr_cursor *c, const dr_node *node, size_t source, size_t from, size_t row, size_t m);
+
+/* run.c: applies n elements of a gradient to the parameters at `offset` of their areas; and the
+ * parameters and the optimizer's state there, where there is none NULL. */
+void dr_apply(dr_cursor *c, size_t offset, size_t n, const void *gradient);
+void dr_parameters_at(const dr_plan *plan, size_t offset, void *at[1 + DR_MAX_STATES]);
+
+/* lower.c: `tasks` and `phases` must have room for these. */
+size_t dr_program_tasks(const dr_plan *plan);
+size_t dr_program_phases(const dr_plan *plan);
 void dr_program_build(const dr_plan *plan, dr_mode mode, dr_program *program);
 
-dr_matrix dr_weight_matrix(const dr_plan *plan, const char *area, const dr_node *node);
-dr_matrix dr_shadow_matrix(const dr_plan *plan, const dr_node *node);
-/* Transposes the weights in one tile into the shadow. */
-void dr_refresh_shadow(const dr_plan *plan, const dr_kernels *k, const dr_node *node, size_t p_in,
-                       size_t p_out);
 /* One parameter of an area in plain row-major order. */
-void dr_copy_parameter(const dr_plan *plan, const char *area, size_t node, int bias, void *out);
+void dr_copy_parameter(const dr_plan *plan, const char *area, size_t node, size_t index, void *out);
 
 /* Multiply-adds of a batch below which a second thread never pays: some 20 us. */
 #define DR_LEAST_WORK 2e6

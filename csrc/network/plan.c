@@ -3,50 +3,70 @@
 
 #include "network/network.h"
 
-dr_matrix dr_weight_matrix(const dr_plan *plan, const char *area, const dr_node *node) {
-    return (dr_matrix){dr_offset(plan->dtype, area, node->weight),
-                       dr_panel_stride(plan->dtype, node->n_in), node->n_out};
+static const dr_kind *const KINDS[DR_N_NODES] = {
+    [DR_NODE_DENSE] = &dr_kind_dense,
+    [DR_NODE_ACTIVATION] = &dr_kind_activation,
+    [DR_NODE_ADD] = &dr_kind_add,
+    [DR_NODE_CONCAT] = &dr_kind_concat,
+};
+
+void dr_add_parameter(dr_plan *plan, dr_node *node, size_t rows, size_t cols) {
+    node->parameters[node->n_parameters++] = (dr_parameter){rows, cols, plan->n_parameters};
+    plan->n_parameters += rows ? dr_matrix_size(plan->dtype, rows, cols) : dr_vector_size(plan->dtype, cols);
 }
 
-dr_matrix dr_shadow_matrix(const dr_plan *plan, const dr_node *node) {
-    return (dr_matrix){dr_offset(plan->dtype, plan->shadow, node->shadow),
-                       dr_panel_stride(plan->dtype, node->n_out), node->n_in};
+dr_matrix dr_parameter_matrix(const dr_plan *plan, const char *area, const dr_node *node, size_t index) {
+    const dr_parameter p = node->parameters[index];
+    return (dr_matrix){dr_offset(plan->dtype, area, p.offset), dr_panel_stride(plan->dtype, p.rows), p.cols};
 }
 
 static int takes_logits(dr_loss loss) {
     return loss == DR_CROSS_ENTROPY || loss == DR_BINARY_CROSS_ENTROPY;
 }
 
-/* Nodes with their shapes, and offsets into the areas. Returns the elements of the shadow. */
-static size_t lay_out(dr_plan *plan, const dr_graph *graph) {
-    const dr_dtype dt = graph->dtype;
-    size_t shadow = 0;
+/* Whether what buffer `b` holds depends on parameters that training changes. */
+static int buffer_learns(const dr_plan *plan, size_t b, size_t before) {
+    for (size_t i = 0; i < before; i++)
+        if (plan->nodes[i].target == b) return plan->nodes[i].error;
+    return 0;
+}
+
+/* Whether the first of all to send an error to what `source` of node i reads is this one: backward
+ * comes to later nodes before, and to a node's sources in their order. */
+static int writes_first(const dr_plan *plan, size_t i, size_t source) {
+    const size_t buffer = plan->nodes[i].sources[source].buffer;
+    for (size_t j = i; j < plan->n_nodes; j++)
+        for (size_t k = 0; k < (j == i ? source : plan->nodes[j].n_sources); k++)
+            if (plan->nodes[j].sources[k].buffer == buffer) return 0;
+    return 1;
+}
+
+/* Nodes with their shapes and wires, and offsets into the areas. */
+static void lay_out(dr_plan *plan, const dr_graph *graph) {
+    dr_wire *wires = plan->wires;
     for (size_t i = 0; i < graph->n_nodes; i++) {
         const dr_node_spec *spec = &graph->nodes[i];
         dr_node *node = &plan->nodes[i];
         const int last = spec->target == graph->n_buffers - 1;
         *node = (dr_node){
-            .source = spec->source, .target = spec->target,
-            .n_in = graph->widths[spec->source], .n_out = graph->widths[spec->target],
+            .kind = KINDS[spec->kind], .n_sources = spec->n_sources, .target = spec->target,
+            .n_in = graph->widths[spec->sources[0]], .n_out = graph->widths[spec->target],
+            .sources = wires,
             .activation = last && takes_logits(graph->loss) ? DR_IDENTITY : spec->activation,
             .output = spec->activation, .alpha = spec->alpha, .has_bias = spec->bias,
-            .input_error = spec->source != 0,
         };
-        node->weight = plan->n_parameters;
-        plan->n_parameters += dr_matrix_size(dt, node->n_in, node->n_out);
-        node->bias = plan->n_parameters;
-        plan->n_parameters += dr_vector_size(dt, node->n_out);
-        node->shadow = shadow;
-        if (node->input_error) shadow += dr_matrix_size(dt, node->n_out, node->n_in);
-        plan->multiply_adds += (double)node->n_in * (double)node->n_out;
+        wires += spec->n_sources;
+        node->learns = node->error = spec->trainable && node->kind->tiles;
+        for (size_t j = 0; j < spec->n_sources; j++) {
+            node->sources[j] = (dr_wire){.buffer = spec->sources[j],
+                                         .error = buffer_learns(plan, spec->sources[j], i)};
+            node->error |= node->sources[j].error;
+        }
+        if (node->kind->lay_out) node->kind->lay_out(plan, node);
     }
-    for (size_t i = graph->n_nodes; i-- > 0;) { /* backward order: who reaches a buffer first */
-        dr_node *node = &plan->nodes[i];
-        node->first_writer = 1;
-        for (size_t j = i + 1; j < graph->n_nodes; j++)
-            if (plan->nodes[j].source == node->source) node->first_writer = 0;
-    }
-    return shadow;
+    for (size_t i = 0; i < graph->n_nodes; i++)
+        for (size_t j = 0; j < plan->nodes[i].n_sources; j++)
+            plan->nodes[i].sources[j].first_writer = writes_first(plan, i, j);
 }
 
 dr_status dr_plan_create(const dr_graph *graph, dr_plan **out) {
@@ -63,16 +83,19 @@ dr_status dr_plan_create(const dr_graph *graph, dr_plan **out) {
     plan->n_states = (size_t)dr_optimizer_states(graph->optimizer);
     plan->widths = dr_alloc(graph->n_buffers, sizeof *plan->widths);
     plan->nodes = dr_alloc(graph->n_nodes, sizeof *plan->nodes);
-    if (!plan->widths || !plan->nodes) goto no_memory;
+    size_t n_wires = 0;
+    for (size_t i = 0; i < graph->n_nodes; i++) n_wires += graph->nodes[i].n_sources;
+    plan->wires = dr_alloc(n_wires, sizeof *plan->wires);
+    if (!plan->widths || !plan->nodes || !plan->wires) goto no_memory;
     memcpy(plan->widths, graph->widths, graph->n_buffers * sizeof *plan->widths);
 
-    const size_t shadow = lay_out(plan, graph);
+    lay_out(plan, graph);
     dr_arena arena = {NULL, 0, 0};
     for (int pass = 0; pass < 2; pass++) {
         plan->values = dr_arena_take(&arena, plan->n_parameters, dr_size(dt));
         for (size_t s = 0; s < plan->n_states; s++)
             plan->states[s] = dr_arena_take(&arena, plan->n_parameters, dr_size(dt));
-        plan->shadow = dr_arena_take(&arena, shadow, dr_size(dt));
+        plan->shadow = dr_arena_take(&arena, plan->n_shadow, dr_size(dt));
         if (pass == 0) {
             plan->memory = arena.overflow ? NULL : dr_alloc(arena.used, 1);
             if (!plan->memory) goto no_memory;
@@ -91,45 +114,34 @@ void dr_plan_destroy(dr_plan *plan) {
     if (!plan) return;
     for (int mode = 0; mode < DR_N_MODES; mode++) dr_run_close(plan->spare[mode]);
     dr_free(plan->memory);
+    dr_free(plan->wires);
     dr_free(plan->nodes);
     dr_free(plan->widths);
     dr_free(plan);
 }
 
-void dr_copy_parameter(const dr_plan *plan, const char *area, size_t node_index, int bias,
-                       void *out) {
-    const dr_dtype dt = plan->dtype;
+void dr_copy_parameter(const dr_plan *plan, const char *area, size_t node_index, size_t index, void *out) {
     const dr_node *node = &plan->nodes[node_index];
-    if (bias)
-        memcpy(out, dr_offset(dt, area, node->bias), node->n_out * dr_size(dt));
+    const dr_matrix from = dr_parameter_matrix(plan, area, node, index);
+    if (node->parameters[index].rows)
+        dr_from_panels(dr_kernels_for(plan->dtype), node->parameters[index].rows, from, out);
     else
-        dr_from_panels(dr_kernels_for(dt), node->n_in, dr_weight_matrix(plan, area, node), out);
+        memcpy(out, from.data, from.cols * dr_size(plan->dtype));
 }
 
-void dr_plan_get(const dr_plan *plan, size_t node, int bias, int slot, void *out) {
-    dr_copy_parameter(plan, slot ? plan->states[slot - 1] : plan->values, node, bias, out);
+void dr_plan_get(const dr_plan *plan, size_t node, size_t index, int slot, void *out) {
+    dr_copy_parameter(plan, slot ? plan->states[slot - 1] : plan->values, node, index, out);
 }
 
-void dr_plan_set(dr_plan *plan, size_t node_index, int bias, int slot, const void *in) {
-    const dr_dtype dt = plan->dtype;
-    const dr_kernels *k = dr_kernels_for(dt);
+void dr_plan_set(dr_plan *plan, size_t node_index, size_t index, int slot, const void *in) {
     const dr_node *node = &plan->nodes[node_index];
-    char *area = slot ? plan->states[slot - 1] : plan->values;
-    if (bias) {
-        memcpy(dr_offset(dt, area, node->bias), in, node->n_out * dr_size(dt));
-        return;
-    }
-    dr_to_panels(k, node->n_in, in, dr_weight_matrix(plan, area, node));
-    if (slot || !node->input_error) return;
-    for (size_t p = 0; p < dr_panels(dt, node->n_in); p++)
-        for (size_t q = 0; q < dr_panels(dt, node->n_out); q++)
-            dr_refresh_shadow(plan, k, node, p, q);
-}
-
-void dr_refresh_shadow(const dr_plan *plan, const dr_kernels *k, const dr_node *node, size_t p_in,
-                       size_t p_out) {
-    dr_dense_transpose(plan->dtype, k, dr_weight_matrix(plan, plan->values, node), p_in, p_out,
-                       dr_shadow_matrix(plan, node));
+    const dr_matrix to =
+        dr_parameter_matrix(plan, slot ? plan->states[slot - 1] : plan->values, node, index);
+    if (node->parameters[index].rows)
+        dr_to_panels(dr_kernels_for(plan->dtype), node->parameters[index].rows, in, to);
+    else
+        memcpy(to.data, in, to.cols * dr_size(plan->dtype));
+    if (!slot && node->kind->refresh) node->kind->refresh(plan, node, index);
 }
 
 void dr_plan_set_hyper(dr_plan *plan, const double hyper[4]) {

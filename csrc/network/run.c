@@ -10,22 +10,8 @@
 #define POLL_AFTER 0.05
 #define POLL_EVERY 0.02
 
-/* One thread's view of the batch under way. */
-typedef struct {
-    dr_watch watch;             /* first: tick() gets back to the cursor; has the ledger */
-    dr_run *run;
-    int thread, team;
-    size_t batch, first, m;
-    double weight;              /* sum of the batch's weights */
-    uint64_t step;              /* the one that this batch makes */
-    dr_coefficients coefficients;
-    double work;                /* since the last look at the clock */
-    double now;                 /* at that look */
-    size_t fetched, fetch_end;  /* rows of the next batch that are on their way, and are to be */
-} cursor;
-
 /* Thread 0 looks at the clock, and polls when it is time. */
-static void look(cursor *c) {
+static void look(dr_cursor *c) {
     dr_run *run = c->run;
     c->work = 0;
     c->now = dr_now();
@@ -35,14 +21,14 @@ static void look(cursor *c) {
 }
 
 static int tick(dr_watch *watch, double multiply_adds) {
-    cursor *c = (cursor *)watch;
+    dr_cursor *c = (dr_cursor *)watch;
     if (c->thread == 0 && (c->work += multiply_adds) >= WORK_PER_LOOK) look(c);
     return atomic_load_explicit(&c->run->aborted, memory_order_relaxed);
 }
 
 /* -- tasks by rows: rows [row, row + m) of the batch ------------------------------------------- */
 
-static void gather(cursor *c, size_t row, size_t m) {
+static void gather(dr_cursor *c, size_t row, size_t m) {
     const dr_run *run = c->run;
     const dr_matrix x = run->values[0];
     run->kernels->gather[run->data.x.element](m, x.cols, run->data.x, run->order, c->first + row, row,
@@ -50,22 +36,7 @@ static void gather(cursor *c, size_t row, size_t m) {
     dr_lap(&c->watch.ledger, DR_DATA);
 }
 
-static void forward(cursor *c, const dr_node *node, dr_activation act, size_t row, size_t m) {
-    const dr_run *run = c->run;
-    const dr_plan *plan = run->plan;
-    const dr_matrix y = run->values[node->target], before = run->before[node - plan->nodes];
-    const int keep = before.data != NULL;
-    dr_dense_product(plan->dtype, run->kernels, m, row, node->n_in, run->values[node->source],
-                     dr_weight_matrix(plan, plan->values, node), DR_FROM_BIAS,
-                     dr_offset(plan->dtype, plan->values, node->bias), keep ? DR_IDENTITY : act,
-                     node->alpha, keep ? before : y, &c->watch);
-    if (!keep) return;
-    run->kernels->activation_forward[act](node->alpha, m, node->n_out, row, y.stride, before.data,
-                                          y.data);
-    dr_lap(&c->watch.ledger, DR_ACTIVATIONS);
-}
-
-static void loss(cursor *c, size_t row, size_t m) {
+static void loss(dr_cursor *c, size_t row, size_t m) {
     const dr_run *run = c->run;
     const dr_plan *plan = run->plan;
     const size_t last = plan->n_buffers - 1;
@@ -81,45 +52,25 @@ static void loss(cursor *c, size_t row, size_t m) {
     dr_lap(&c->watch.ledger, DR_ACTIVATIONS);
 }
 
-/* The error at the node's output becomes the error before its activation, in place; then the error
- * at its input. */
-static void backward(cursor *c, const dr_node *node, size_t row, size_t m) {
-    const dr_run *run = c->run;
-    const dr_plan *plan = run->plan;
-    const dr_matrix y = run->values[node->target], dy = run->errors[node->target];
-    const dr_matrix before = run->before[node - plan->nodes], x = before.data ? before : y;
-    if (node->activation != DR_IDENTITY || node->target != plan->n_buffers - 1) { /* loss has flushed */
-        run->kernels->activation_backward[node->activation](node->alpha, m, node->n_out, row,
-                                                            y.stride, x.data, y.data, dy.data,
-                                                            dy.data);
-        dr_lap(&c->watch.ledger, DR_ACTIVATIONS);
-    }
-    if (node->input_error)
-        dr_dense_product(plan->dtype, run->kernels, m, row, node->n_out, dy,
-                         dr_shadow_matrix(plan, node), node->first_writer ? DR_FROM_ZERO : DR_FROM_C,
-                         NULL, DR_IDENTITY, 0, run->errors[node->source], &c->watch);
-}
-
-static void output(cursor *c, size_t row, size_t m) {
+static void output(dr_cursor *c, size_t row, size_t m) {
     const dr_run *run = c->run;
     const dr_matrix y = run->values[run->plan->n_buffers - 1];
     run->kernels->scatter(m, y.cols, y.data, row, y.stride,
                           dr_offset(run->plan->dtype, run->data.y, (c->first + row) * y.cols));
 }
 
-static void task_on_rows(cursor *c, dr_step_task task, size_t row, size_t m) {
+static void task_on_rows(dr_cursor *c, dr_step_task task, size_t row, size_t m) {
     const dr_node *node = &c->run->plan->nodes[task.node];
     switch (task.kind) {
     case TASK_GATHER: gather(c, row, m); break;
-    case TASK_FORWARD: forward(c, node, node->activation, row, m); break;
-    case TASK_PREDICT: forward(c, node, node->output, row, m); break;
+    case TASK_FORWARD: node->kind->forward(c, node, row, m); break;
     case TASK_LOSS: loss(c, row, m); break;
-    case TASK_BACKWARD: backward(c, node, row, m); break;
+    case TASK_BACKWARD: node->kind->backward(c, node, row, m); break;
     default: output(c, row, m);
     }
 }
 
-static void phase_by_rows(cursor *c, dr_phase phase) {
+static void phase_by_rows(dr_cursor *c, dr_phase phase) {
     const dr_run *run = c->run;
     size_t begin, end;
     dr_share(c->m, c->thread, c->team, &begin, &end);
@@ -135,104 +86,53 @@ static void phase_by_rows(cursor *c, dr_phase phase) {
     }
 }
 
-/* -- tasks by tiles: a panel's rows x a panel's columns of one node's weights, and the bias of the
- *    columns with the first rows ---------------------------------------------------------------- */
+/* -- tasks by tiles ------------------------------------------------------------------------------- */
 
-/* Tiles that share a panel of inputs and go together: its rows come from far once for all of them. */
-#define GROUP 4
-
-static size_t tiles_of(const dr_plan *plan, const dr_node *node) {
-    return dr_panels(plan->dtype, node->n_in) * dr_panels(plan->dtype, node->n_out);
-}
-
-/* Panels of tile number `tile`. A group's columns come first, then the rows, then other groups.
- * Returns how many tiles of the group there are from here on. */
-static size_t locate(const dr_plan *plan, const dr_node *node, size_t tile, size_t *p_in,
-                     size_t *p_out) {
-    const size_t ins = dr_panels(plan->dtype, node->n_in), outs = dr_panels(plan->dtype, node->n_out);
-    const size_t first = tile / (ins * GROUP) * GROUP, size = dr_min(GROUP, outs - first);
-    const size_t within = tile - first * ins;
-    *p_in = within / size;
-    *p_out = first + within % size;
-    return size - within % size;
-}
-
-/* The parameters and the optimizer's state at `offset` of their areas; the rest is NULL. */
-static void parameters_at(const dr_plan *plan, size_t offset, void *at[1 + DR_MAX_STATES]) {
+void dr_parameters_at(const dr_plan *plan, size_t offset, void *at[1 + DR_MAX_STATES]) {
     at[0] = dr_offset(plan->dtype, plan->values, offset);
     for (size_t s = 0; s < DR_MAX_STATES; s++)
         at[1 + s] = s < plan->n_states ? dr_offset(plan->dtype, plan->states[s], offset) : NULL;
 }
 
-/* Applies n gradient elements to the parameters at `offset`. */
-static void apply(cursor *c, size_t offset, size_t n, const void *gradient) {
+void dr_apply(dr_cursor *c, size_t offset, size_t n, const void *gradient) {
     const dr_plan *plan = c->run->plan;
     void *at[1 + DR_MAX_STATES];
-    parameters_at(plan, offset, at);
+    dr_parameters_at(plan, offset, at);
     c->run->kernels->step[plan->optimizer](n, c->coefficients.c, gradient, at[0], at[1], at[2]);
 }
 
-static void bias_task(cursor *c, dr_task_kind kind, const dr_node *node, size_t p_out) {
-    const dr_run *run = c->run;
-    const dr_dtype dt = run->plan->dtype;
-    const size_t at = node->bias + p_out * dr_panel(dt);
-    _Alignas(64) char buffer[128];
-    void *g = kind == TASK_UPDATE ? (void *)buffer : dr_offset(dt, run->gradients, at);
-    if (kind != TASK_APPLY) {
-        dr_lap(&c->watch.ledger, DR_UPDATES); /* of the weights before */
-        dr_dense_bias_gradient(dt, run->kernels, c->m, run->errors[node->target], p_out, g);
-        dr_lap(&c->watch.ledger, DR_PRODUCTS);
-    }
-    if (kind != TASK_GRADIENT) apply(c, at, dr_panel_width(dt, node->n_out, p_out), g);
+static int sums_over_rows(dr_task_kind task) { return task == TASK_STATISTICS || task == TASK_ERROR_SUMS; }
+
+static size_t tiles_of(const dr_plan *plan, dr_step_task task) {
+    const dr_node *node = &plan->nodes[task.node];
+    return sums_over_rows(task.kind) ? dr_panels(plan->dtype, node->n_out) : node->kind->tiles(plan, node);
 }
 
-/* Tiles p_in x p_out, p_in x p_out + 1, ...: `count` of a group. */
-static void task_on_tiles(cursor *c, dr_task_kind kind, const dr_node *node, size_t p_in, size_t p_out,
-                          size_t count) {
-    const dr_run *run = c->run;
-    const dr_plan *plan = run->plan;
-    const dr_dtype dt = plan->dtype;
-    const size_t rows = dr_panel_cols(dt, node->n_in, p_in), stride = dr_panel_stride(dt, node->n_in);
-    _Alignas(64) char buffer[GROUP][32 * 128]; /* gradients: they stay in cache */
-    size_t at[GROUP], n[GROUP];
-    dr_tile tiles[GROUP];
-    for (size_t i = 0; i < count; i++) {
-        const size_t width = dr_panel_width(dt, node->n_out, p_out + i);
-        void *wanted[1 + DR_MAX_STATES];
-        at[i] = node->weight + (p_out + i) * stride + p_in * dr_panel(dt) * width;
-        n[i] = rows * width;
-        tiles[i].gradient = kind == TASK_UPDATE ? (void *)buffer[i] : dr_offset(dt, run->gradients, at[i]);
-        parameters_at(plan, at[i], wanted);
-        for (size_t s = 0; s < DR_AHEAD; s++) tiles[i].ahead[s] = wanted[s];
-    }
-    if (kind != TASK_APPLY)
-        dr_dense_weight_gradient(dt, run->kernels, c->m, run->values[node->source], p_in,
-                                 run->errors[node->target], p_out, count, tiles);
-    dr_lap(&c->watch.ledger, DR_PRODUCTS);
-    for (size_t i = 0; i < count; i++) {
-        if (kind != TASK_GRADIENT) {
-            apply(c, at[i], n[i], tiles[i].gradient);
-            if (node->input_error) dr_refresh_shadow(plan, run->kernels, node, p_in, p_out + i);
-        }
-        if (p_in == 0 && node->has_bias) bias_task(c, kind, node, p_out + i);
-    }
-    dr_lap(&c->watch.ledger, DR_UPDATES);
+/* Returns how many of tiles [tile, tile + most) are done. */
+static size_t task_on_tiles(dr_cursor *c, dr_step_task task, size_t tile, size_t most) {
+    const dr_node *node = &c->run->plan->nodes[task.node];
+    if (!sums_over_rows(task.kind)) return node->kind->on_tiles(c, task.kind, node, tile, most);
+    (task.kind == TASK_STATISTICS ? node->kind->statistics : node->kind->error_sums)(c, node, tile);
+    dr_lap(&c->watch.ledger, DR_ACTIVATIONS);
+    return 1;
 }
 
 /* Rows of data lie at random places, far from the processor: those that this thread will gather for the
  * next batch set out while it is at the tiles of this one. Not more than the cache has room for. */
-static void plan_fetching(cursor *c) {
+static void plan_fetching(dr_cursor *c, dr_phase phase) {
     const dr_run *run = c->run;
+    const dr_task_kind task = phase.first < phase.end ? run->program.tasks[phase.first].kind : TASK_APPLY;
     const size_t bytes = run->values[0].cols * dr_element_size(run->data.x.element);
     const size_t first = c->first + c->m, left = run->data.n - first;
     size_t begin, end;
     dr_share(dr_min(run->batch_size, left), c->thread, c->team, &begin, &end);
-    if (run->data.n * bytes <= FETCH_BYTES) end = begin; /* all of it stays in the cache */
+    if (run->data.n * bytes <= FETCH_BYTES || (task != TASK_UPDATE && task != TASK_GRADIENT))
+        end = begin; /* all of it stays in the cache, or there is another phase for it */
     c->fetched = first + begin;
     c->fetch_end = first + dr_min(end, begin + FETCH_BYTES / bytes);
 }
 
-static void fetch(cursor *c, size_t rows) {
+static void fetch(dr_cursor *c, size_t rows) {
     const dr_run *run = c->run;
     const size_t bytes = run->values[0].cols * dr_element_size(run->data.x.element);
     for (const size_t end = dr_min(c->fetch_end, c->fetched + rows); c->fetched < end; c->fetched++) {
@@ -242,26 +142,22 @@ static void fetch(cursor *c, size_t rows) {
     }
 }
 
-static void phase_by_tiles(cursor *c, dr_phase phase) {
+static void phase_by_tiles(dr_cursor *c, dr_phase phase) {
     const dr_run *run = c->run;
     const dr_plan *plan = run->plan;
+    const dr_step_task *tasks = run->program.tasks;
     size_t total = 0, begin, end;
-    for (size_t t = phase.first; t < phase.end; t++)
-        total += tiles_of(plan, &plan->nodes[run->program.tasks[t].node]);
+    for (size_t t = phase.first; t < phase.end; t++) total += tiles_of(plan, tasks[t]);
     dr_share(total, c->thread, c->team, &begin, &end);
-    plan_fetching(c);
+    plan_fetching(c, phase);
     const size_t rows = c->fetch_end - c->fetched, tiles = end - begin;
     size_t base = 0;
     for (size_t t = phase.first; t < phase.end && base < end; t++) {
-        const dr_node *node = &plan->nodes[run->program.tasks[t].node];
-        const size_t count = tiles_of(plan, node), last = dr_min(count, end - base);
-        for (size_t i = begin > base ? begin - base : 0; i < last;) {
-            size_t p_in, p_out, together = locate(plan, node, i, &p_in, &p_out);
-            together = dr_min(together, last - i);
-            task_on_tiles(c, run->program.tasks[t].kind, node, p_in, p_out, together);
-            fetch(c, (rows * together + tiles - 1) / tiles);
+        const size_t count = tiles_of(plan, tasks[t]), last = dr_min(count, end - base);
+        for (size_t i = begin > base ? begin - base : 0, done; i < last; i += done) {
+            done = task_on_tiles(c, tasks[t], i, last - i);
+            fetch(c, (rows * done + tiles - 1) / tiles);
             dr_lap(&c->watch.ledger, DR_DATA);
-            i += together;
         }
         base += count;
     }
@@ -269,7 +165,7 @@ static void phase_by_tiles(cursor *c, dr_phase phase) {
 
 /* -- batches ----------------------------------------------------------------------------------- */
 
-static void begin_batch(cursor *c) {
+static void begin_batch(dr_cursor *c) {
     const dr_run *run = c->run;
     const dr_plan *plan = run->plan;
     c->first = c->batch * run->batch_size;
@@ -283,7 +179,7 @@ static void begin_batch(cursor *c) {
 
 /* By thread 0, before the batch's last barrier: what the batch adds to the position. Returns whether
  * it was the last one of this call. A poll that says stop here finds the batch whole. */
-static int end_batch(cursor *c, int idle) {
+static int end_batch(dr_cursor *c, int idle) {
     dr_run *run = c->run;
     const dr_plan *plan = run->plan;
     if (run->mode != DR_PREDICT && c->weight > 0) {
@@ -307,7 +203,7 @@ static int end_batch(cursor *c, int idle) {
 }
 
 /* Returns whether it was the last one of this call. */
-static int run_batch(cursor *c, int *slot) {
+static int run_batch(dr_cursor *c, int *slot) {
     dr_run *run = c->run;
     const dr_program *program = &run->program;
     begin_batch(c);
@@ -336,7 +232,7 @@ static int run_batch(cursor *c, int *slot) {
 static void run_batches(void *context, int thread, int team) {
     dr_run *run = context;
     const int keeps_ledger = thread == 0 && run->mode == DR_TRAIN;
-    cursor c = {.watch = {tick, keeps_ledger ? run->plan->ledger : dr_ledger_none()}, .run = run,
+    dr_cursor c = {.watch = {tick, keeps_ledger ? run->plan->ledger : dr_ledger_none()}, .run = run,
                 .thread = thread, .team = team, .batch = run->first_batch, .step = run->first_step,
                 .now = run->began};
     for (int slot = 0, last = 0; !last;) {

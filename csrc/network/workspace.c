@@ -15,27 +15,26 @@ static void lay_out(dr_run *run, dr_arena *arena) {
     const dr_plan *plan = run->plan;
     const dr_dtype dt = plan->dtype;
     const size_t size = dr_size(dt), rows = run->capacity;
-    const int backward = run->mode == DR_TRAIN || run->mode == DR_GRADIENT;
 
-    run->program.tasks = dr_arena_take(arena, dr_program_size(plan), sizeof *run->program.tasks);
+    run->program.tasks = dr_arena_take(arena, dr_program_tasks(plan), sizeof *run->program.tasks);
+    run->program.phases = dr_arena_take(arena, dr_program_phases(plan), sizeof *run->program.phases);
     run->values = dr_arena_take(arena, plan->n_buffers, sizeof *run->values);
     run->errors = dr_arena_take(arena, plan->n_buffers, sizeof *run->errors);
     for (size_t i = 0; i < plan->n_buffers; i++) {
         const size_t cols = plan->widths[i], stride = dr_panel_stride(dt, rows);
         const size_t n = dr_matrix_size(dt, rows, cols);
         char *values = dr_arena_take(arena, n, size);
-        char *errors = backward && i ? dr_arena_take(arena, n, size) : NULL;
+        char *errors = dr_training(run) && i ? dr_arena_take(arena, n, size) : NULL;
         if (!arena->base) continue;
         run->values[i] = (dr_matrix){values, stride, cols};
         run->errors[i] = (dr_matrix){errors, stride, cols};
     }
-    run->before = dr_arena_take(arena, plan->n_nodes, sizeof *run->before);
-    for (size_t i = 0; i < plan->n_nodes; i++) {
+    run->scratch = dr_arena_take(arena, plan->n_nodes, sizeof *run->scratch);
+    for (size_t i = 0; dr_training(run) && i < plan->n_nodes; i++) {
         const dr_node *node = &plan->nodes[i];
-        if (!backward || !dr_activation_needs_input(node->activation)) continue;
-        char *before = dr_arena_take(arena, dr_matrix_size(dt, rows, node->n_out), size);
-        if (arena->base)
-            run->before[i] = (dr_matrix){before, dr_panel_stride(dt, rows), node->n_out};
+        const size_t n = node->kind->scratch ? node->kind->scratch(plan, node, rows) : 0;
+        char *scratch = n ? dr_arena_take(arena, n, size) : NULL;
+        if (arena->base) run->scratch[i] = scratch;
     }
     run->row_loss = dr_arena_take(arena, rows, size);
     run->row_hit = dr_arena_take(arena, rows, size);
@@ -110,6 +109,6 @@ size_t dr_run_n_batches(const dr_run *run) { return run->n_batches; }
 dr_position dr_run_position(const dr_run *run) { return run->position; }
 void dr_run_set_position(dr_run *run, dr_position position) { run->position = position; }
 
-void dr_run_gradient(const dr_run *run, size_t node, int bias, void *out) {
-    dr_copy_parameter(run->plan, run->gradients, node, bias, out);
+void dr_run_gradient(const dr_run *run, size_t node, size_t index, void *out) {
+    dr_copy_parameter(run->plan, run->gradients, node, index, out);
 }

@@ -11,21 +11,38 @@ from dataclasses import dataclass
 LOGIT_LOSSES = ("cross_entropy", "binary_cross_entropy")
 
 
+# The kinds of nodes, in the order of dr_node_kind in csrc/deltarule.h, each with its parameters in
+# the order of the engine.
+KINDS: dict[str, tuple[str, ...]] = {
+    "dense": ("weight", "bias"),
+    "activation": (),
+    "add": (),
+    "concat": (),
+}
+
+
 @dataclass(frozen=True)
 class Node:
-    """One operation: reads the buffer `source`, writes the buffer `target`.
+    """One operation: reads the buffers `sources`, writes the buffer `target`.
 
-    `alpha` is the parameter of the activation (the negative slope of leaky_relu) and 0.0 for an
-    activation that has none.
+    `name` is the position of its layer: "2", or "2.0" inside of another layer. `alpha` is the
+    parameter of the activation (the negative slope of leaky_relu) and 0.0 for an activation that
+    has none. What is not `trainable` keeps its parameters.
     """
 
     kind: str
     name: str
-    source: int
+    sources: tuple[int, ...]
     target: int
-    activation: str
-    alpha: float
-    bias: bool
+    activation: str = "identity"
+    alpha: float = 0.0
+    bias: bool = False
+    trainable: bool = True
+
+    @property
+    def source(self) -> int:
+        """The buffer that is read by a node with only one source."""
+        return self.sources[0]
 
 
 @dataclass(frozen=True)
@@ -62,10 +79,28 @@ class Graph:
 
     def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
         """By name, in the order of the nodes: "0.weight" (n_in, n_out), "0.bias" (n_out,)."""
-        shapes: dict[str, tuple[int, ...]] = {}
-        for node in self.nodes:
+        return {name: shape for name, _, _, shape in self.parameters()}
+
+    def learnt(self) -> list[str]:
+        """The names of the parameters that training changes."""
+        return [name for name, node, _, _ in self.parameters() if self.nodes[node].trainable]
+
+    def parts(self) -> dict[str, list[str]]:
+        """Of each node, by its name, what its parameters are called there."""
+        found: dict[str, list[str]] = {node.name: [] for node in self.nodes}
+        for name in self.parameter_shapes():
+            owner, part = name.rsplit(".", 1)
+            found[owner].append(part)
+        return found
+
+    def parameters(self) -> list[tuple[str, int, int, tuple[int, ...]]]:
+        """(name, node, index of the parameter in its node, shape), in the order of the nodes."""
+        found: list[tuple[str, int, int, tuple[int, ...]]] = []
+        for number, node in enumerate(self.nodes):
             n_in, n_out = self.widths[node.source], self.widths[node.target]
-            shapes[f"{node.name}.weight"] = (n_in, n_out)
-            if node.bias:
-                shapes[f"{node.name}.bias"] = (n_out,)
-        return shapes
+            for index, part in enumerate(KINDS[node.kind]):
+                if part == "bias" and not node.bias:
+                    continue
+                shape = (n_in, n_out) if part == "weight" else (n_out,)
+                found.append((f"{node.name}.{part}", number, index, shape))
+        return found

@@ -6,6 +6,7 @@ import deltarule as dr
 
 from ._check import Array
 from ._tables import Header, check_output, read_table, to_csv, write_table
+from .layers import output_activation
 
 __all__ = ["classes", "run"]
 
@@ -67,6 +68,6 @@ def classes(net: dr.Network, outputs: Array) -> Array:
     if kind == "cross_entropy":
         largest: Array = outputs.argmax(axis=1)
         return largest
-    logits = net.layers[-1].output_activation.kind == "identity"
+    logits = output_activation(net.layers).kind == "identity"
     above = (outputs > (0.0 if logits else 0.5)).astype(np.int64)
     return above[:, 0] if above.shape[1] == 1 else above

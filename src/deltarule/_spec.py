@@ -56,6 +56,11 @@ class Spec:
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
+def by_name(spec: Spec) -> str:
+    """How code names a specification: 'relu' where all arguments are defaults, else its repr."""
+    return repr(spec.kind) if spec == type(spec)() else repr(spec)
+
+
 def suggest(name: str, known: Iterable[str], aliases: Mapping[str, str] | None = None) -> str:
     """ " (did you mean 'relu'?)" for a name that is nearly a known one, else ""."""
     key = name.lower().replace("-", "_").replace(" ", "_")

@@ -14,9 +14,11 @@ class Activation(Spec):
     """Base of the activations.
 
     default_init: the initializer of weights before it, unless the layer is told another one.
+    rowwise: it takes all features of a sample together.
     """
 
     default_init: ClassVar[str] = "glorot_uniform"
+    rowwise: ClassVar[bool] = False
 
     @property
     def alpha(self) -> float:
@@ -195,6 +197,7 @@ class Softmax(Activation):
     """y_i = exp(x_i) / sum_j exp(x_j) over the features of a sample (Bridle, 1990)."""
 
     kind: ClassVar[str] = "softmax"
+    rowwise: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, repr=False)
@@ -202,6 +205,7 @@ class LogSoftmax(Activation):
     """y_i = x_i - log(sum_j exp(x_j)) over the features of a sample: the logarithm of a softmax."""
 
     kind: ClassVar[str] = "log_softmax"
+    rowwise: ClassVar[bool] = True
 
 
 TABLE: dict[str, type[Activation]] = {

@@ -10,13 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _check, _engine, _inputs, _progress, _state, losses, optimizers
+from . import layers as _layers
 from . import metrics as _metrics
 from ._gate import Gate
 from ._graph import Graph
 from ._position import Position
 from ._summary import Summary, summarize
 from .history import History
-from .layers import Layer, check_layers, check_sample_shape
+from .layers import Layer
 from .losses import Loss
 from .metrics import Metric
 from .optimizers import Optimizer
@@ -56,10 +57,12 @@ class Network:
         backend: str = "fast",
         seed: int = 0,
     ) -> None:
-        self._layers = check_layers(layers)
+        self._layers = _layers.check_layers(layers)
         self._loss = losses.get(loss)
-        last = self._layers[-1]
-        self._loss.check_output(last.output_activation, last.n_out)
+        self._activation = _layers.output_activation(self._layers)
+        width = _layers.width_of(self._layers)
+        if width is not None:
+            self._loss.check_output(self._activation, width)
         self._optimizer = optimizers.get(optimizer)
         self._metrics = _metrics.get_all(metrics)
         self._dtype = _check.float_dtype("dtype", dtype).name
@@ -131,7 +134,7 @@ class Network:
         Building again for the same shape changes nothing; for another it raises ValueError.
         """
         with self._gate.training("build()"):
-            self._build(check_sample_shape(input_shape))
+            self._build(_layers.check_sample_shape(input_shape))
 
     def _build(self, shape: tuple[int, ...]) -> None:
         if self._plan is not None:
@@ -144,9 +147,9 @@ class Network:
         graph = self._lower(shape)
         plan = self._new_plan(graph)
         shapes = graph.parameter_shapes()
-        for index, layer in enumerate(self._layers):
-            n_in, n_out = shapes[f"{index}.weight"]
-            for purpose, initializer in layer.initializers().items():
+        for index, (name, layer) in enumerate(_layers.walk(_layers.named(self._layers))):
+            for part, initializer in layer.initializers().items():
+                n_in, n_out = shapes[f"{name}.weight"]
                 values = _engine.initialize(
                     self._backend,
                     initializer.kind,
@@ -154,27 +157,24 @@ class Network:
                     n_out,
                     seed=self._seed,
                     layer=index,
-                    purpose=purpose,
+                    purpose=part,
                     dtype=self.dtype,
                 )
-                plan.set(0, f"{index}.{purpose}", values)
+                plan.set(0, f"{name}.{part}", values)
         self._adopt(plan, shape, Position())
 
     def _lower(self, shape: tuple[int, ...]) -> Graph:
         """The graph for samples of a shape; ValueError when the layers cannot take them."""
-        nodes = []
-        widths = list(shape)
-        for index, layer in enumerate(self._layers):
-            shape = layer.output_shape(shape)
-            nodes.append(layer.lower(str(index), index, index + 1))
-            widths.append(shape[0])
+        builder = _layers.lower(self._layers, shape)
+        n_out = builder.widths[-1]
+        self._loss.check_output(self._activation, n_out)
         return Graph(
             dtype=self.dtype,
-            widths=tuple(widths),
-            nodes=tuple(nodes),
+            widths=tuple(builder.widths),
+            nodes=tuple(builder.nodes),
             loss=self._loss.kind,
             optimizer=self._optimizer.kind,
-            accuracy=_metrics.accuracy_rule(self._metrics, self._loss, widths[-1]),
+            accuracy=_metrics.accuracy_rule(self._metrics, self._loss, n_out),
         )
 
     def _new_plan(self, graph: Graph) -> _engine.Plan:
@@ -339,7 +339,8 @@ class Network:
         return _inputs.prepare_data((X, y, sample_weight), self._target(n_in), positive=positive)
 
     def _target(self, n_in: int | None) -> _inputs.Target:
-        return _inputs.Target(self._loss.kind, n_in, self._layers[-1].n_out, self.dtype)
+        n_out = _layers.width_of(self._layers) or 0
+        return _inputs.Target(self._loss.kind, n_in, n_out, self.dtype)
 
     # --------------------------------------------------------------------------- parameters
     @property

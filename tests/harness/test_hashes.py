@@ -73,7 +73,7 @@ def hashes(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list[str
                 source = CSRC / "isa" / f"{built}_{dtype}.c"
                 arguments = [*base, *ISA_FLAGS[built].split(), "-c", source, "-o", objects[-1]]
                 run(compiler, *[a for a in arguments if a != "-static"])
-        rooms = (".", "ops", "network")
+        rooms = (".", "ops", "network", "network/nodes")
         core = [path for room in rooms for path in sorted((CSRC / room).glob("*.c"))]
         program = folder / "hashes"
         main = Path(__file__).with_name("hashes.c")

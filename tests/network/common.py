@@ -64,7 +64,7 @@ def calm(activation: str) -> str:
 # ---------------------------------------------------------------------------------- plans and data
 def node(number: int, source: int, target: int, activation: str, bias: bool = True) -> Node:
     alpha = {"leaky_relu": 0.3, "elu": 0.7, "celu": 1.3}.get(activation, 0.0)
-    return Node("dense", str(number), source, target, activation, alpha, bias)
+    return Node("dense", str(number), (source,), target, activation, alpha, bias)
 
 
 def graph(

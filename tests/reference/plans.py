@@ -21,7 +21,7 @@ def chain(
     accuracy="none",
 ):
     nodes = tuple(
-        Node("dense", str(i), i, i + 1, name, 0.3 if name in _check._ALPHAS else 0.0, bias)
+        Node("dense", str(i), (i,), i + 1, name, 0.3 if name in _check._ALPHAS else 0.0, bias)
         for i, name in enumerate(activations)
     )
     return Graph(dtype, widths, nodes, loss, optimizer, accuracy)

@@ -60,10 +60,10 @@ def test_gradients_with_labels_through_three_layers(weighted, agree):
 def branching():
     """0 -> 1 -> 3 -> 4, and 1 -> 2, which nobody reads."""
     nodes = (
-        Node("dense", "0", 0, 1, "tanh", 0.0, True),
-        Node("dense", "1", 1, 2, "relu", 0.0, True),
-        Node("dense", "2", 1, 3, "sigmoid", 0.0, False),
-        Node("dense", "3", 3, 4, "identity", 0.0, True),
+        Node("dense", "0", (0,), 1, "tanh", 0.0, True),
+        Node("dense", "1", (1,), 2, "relu", 0.0, True),
+        Node("dense", "2", (1,), 3, "sigmoid", 0.0, False),
+        Node("dense", "3", (3,), 4, "identity", 0.0, True),
     )
     return Graph("float64", (4, 5, 2, 3, 2), nodes, "mse", "sgd", "none")
 
@@ -89,16 +89,16 @@ def test_errors_of_several_readers_add_up():
     """Only the last node is right of the loss, so two readers are made by hand: the error of
     buffer 1 is the sum of what both nodes would send back alone."""
     nodes = (
-        Node("dense", "0", 0, 1, "identity", 0.0, False),
-        Node("dense", "1", 1, 2, "identity", 0.0, False),
-        Node("dense", "2", 1, 2, "identity", 0.0, False),
+        Node("dense", "0", (0,), 1, "identity", 0.0, False),
+        Node("dense", "1", (1,), 2, "identity", 0.0, False),
+        Node("dense", "2", (1,), 2, "identity", 0.0, False),
     )
     graph = Graph("float64", (2, 3, 2), nodes, "mse", "sgd", "none")
     plan = ready(graph)
     rng = np.random.default_rng(3)
     x, hidden, y, dy = (rng.standard_normal((5, n)) for n in (2, 3, 2, 2))
     values = {name: plan.get(0, name) for name in graph.parameter_shapes()}
-    gradients = plan._backward(values, [x, hidden, y], {}, dy)
+    gradients = plan._backward(values, [x, hidden, y], [None] * 3, dy)
     back = dy @ values["1.weight"].T + dy @ values["2.weight"].T
     np.testing.assert_allclose(gradients["0.weight"], x.T @ back, rtol=1e-12)
 

@@ -3,10 +3,10 @@
 from cpython.buffer cimport (PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_STRIDES, PyBUF_WRITABLE,
                              PyBuffer_Release, PyObject_GetBuffer)
 
-from . import _check
+from . import _check, _graph
 
 if (len(_check.ACTIVATIONS) != DR_N_ACTIVATIONS or len(_check.LOSSES) != DR_N_LOSSES
-        or len(_check.ELEMENTS) != DR_N_ELEMENTS):
+        or len(_check.ELEMENTS) != DR_N_ELEMENTS or len(_graph.KINDS) != DR_N_NODES):
     raise ImportError("deltarule._fast was built from other sources than deltarule._check: rebuild")
 
 if _check.NEED_INPUT != {name for i, name in enumerate(_check.ACTIVATIONS)
@@ -14,6 +14,7 @@ if _check.NEED_INPUT != {name for i, name in enumerate(_check.ACTIVATIONS)
     raise ImportError("deltarule._fast and deltarule._check differ on what needs its input: rebuild")
 
 cdef dict _DTYPES = {"float32": <int>DR_F32, "float64": <int>DR_F64}
+cdef dict _NODES = {name: i for i, name in enumerate(_graph.KINDS)}
 cdef dict _ACTIVATIONS = {name: i for i, name in enumerate(_check.ACTIVATIONS)}
 cdef dict _FUNCTIONS = {"log": <int>DR_LOG, "log1p": <int>DR_LOG1P, "expm1": <int>DR_EXPM1,
                         "erf": <int>DR_ERF}

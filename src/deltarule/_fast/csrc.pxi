@@ -78,12 +78,17 @@ cdef extern from "deltarule.h" nogil:
         pass
     ctypedef struct dr_run:
         pass
+    ctypedef enum dr_node_kind:
+        DR_N_NODES
     ctypedef struct dr_node_spec:
-        size_t source
+        dr_node_kind kind
+        size_t n_sources
         size_t target
+        const size_t *sources
         dr_activation activation
         double alpha
         int bias
+        int trainable
     ctypedef struct dr_graph:
         dr_dtype dtype
         size_t n_buffers
@@ -95,8 +100,8 @@ cdef extern from "deltarule.h" nogil:
         dr_hit hit
     dr_status dr_plan_create(const dr_graph *graph, dr_plan **plan)
     void dr_plan_destroy(dr_plan *plan)
-    void dr_plan_get(const dr_plan *plan, size_t node, int bias, int slot, void *out)
-    void dr_plan_set(dr_plan *plan, size_t node, int bias, int slot, const void *values)
+    void dr_plan_get(const dr_plan *plan, size_t node, size_t index, int slot, void *out)
+    void dr_plan_set(dr_plan *plan, size_t node, size_t index, int slot, const void *values)
     void dr_plan_set_hyper(dr_plan *plan, const double *hyper)
     void dr_plan_set_fused(dr_plan *plan, int fused)
     uint64_t dr_plan_step(const dr_plan *plan)
@@ -134,4 +139,4 @@ cdef extern from "deltarule.h" nogil:
     size_t dr_run_n_batches(const dr_run *run)
     dr_position dr_run_position(const dr_run *run)
     void dr_run_set_position(dr_run *run, dr_position position)
-    void dr_run_gradient(const dr_run *run, size_t node, int bias, void *out)
+    void dr_run_gradient(const dr_run *run, size_t node, size_t index, void *out)

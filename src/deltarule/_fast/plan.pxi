@@ -47,39 +47,46 @@ cdef class Plan:
     cdef readonly int n_slots
     cdef str dtype
     cdef size_t n_in, n_out
-    cdef dict shapes      # parameter name -> (node, is bias, shape)
+    cdef list learnt
+    cdef dict shapes      # parameter name -> (node, index in it, shape)
 
     def __cinit__(self, graph):
         cdef dr_graph g
         cdef dr_node_spec *nodes = NULL
         cdef size_t *widths = NULL
-        cdef size_t n_buffers = len(graph.widths), n_nodes = len(graph.nodes)
+        cdef size_t *sources = NULL
+        cdef size_t n_buffers = len(graph.widths), n_nodes = len(graph.nodes), wire = 0
+        cdef size_t n_wires = sum(len(node.sources) for node in graph.nodes)
         cdef dr_status status
         self.graph = graph
         self.dtype = graph.dtype
         self.n_in, self.n_out = graph.widths[0], graph.widths[-1]
-        self.shapes = {}
-        shapes = graph.parameter_shapes()
+        self.shapes = {name: (node, index, shape)
+                       for name, node, index, shape in graph.parameters()}
+        self.learnt = graph.learnt()
         try:
             nodes = <dr_node_spec *>malloc(n_nodes * sizeof(dr_node_spec))
             widths = <size_t *>malloc(n_buffers * sizeof(size_t))
-            if nodes == NULL or widths == NULL:
+            sources = <size_t *>malloc(n_wires * sizeof(size_t))
+            if nodes == NULL or widths == NULL or sources == NULL:
                 raise MemoryError("deltarule could not allocate memory")
             for i, width in enumerate(graph.widths):
                 widths[i] = width
             for i, node in enumerate(graph.nodes):
-                if not (0 <= node.source < node.target < n_buffers):
-                    raise ValueError(f"node {node.name} reads buffer {node.source} and writes "
-                                     f"buffer {node.target} of {n_buffers}")
-                nodes[i].source = node.source
+                nodes[i].kind = <dr_node_kind><int>_NODES[node.kind]
+                nodes[i].n_sources = len(node.sources)
+                nodes[i].sources = sources + wire
                 nodes[i].target = node.target
+                for source in node.sources:
+                    if not (0 <= source < node.target < n_buffers):
+                        raise ValueError(f"node {node.name} reads buffer {source} and writes "
+                                         f"buffer {node.target} of {n_buffers}")
+                    sources[wire] = source
+                    wire += 1
                 nodes[i].activation = <dr_activation><int>_ACTIVATIONS[node.activation]
                 nodes[i].alpha = node.alpha
                 nodes[i].bias = node.bias
-                for bias, part in enumerate(("weight", "bias")):
-                    name = f"{node.name}.{part}"
-                    if name in shapes:
-                        self.shapes[name] = (i, bias, shapes[name])
+                nodes[i].trainable = node.trainable
             g.dtype = <dr_dtype><int>_DTYPES[graph.dtype]
             g.n_buffers, g.n_nodes = n_buffers, n_nodes
             g.widths, g.nodes = widths, nodes
@@ -93,6 +100,7 @@ cdef class Plan:
         finally:
             free(nodes)
             free(widths)
+            free(sources)
 
     def __dealloc__(self):
         dr_plan_destroy(self.plan)
@@ -127,19 +135,19 @@ cdef class Plan:
                  "waiting": p.spent[<int>DR_WAITING]})
 
     def get(self, int slot, str name):
-        node, bias, shape = self._parameter(slot, name)
+        node, index, shape = self._parameter(slot, name)
         array = np.empty(shape, self.dtype)
         cdef _Buffer b = _hold(array, self.dtype, array.size, True)
-        dr_plan_get(self.plan, node, bias, slot, _at(b))
+        dr_plan_get(self.plan, node, index, slot, _at(b))
         return array
 
     def set(self, int slot, str name, array):
-        node, bias, shape = self._parameter(slot, name)
+        node, index, shape = self._parameter(slot, name)
         if tuple(array.shape) != tuple(shape):
             raise ValueError(f"{name} has shape {shape}, got {tuple(array.shape)}")
         array = np.ascontiguousarray(array, self.dtype)
         cdef _Buffer b = _hold(array, self.dtype, array.size)
-        dr_plan_set(self.plan, node, bias, slot, _at(b))
+        dr_plan_set(self.plan, node, index, slot, _at(b))
 
     cdef tuple _parameter(self, int slot, str name):
         if not 0 <= slot < self.n_slots:
@@ -197,10 +205,11 @@ cdef class Plan:
         cdef _Buffer b
         call.advance(_FOREVER)
         gradients = {}
-        for name, (node, bias, shape) in self.shapes.items():
+        for name in self.learnt:
+            node, index, shape = self.shapes[name]
             array = gradients[name] = np.empty(shape, self.dtype)
             b = _hold(array, self.dtype, array.size, True)
-            dr_run_gradient(call.run, node, bias, _at(b))
+            dr_run_gradient(call.run, node, index, _at(b))
         return _mean(dr_run_position(call.run)), gradients
 
     def train_batch(self, x, t, w):

@@ -5,28 +5,74 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .. import _check
-from .._spec import describe
-from .base import Layer
+from .._lowering import Builder
+from .._spec import describe, from_config
+from ..activations import Activation as Function
+from .activation import Activation
+from .base import Layer, lower_chain, walk, width_of
+from .branches import Add, Concat, Residual
 from .dense import Dense
+from .shape import Flatten, Reshape
 
-TABLE: dict[str, type[Layer]] = {Dense.kind: Dense}
+TABLE: dict[str, type[Layer]] = {
+    cls.kind: cls for cls in (Dense, Activation, Residual, Add, Concat, Flatten, Reshape)
+}
 
 MAX_LAYERS = 1000  # keeps the description in a model file far below its bound
+MAX_DEPTH = 20  # of layers in layers
 
-__all__ = ["TABLE", "Dense", "Layer"]
+__all__ = [
+    "TABLE",
+    "Activation",
+    "Add",
+    "Concat",
+    "Dense",
+    "Flatten",
+    "Layer",
+    "Reshape",
+    "Residual",
+    "lower",
+    "named",
+    "output_activation",
+    "walk",
+    "width_of",
+]
+
+
+def check_chain(argument: str, layers: object, *, empty: bool = False) -> tuple[Layer, ...]:
+    """A list of layers as a tuple; TypeError or ValueError for anything else."""
+    if isinstance(layers, (str, Layer)) or not isinstance(layers, Sequence):
+        raise TypeError(f"{argument} must be a list of layers, got {describe(layers)}")
+    if not layers and not empty:
+        raise ValueError(f"{argument} must have 1 to {MAX_LAYERS} layers, got 0")
+    for index, layer in enumerate(layers):
+        if type(layer) not in TABLE.values():
+            known = ", ".join(cls.__name__ for cls in TABLE.values())
+            raise TypeError(
+                f"{argument}[{index}] must be a layer ({known}), got {describe(layer)}"
+            )
+    if _depth(layers) > MAX_DEPTH:
+        raise ValueError(f"{argument} must not be nested more than {MAX_DEPTH} deep")
+    count = sum(1 for _ in walk([("", layer) for layer in layers]))
+    if count > MAX_LAYERS:
+        raise ValueError(f"{argument} must have 1 to {MAX_LAYERS} layers, got {count}")
+    return tuple(layers)
+
+
+def _depth(layers: Sequence[Layer]) -> int:
+    return max((1 + _depth([child for _, child in one.children()]) for one in layers), default=0)
+
+
+def chain_from_config(configs: object) -> tuple[Layer, ...]:
+    """The layers that a list of JSON forms describes."""
+    if not isinstance(configs, list):
+        raise TypeError(f"layers must be a list, got {describe(configs)}")
+    return tuple(from_config(config, TABLE, "layer") for config in configs)
 
 
 def check_layers(layers: object) -> tuple[Layer, ...]:
     """The layers of a network as a tuple; TypeError or ValueError for anything else."""
-    if isinstance(layers, (str, Layer)) or not isinstance(layers, Sequence):
-        raise TypeError(f"layers must be a list of layers, got {describe(layers)}")
-    if not 1 <= len(layers) <= MAX_LAYERS:
-        raise ValueError(f"layers must have 1 to {MAX_LAYERS} layers, got {len(layers)}")
-    for index, layer in enumerate(layers):
-        if type(layer) not in TABLE.values():
-            known = ", ".join(cls.__name__ for cls in TABLE.values())
-            raise TypeError(f"layers[{index}] must be a layer ({known}), got {describe(layer)}")
-    return tuple(layers)
+    return check_chain("layers", layers)
 
 
 def check_sample_shape(shape: object) -> tuple[int, ...]:
@@ -35,3 +81,23 @@ def check_sample_shape(shape: object) -> tuple[int, ...]:
     if not sizes:
         raise ValueError("input_shape must be the shape of a sample such as (64,), got ()")
     return tuple(_check.integer("input_shape", size, 1, 1 << 31) for size in sizes)
+
+
+def output_activation(layers: Sequence[Layer]) -> Function:
+    """That of what a network puts out."""
+    computing = [one for one in layers if not isinstance(one, Flatten | Reshape)]
+    return (computing or layers)[-1].output_activation
+
+
+def named(layers: Sequence[Layer]) -> list[tuple[str, Layer]]:
+    """The layers of a network with their positions."""
+    return [(str(index), layer) for index, layer in enumerate(layers)]
+
+
+def lower(layers: Sequence[Layer], shape: tuple[int, ...]) -> Builder:
+    """Nodes and buffers for samples of a shape; ValueError when the layers cannot take them."""
+    builder = Builder(shape)
+    lower_chain(named(layers), builder, shape, 0)
+    if not builder.nodes:
+        raise ValueError("layers must compute something, got only changes of shape")
+    return builder

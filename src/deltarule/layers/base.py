@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from .._graph import Node
+from .._lowering import Builder
 from .._spec import Spec
-from ..activations import Activation
+from ..activations import Activation, Identity
 from ..initializers import Initializer
+
+Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True, repr=False)
@@ -19,25 +22,53 @@ class Layer(Spec):
 
     @property
     def output_activation(self) -> Activation:
-        """The activation of what the layer puts out."""
-        raise NotImplementedError
+        """The activation of what the layer puts out; identity where it applies none."""
+        return Identity()
 
     @property
-    def n_out(self) -> int:
-        """How many features the layer puts out."""
-        raise NotImplementedError
+    def width(self) -> int | None:
+        """How many numbers of a sample it puts out, where that does not depend on its input."""
+        return None
 
-    def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
-        """The shape of a sample behind the layer.
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """The shape of a sample behind the layer: as before it, unless the layer says otherwise.
 
         Raises ValueError when a sample of input_shape does not fit.
         """
-        raise NotImplementedError
+        return input_shape
 
-    def lower(self, name: str, source: int, target: int) -> Node:
-        """The node that the engine runs, named by the position of the layer."""
+    def lower(self, builder: Builder, name: str, shape: Shape, source: int) -> int:
+        """Adds the nodes that the engine runs on samples of a shape in the buffer `source`. `name`
+        is the position of the layer. Returns the buffer with the output."""
         raise NotImplementedError
 
     def initializers(self) -> dict[str, Initializer]:
-        """How each of the parameters begins, in their order."""
-        raise NotImplementedError
+        """How each of its own parameters begins, by the name that it has in the layer."""
+        return {}
+
+    def children(self) -> Sequence[tuple[str, Layer]]:
+        """The layers inside, each with its position: "0", or "1.0" in the branch 1."""
+        return ()
+
+
+def walk(layers: Sequence[tuple[str, Layer]]) -> Iterator[tuple[str, Layer]]:
+    """Every layer with its position ("2", "2.0", "2.0.1"), those inside of one right behind it."""
+    for name, layer in layers:
+        yield name, layer
+        yield from walk([(f"{name}.{inner}", child) for inner, child in layer.children()])
+
+
+def lower_chain(
+    layers: Sequence[tuple[str, Layer]], builder: Builder, shape: Shape, source: int
+) -> tuple[int, Shape]:
+    """One layer after the other; the buffer with the output, and its shape."""
+    for name, layer in layers:
+        behind = layer.output_shape(shape)
+        source = layer.lower(builder, name, shape, source)
+        shape = behind
+    return source, shape
+
+
+def width_of(layers: Sequence[Layer]) -> int | None:
+    """How many numbers of a sample a chain puts out, where that does not depend on its input."""
+    return next((one.width for one in reversed(layers) if one.width is not None), None)

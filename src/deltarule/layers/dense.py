@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from .. import _check, activations, initializers
-from .._graph import Node
-from .._spec import from_config
+from .._lowering import Builder
+from .._spec import by_name, from_config
 from ..activations import Activation
 from ..initializers import Initializer
-from .base import Layer
+from .base import Layer, Shape
 
 
 @dataclass(frozen=True, repr=False, init=False)
@@ -25,6 +25,7 @@ class Dense(Layer):
         activation, which is he_uniform for relu and its kin, lecun_normal for selu and
         glorot_uniform for the others.
     bias_init: a name or an object; zeros by default.
+    trainable: False keeps weight and bias as they are.
 
     Raises TypeError or ValueError that names the argument.
     """
@@ -35,6 +36,7 @@ class Dense(Layer):
     bias: bool
     weight_init: Initializer
     bias_init: Initializer
+    trainable: bool
 
     def __init__(
         self,
@@ -44,6 +46,7 @@ class Dense(Layer):
         bias: bool = True,
         weight_init: str | Initializer | None = None,
         bias_init: str | Initializer = "zeros",
+        trainable: bool = True,
     ) -> None:
         units = _check.integer("units", units, 1, 1 << 31)
         activation = activations.get(activation)
@@ -59,19 +62,20 @@ class Dense(Layer):
         object.__setattr__(self, "bias", _check.boolean("bias", bias))
         object.__setattr__(self, "weight_init", initializers.get(weight_init))
         object.__setattr__(self, "bias_init", initializers.get(bias_init))
+        object.__setattr__(self, "trainable", _check.boolean("trainable", trainable))
 
     def __repr__(self) -> str:
         shown = [repr(self.units)]
         if self.activation.kind != "identity":
-            by_name = self.activation == activations.TABLE[self.activation.kind]()
-            text = repr(self.activation.kind) if by_name else repr(self.activation)
-            shown.append(f"activation={text}")
+            shown.append(f"activation={by_name(self.activation)}")
         if not self.bias:
             shown.append("bias=False")
         if self.weight_init.kind != self.activation.default_init:
             shown.append(f"weight_init={self.weight_init.kind!r}")
         if self.bias_init.kind != "zeros":
             shown.append(f"bias_init={self.bias_init.kind!r}")
+        if not self.trainable:
+            shown.append("trainable=False")
         return f"Dense({', '.join(shown)})"
 
     @classmethod
@@ -92,26 +96,27 @@ class Dense(Layer):
         return self.activation
 
     @property
-    def n_out(self) -> int:
+    def width(self) -> int:
         return self.units
 
-    def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+    def output_shape(self, input_shape: Shape) -> Shape:
         if len(input_shape) != 1:
             raise ValueError(
                 f"a Dense layer needs samples of rank 1, (features,), got {input_shape}: "
-                "reshape X to (n, features), for example X.reshape(len(X), -1)"
+                "put a Flatten() layer before it"
             )
         return (self.units,)
 
-    def lower(self, name: str, source: int, target: int) -> Node:
-        return Node(
-            kind=self.kind,
-            name=name,
-            source=source,
-            target=target,
+    def lower(self, builder: Builder, name: str, shape: Shape, source: int) -> int:
+        return builder.add(
+            "dense",
+            name,
+            (source,),
+            self.units,
             activation=self.activation.kind,
             alpha=self.activation.alpha,
             bias=self.bias,
+            trainable=self.trainable,
         )
 
     def initializers(self) -> dict[str, Initializer]:

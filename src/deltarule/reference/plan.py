@@ -10,7 +10,6 @@ makes all of them current. So an exception or Ctrl-C at any point leaves the sta
 whole batch, and predict in one thread sees one state whatever another thread does.
 """
 
-import time
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,12 +17,13 @@ import numpy.typing as npt
 
 from .. import _check
 from .._check import Array
-from .._graph import Graph
-from . import activation, dense, loss, optimizer, random
+from .._graph import Graph, Node
+from . import loss, nodes, optimizer, random
 from .activation import quiet
 from .ledger import Lap, Ledger, untimed
+from .nodes import Mode
+from .run import Run, Sums
 
-Sums = tuple[float, float, float]
 Parameters = dict[str, Array]
 
 
@@ -63,6 +63,8 @@ class Plan:
         self._graph = graph
         self._dtype = np.dtype(graph.dtype)
         self._shapes = graph.parameter_shapes()
+        self._learnt = graph.learnt()
+        self._parts = graph.parts()
         self._update, states = optimizer.TABLE[graph.optimizer]
         zeros = (
             {name: np.zeros(shape, self._dtype) for name, shape in self._shapes.items()}
@@ -133,55 +135,53 @@ class Plan:
 
     # -------------------------------------------------------------------------------- computation
     def _forward(
-        self, values: Parameters, x: Array, *, training: bool, lap: Lap = untimed
-    ) -> tuple[list[Array], dict[str, Array]]:
+        self, values: Parameters, x: Array, *, mode: Mode, lap: Lap = untimed
+    ) -> tuple[list[Array], list[Any]]:
         """Every buffer, in training the last with what the loss is computed on; and, by node, what
-        the activations act on whose derivatives are read off that."""
+        it has kept for the way back."""
         buffers = [np.ascontiguousarray(x, self._dtype)] * len(self._graph.widths)
-        before: dict[str, Array] = {}
+        kept = []
         for node in self._graph.nodes:
-            bias = values[f"{node.name}.bias"] if node.bias else None
-            z = dense.forward(buffers[node.source], values[f"{node.name}.weight"], bias)
-            kind = self._activation(node.target, node.activation, training)
-            lap("products")
-            buffers[node.target] = activation.forward(kind, z, node.alpha)
-            lap("activations")
-            if training and kind in _check.NEED_INPUT:
-                before[node.name] = z
-        return buffers, before
+            call = self._call(node, values, mode, lap)
+            inputs = [buffers[source] for source in node.sources]
+            buffers[node.target], saved = nodes.TABLE[node.kind].forward(call, inputs)
+            kept.append(saved)
+        return buffers, kept
 
-    def _activation(self, target: int, name: str, training: bool) -> str:
+    def _activation(self, node: Node, mode: Mode) -> str:
         """cross_entropy and binary_cross_entropy are computed on logits: they contain the last
         node's softmax or sigmoid, so that neither its rounding nor its saturation is in the way."""
-        last = target == len(self._graph.widths) - 1
-        return "identity" if training and last and self._graph.logits else name
+        last = node.target == len(self._graph.widths) - 1
+        logits = mode is not Mode.PREDICT and last and self._graph.logits
+        return "identity" if logits else node.activation
+
+    def _call(self, node: Node, values: Parameters, mode: Mode, lap: Lap) -> nodes.Call:
+        own = {part: values[f"{node.name}.{part}"] for part in self._parts[node.name]}
+        return nodes.Call(node, own, self._activation(node, mode), mode is Mode.TRAIN, lap)
 
     def _backward(
         self,
         values: Parameters,
         buffers: list[Array],
-        before: dict[str, Array],
+        kept: list[Any],
         dy: Array,
         lap: Lap = untimed,
     ) -> Parameters:
-        """The gradient of every parameter, from dy, the gradient at the last buffer."""
+        """The gradient of every parameter that is learnt, from dy, that at the last buffer."""
         errors: list[Array | None] = [None] * len(buffers)
         errors[-1] = dy
         gradients: Parameters = {}
-        for node in reversed(self._graph.nodes):
+        for node, saved in zip(reversed(self._graph.nodes), reversed(kept), strict=True):
             y, error = buffers[node.target], errors[node.target]
-            kind = self._activation(node.target, node.activation, True)
             error = np.zeros_like(y) if error is None else error
-            dz = activation.backward(kind, before.get(node.name, y), y, error, node.alpha)
-            lap("activations")
-            weight = f"{node.name}.weight"
-            dx, gradients[weight], db = dense.backward(buffers[node.source], values[weight], dz)
-            if node.bias:
-                gradients[f"{node.name}.bias"] = db
-            other = errors[node.source]
-            errors[node.source] = dx if other is None else other + dx
-            lap("products")
-        return {name: gradients[name] for name in self._shapes}
+            call = self._call(node, values, Mode.TRAIN, lap)
+            inputs = [buffers[source] for source in node.sources]
+            sent, found = nodes.TABLE[node.kind].backward(call, inputs, y, saved, error)
+            gradients |= {f"{node.name}.{part}": g for part, g in found.items()}
+            for source, dx in zip(node.sources, sent, strict=True):
+                other = errors[source]
+                errors[source] = dx if other is None else other + dx
+        return {name: gradients[name] for name in self._learnt}
 
     def _hits(self, y: Array, t: Array) -> npt.NDArray[np.float64]:
         """For each sample whether the output y is right; a mean over outputs for "threshold"."""
@@ -212,16 +212,17 @@ class Plan:
             weights = loss.weights(x, w)
             total = float(np.sum(weights))
             if total == 0:
-                zeros = {name: np.zeros_like(value) for name, value in values.items()}
+                zeros = {name: np.zeros_like(values[name]) for name in self._learnt}
                 return _Batch(0.0, 0.0, 0.0, zeros if backward else {})
-            buffers, before = self._forward(values, x, training=True, lap=lap)
+            mode = Mode.TRAIN if backward else Mode.EVALUATE
+            buffers, kept = self._forward(values, x, mode=mode, lap=lap)
             y = buffers[-1]
             dy = loss.backward(kind, y, t, weights) if backward else None
             return _Batch(
                 float(np.sum(weights * loss.samples(kind, y, t))),
                 total,
                 float(np.sum(weights * self._hits(y, t))),
-                {} if dy is None else self._backward(values, buffers, before, dy, lap),
+                {} if dy is None else self._backward(values, buffers, kept, dy, lap),
             )
 
     def _train(self, x: Array, t: Array, w: Array | None) -> tuple[_Batch, _State]:
@@ -233,7 +234,7 @@ class Plan:
         if batch.weight_sum == 0:
             return batch, state
         step = state.step + 1
-        slots: tuple[Parameters, ...] = tuple({} for _ in state.slots)
+        slots: tuple[Parameters, ...] = tuple(dict(slot) for slot in state.slots)
         with quiet():
             for name, g in batch.gradients.items():
                 value, *rest = (slot[name] for slot in state.slots)
@@ -278,7 +279,7 @@ class Plan:
         """The output (n, n_out) of the last node, its activation included."""
         rows = self._rows(x)
         with quiet():
-            return self._forward(self._state.slots[0], rows, training=False)[0][-1]
+            return self._forward(self._state.slots[0], rows, mode=Mode.PREDICT)[0][-1]
 
     def evaluate(self, x: npt.ArrayLike, t: npt.ArrayLike, w: npt.ArrayLike | None) -> Sums:
         """The sums over the rows of w l, w and w hit; loss = first / second.
@@ -313,7 +314,7 @@ class Plan:
         epoch: int,
         batch: int = 0,
         sums: Sums = (0.0, 0.0, 0.0),
-    ) -> "Run":
+    ) -> Run:
         """An epoch, from batch number `batch` on; call `advance` of the result until it is True.
 
         Batches are consecutive slices, the last may be short, of 0..n-1 or, with `shuffle`, of
@@ -328,72 +329,3 @@ class Plan:
         key = _check.random_arguments(len(rows), 2, seed, "shuffle", 0, step)
         order = random.permutation(*key) if _check.boolean("shuffle", shuffle) else None
         return Run(self, (rows, target, weights), order, size, first, sums)
-
-
-class Run:
-    """An epoch under way; made by Plan.train."""
-
-    def __init__(
-        self,
-        plan: Plan,
-        data: tuple[Array, Array, Array | None],
-        order: npt.NDArray[np.int64] | None,
-        size: int,
-        batch: int,
-        sums: Sums,
-    ) -> None:
-        self._plan = plan
-        self._data = data
-        self._order = order
-        self._size = size
-        self._position = batch, (float(sums[0]), float(sums[1]), float(sums[2]))
-
-    @property
-    def batch(self) -> int:
-        """The number of the next batch."""
-        return self._position[0]
-
-    @property
-    def n_batches(self) -> int:
-        """Batches in the epoch."""
-        return -(-len(self._data[0]) // self._size)
-
-    @property
-    def sums(self) -> Sums:
-        """The sums of w l, w and w hit over the batches done."""
-        return self._position[1]
-
-    def advance(self, budget: float) -> bool:
-        """Train whole batches, at least one, until `budget` seconds are over.
-
-        Returns whether the epoch is. After KeyboardInterrupt or any other exception, the plan and
-        `batch` and `sums` are as after the last whole batch.
-        """
-        end = time.perf_counter() + budget
-        while self.batch < self.n_batches:
-            self._one_batch()
-            if time.perf_counter() >= end:
-                break
-        return self.batch == self.n_batches
-
-    def _one_batch(self) -> None:
-        number, sums = self._position
-        chosen: Any = slice(number * self._size, (number + 1) * self._size)
-        if self._order is not None:
-            chosen = self._order[chosen]
-        self._plan._ledger.start()
-        x, t, w = self._data
-        x, t, w = x[chosen], t[chosen], None if w is None else w[chosen]
-        self._plan._ledger.lap("data")
-        done, state = self._plan._train(x, t, w)
-        position = (
-            number + 1,
-            (
-                sums[0] + done.loss_sum,
-                sums[1] + done.weight_sum,
-                sums[2] + done.hit_sum,
-            ),
-        )
-        # CPython runs signal handlers only at calls, jumps back and function entries, so none can
-        # come between these two stores.
-        self._plan._state, self._position = state, position

@@ -1,0 +1,148 @@
+/* y = act(x w + b): see ops/dense.c for the products. */
+#include "network/network.h"
+
+enum { WEIGHT, BIAS };
+
+static dr_matrix weight_in(const dr_plan *plan, const char *area, const dr_node *node) {
+    return dr_parameter_matrix(plan, area, node, WEIGHT);
+}
+
+static dr_matrix shadow_of(const dr_plan *plan, const dr_node *node) {
+    return (dr_matrix){dr_offset(plan->dtype, plan->shadow, node->shadow),
+                       dr_panel_stride(plan->dtype, node->n_out), node->n_in};
+}
+
+static void lay_out(dr_plan *plan, dr_node *node) {
+    dr_add_parameter(plan, node, node->n_in, node->n_out);
+    dr_add_parameter(plan, node, 0, node->n_out); /* zeros where there is no bias: one product for both */
+    node->shadow = plan->n_shadow;
+    if (node->sources[0].error) plan->n_shadow += dr_matrix_size(plan->dtype, node->n_out, node->n_in);
+    plan->multiply_adds += (double)node->n_in * (double)node->n_out;
+}
+
+/* What the activation acts on, where backward needs it. */
+static int keeps_input(const dr_node *node) { return dr_activation_needs_input(node->activation); }
+
+static size_t scratch(const dr_plan *plan, const dr_node *node, size_t rows) {
+    return keeps_input(node) ? dr_matrix_size(plan->dtype, rows, node->n_out) : 0;
+}
+
+static dr_matrix before_activation(const dr_run *run, const dr_node *node) {
+    const dr_matrix y = run->values[node->target];
+    char *kept = run->scratch[node - run->plan->nodes];
+    return kept ? (dr_matrix){kept, y.stride, y.cols} : y;
+}
+
+static void forward(dr_cursor *c, const dr_node *node, size_t row, size_t m) {
+    const dr_run *run = c->run;
+    const dr_plan *plan = run->plan;
+    const dr_activation act = dr_node_activation(run, node);
+    const dr_matrix y = run->values[node->target], z = before_activation(run, node);
+    const int keep = z.data != y.data;
+    dr_dense_product(plan->dtype, run->kernels, m, row, node->n_in, run->values[node->sources[0].buffer],
+                     weight_in(plan, plan->values, node), DR_FROM_BIAS,
+                     dr_offset(plan->dtype, plan->values, node->parameters[BIAS].offset),
+                     keep ? DR_IDENTITY : act, node->alpha, z, &c->watch);
+    if (!keep) return;
+    run->kernels->activation_forward[act](node->alpha, m, node->n_out, row, y.stride, z.data, y.data);
+    dr_lap(&c->watch.ledger, DR_ACTIVATIONS);
+}
+
+static void backward(dr_cursor *c, const dr_node *node, size_t row, size_t m) {
+    const dr_run *run = c->run;
+    const dr_plan *plan = run->plan;
+    const dr_wire x = node->sources[0];
+    dr_activation_error(c, node, row, m, before_activation(run, node));
+    if (x.error)
+        dr_dense_product(plan->dtype, run->kernels, m, row, node->n_out, run->errors[node->target],
+                         shadow_of(plan, node), x.first_writer ? DR_FROM_ZERO : DR_FROM_C, NULL,
+                         DR_IDENTITY, 0, run->errors[x.buffer], &c->watch);
+}
+
+/* -- tiles: a panel's rows x a panel's columns of the weights, and the bias of the columns with the
+ *    first rows ------------------------------------------------------------------------------- */
+
+/* Tiles that share a panel of inputs and go together: its rows come from far once for all of them. */
+#define GROUP 4
+
+static size_t tiles(const dr_plan *plan, const dr_node *node) {
+    return dr_panels(plan->dtype, node->n_in) * dr_panels(plan->dtype, node->n_out);
+}
+
+/* Panels of tile number `tile`. A group's columns come first, then the rows, then other groups.
+ * Returns how many tiles of the group there are from here on. */
+static size_t locate(const dr_plan *plan, const dr_node *node, size_t tile, size_t *p_in,
+                     size_t *p_out) {
+    const size_t ins = dr_panels(plan->dtype, node->n_in), outs = dr_panels(plan->dtype, node->n_out);
+    const size_t first = tile / (ins * GROUP) * GROUP, size = dr_min(GROUP, outs - first);
+    const size_t within = tile - first * ins;
+    *p_in = within / size;
+    *p_out = first + within % size;
+    return size - within % size;
+}
+
+static void refresh_tile(const dr_plan *plan, const dr_kernels *k, const dr_node *node, size_t p_in,
+                         size_t p_out) {
+    dr_dense_transpose(plan->dtype, k, weight_in(plan, plan->values, node), p_in, p_out,
+                       shadow_of(plan, node));
+}
+
+static void refresh(const dr_plan *plan, const dr_node *node, size_t index) {
+    if (index != WEIGHT || !node->sources[0].error) return;
+    for (size_t p = 0; p < dr_panels(plan->dtype, node->n_in); p++)
+        for (size_t q = 0; q < dr_panels(plan->dtype, node->n_out); q++)
+            refresh_tile(plan, dr_kernels_for(plan->dtype), node, p, q);
+}
+
+static void bias_task(dr_cursor *c, dr_task_kind task, const dr_node *node, size_t p_out) {
+    const dr_run *run = c->run;
+    const dr_dtype dt = run->plan->dtype;
+    const size_t at = node->parameters[BIAS].offset + p_out * dr_panel(dt);
+    _Alignas(64) char buffer[128];
+    void *g = task == TASK_UPDATE ? (void *)buffer : dr_offset(dt, run->gradients, at);
+    if (task != TASK_APPLY) {
+        dr_lap(&c->watch.ledger, DR_UPDATES); /* of the weights before */
+        dr_dense_bias_gradient(dt, run->kernels, c->m, run->errors[node->target], p_out, g);
+        dr_lap(&c->watch.ledger, DR_PRODUCTS);
+    }
+    if (task != TASK_GRADIENT) dr_apply(c, at, dr_panel_width(dt, node->n_out, p_out), g);
+}
+
+static size_t on_tiles(dr_cursor *c, dr_task_kind task, const dr_node *node, size_t tile, size_t most) {
+    const dr_run *run = c->run;
+    const dr_plan *plan = run->plan;
+    const dr_dtype dt = plan->dtype;
+    size_t p_in, p_out;
+    const size_t count = dr_min(locate(plan, node, tile, &p_in, &p_out), most);
+    const size_t rows = dr_panel_cols(dt, node->n_in, p_in), stride = dr_panel_stride(dt, node->n_in);
+    _Alignas(64) char buffer[GROUP][32 * 128]; /* gradients: they stay in cache */
+    size_t at[GROUP], n[GROUP];
+    dr_tile wanted[GROUP] = {{0}};
+    for (size_t i = 0; i < count; i++) {
+        const size_t width = dr_panel_width(dt, node->n_out, p_out + i);
+        void *arrays[1 + DR_MAX_STATES];
+        at[i] = node->parameters[WEIGHT].offset + (p_out + i) * stride + p_in * dr_panel(dt) * width;
+        n[i] = rows * width;
+        wanted[i].gradient = task == TASK_UPDATE ? (void *)buffer[i] : dr_offset(dt, run->gradients, at[i]);
+        dr_parameters_at(plan, at[i], arrays);
+        for (size_t s = 0; s < DR_AHEAD; s++) wanted[i].ahead[s] = arrays[s];
+    }
+    if (task != TASK_APPLY)
+        dr_dense_weight_gradient(dt, run->kernels, c->m, run->values[node->sources[0].buffer], p_in,
+                                 run->errors[node->target], p_out, count, wanted);
+    dr_lap(&c->watch.ledger, DR_PRODUCTS);
+    for (size_t i = 0; i < count; i++) {
+        if (task != TASK_GRADIENT) {
+            dr_apply(c, at[i], n[i], wanted[i].gradient);
+            if (node->sources[0].error) refresh_tile(plan, run->kernels, node, p_in, p_out + i);
+        }
+        if (p_in == 0 && node->has_bias) bias_task(c, task, node, p_out + i);
+    }
+    dr_lap(&c->watch.ledger, DR_UPDATES);
+    return count;
+}
+
+const dr_kind dr_kind_dense = {
+    .lay_out = lay_out, .scratch = scratch, .forward = forward, .backward = backward,
+    .tiles = tiles, .on_tiles = on_tiles, .refresh = refresh,
+};

@@ -1,0 +1,85 @@
+"""One epoch of training, batch by batch."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .._check import Array
+
+if TYPE_CHECKING:
+    from .plan import Plan
+
+Sums = tuple[float, float, float]
+
+
+class Run:
+    """An epoch under way; made by Plan.train."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        data: tuple[Array, Array, Array | None],
+        order: npt.NDArray[np.int64] | None,
+        size: int,
+        batch: int,
+        sums: Sums,
+    ) -> None:
+        self._plan = plan
+        self._data = data
+        self._order = order
+        self._size = size
+        self._position = batch, (float(sums[0]), float(sums[1]), float(sums[2]))
+
+    @property
+    def batch(self) -> int:
+        """The number of the next batch."""
+        return self._position[0]
+
+    @property
+    def n_batches(self) -> int:
+        """Batches in the epoch."""
+        return -(-len(self._data[0]) // self._size)
+
+    @property
+    def sums(self) -> Sums:
+        """The sums of w l, w and w hit over the batches done."""
+        return self._position[1]
+
+    def advance(self, budget: float) -> bool:
+        """Train whole batches, at least one, until `budget` seconds are over.
+
+        Returns whether the epoch is. After KeyboardInterrupt or any other exception, the plan and
+        `batch` and `sums` are as after the last whole batch.
+        """
+        end = time.perf_counter() + budget
+        while self.batch < self.n_batches:
+            self._one_batch()
+            if time.perf_counter() >= end:
+                break
+        return self.batch == self.n_batches
+
+    def _one_batch(self) -> None:
+        number, sums = self._position
+        chosen: Any = slice(number * self._size, (number + 1) * self._size)
+        if self._order is not None:
+            chosen = self._order[chosen]
+        self._plan._ledger.start()
+        x, t, w = self._data
+        x, t, w = x[chosen], t[chosen], None if w is None else w[chosen]
+        self._plan._ledger.lap("data")
+        done, state = self._plan._train(x, t, w)
+        position = (
+            number + 1,
+            (
+                sums[0] + done.loss_sum,
+                sums[1] + done.weight_sum,
+                sums[2] + done.hit_sum,
+            ),
+        )
+        # CPython runs signal handlers only at calls, jumps back and function entries, so none can
+        # come between these two stores.
+        self._plan._state, self._position = state, position
