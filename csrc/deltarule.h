@@ -179,7 +179,7 @@ typedef struct {
 void dr_plan_restart_ledger(dr_plan *plan);
 dr_performance dr_plan_performance(const dr_plan *plan);
 
-typedef enum { DR_TRAIN, DR_EVALUATE, DR_PREDICT, DR_GRADIENT, DR_N_MODES } dr_mode;
+typedef enum { DR_TRAIN, DR_EVALUATE, DR_PREDICT, DR_GRADIENT, DR_LINEARIZE, DR_N_MODES } dr_mode;
 
 typedef struct {
     size_t n;                    /* rows */
@@ -213,5 +213,14 @@ dr_position dr_run_position(const dr_run *run);
 void dr_run_set_position(dr_run *run, dr_position position);
 /* After a DR_GRADIENT run: the gradient of one parameter, plain row-major. */
 void dr_run_gradient(const dr_run *run, size_t node, size_t index, void *out);
+/* Numbers that are learnt: parameters one after the other, in the order of the nodes. Of nodes that are
+ * linearised, which DR_LINEARIZE asks of all (network/linearize.c); its loss is DR_MSE. */
+size_t dr_plan_learnt(const dr_plan *plan);
+/* After a DR_LINEARIZE run: the gradient of the loss and the diagonal of A, the second derivatives that it
+ * has where outputs are linear in the parameters; and x with (A + damping I) x = right, where poll is as
+ * in dr_plan_run. */
+void dr_run_linear(const dr_run *run, double *gradient, double *diagonal);
+dr_status dr_run_solve(dr_run *run, double damping, const double *right, dr_poll poll, void *context,
+                       double *x);
 
 #endif
