@@ -10,10 +10,13 @@ import math
 import numbers
 import operator
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from .losses import Loss
 
 Array = npt.NDArray[Any]
 
@@ -41,7 +44,6 @@ ACTIVATIONS = (
 )
 # Those whose derivative is read off their input; of the others the output is enough.
 NEED_INPUT = frozenset({"gelu", "gelu_tanh", "silu", "mish", "hard_swish"})
-LOSSES = ("mse", "cross_entropy", "binary_cross_entropy")
 # What the rows that a plan reads may be made of; it converts them batch by batch.
 ELEMENTS = tuple(map(np.dtype, ("float32", "float64", "uint8")))
 INITIALIZERS = (
@@ -318,19 +320,20 @@ def dense_backward_arrays(
 
 
 def loss_arrays(
-    loss: str, y: object, t: object, weight: object
+    loss: "Loss", y: object, t: object, weight: object
 ) -> tuple[Array, Array, Array | None]:
     """(y, t, sample_weight) of the loss functions.
 
-    y (n, n_out) with n_out >= 1; t of that shape and dtype or, for cross_entropy, int64 labels
-    (n,); sample_weight (n,) of the dtype of y, or None.
+    y (n, n_out) with n_out >= 1; t int64 labels (n,), or of the shape and dtype of y, whichever the
+    loss takes; sample_weight (n,) of the dtype of y, or None.
     """
     output = real_array("y", y, ndim=2)
     n, n_out = output.shape
     if n_out == 0:
         raise ValueError(f"y must have at least 1 column, got shape {output.shape}")
+    loss.check_columns(n_out)
     target = _as_array("t", t)
-    if loss == "cross_entropy" and target.ndim == 1:
+    if loss.has_labels(target.ndim):
         target = labels("t", target, n, n_out)
     else:
         target = real_array("t", target, shape=output.shape)

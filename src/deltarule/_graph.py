@@ -7,17 +7,26 @@ Buffer 0 holds the input rows, the last buffer the output. Nothing here computes
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
-LOGIT_LOSSES = ("cross_entropy", "binary_cross_entropy")
+from . import losses
+from .losses import Loss
 
 
-# The kinds of nodes, in the order of dr_node_kind in csrc/deltarule.h, each with its parameters in
-# the order of the engine.
-KINDS: dict[str, tuple[str, ...]] = {
-    "dense": ("weight", "bias"),
-    "activation": (),
-    "add": (),
-    "concat": (),
+class Parts(NamedTuple):
+    """The parameters of a kind of node, in the order of the engine: those that gradients change,
+    then those that are measured or given."""
+
+    learnt: tuple[str, ...] = ()
+    fixed: tuple[str, ...] = ()
+
+
+# The kinds of nodes, in the order of dr_node_kind in csrc/deltarule.h.
+KINDS: dict[str, Parts] = {
+    "dense": Parts(learnt=("weight", "bias")),
+    "activation": Parts(),
+    "add": Parts(),
+    "concat": Parts(),
 }
 
 
@@ -52,7 +61,7 @@ class Graph:
     dtype: "float32" or "float64".
     widths: features of each buffer; the first is the input, the last the output.
     nodes: in topological order. A buffer may have several readers.
-    loss: "mse", "cross_entropy" or "binary_cross_entropy".
+    loss: an object of deltarule.losses, or the name of one.
     optimizer: "sgd" or "adam".
     accuracy: how a sample counts as a hit: "none", "argmax" or "threshold".
     """
@@ -60,14 +69,12 @@ class Graph:
     dtype: str
     widths: tuple[int, ...]
     nodes: tuple[Node, ...]
-    loss: str
+    loss: Loss
     optimizer: str
     accuracy: str
 
-    @property
-    def logits(self) -> bool:
-        """Whether the loss is computed before the activation of the last node."""
-        return self.loss in LOGIT_LOSSES
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "loss", losses.get(self.loss))
 
     @property
     def n_in(self) -> int:
@@ -83,7 +90,12 @@ class Graph:
 
     def learnt(self) -> list[str]:
         """The names of the parameters that training changes."""
-        return [name for name, node, _, _ in self.parameters() if self.nodes[node].trainable]
+        found = []
+        for name, number, index, _ in self.parameters():
+            node = self.nodes[number]
+            if node.trainable and index < len(KINDS[node.kind].learnt):
+                found.append(name)
+        return found
 
     def parts(self) -> dict[str, list[str]]:
         """Of each node, by its name, what its parameters are called there."""
@@ -98,7 +110,7 @@ class Graph:
         found: list[tuple[str, int, int, tuple[int, ...]]] = []
         for number, node in enumerate(self.nodes):
             n_in, n_out = self.widths[node.source], self.widths[node.target]
-            for index, part in enumerate(KINDS[node.kind]):
+            for index, part in enumerate(sum(KINDS[node.kind], ())):
                 if part == "bias" and not node.bias:
                     continue
                 shape = (n_in, n_out) if part == "weight" else (n_out,)

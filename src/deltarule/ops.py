@@ -7,8 +7,9 @@ checks, so the same bad call raises the same error.
 import numpy as np
 import numpy.typing as npt
 
-from . import _check, _fast
+from . import _check, _fast, losses
 from ._check import Array
+from .losses import Loss
 from .reference.initializer import initial_values
 
 F64 = npt.NDArray[np.float64]
@@ -117,29 +118,37 @@ def cholesky_solve(a: npt.ArrayLike, b: npt.ArrayLike) -> Array:
 
 
 def _loss(
-    loss: str,
+    loss: str | Loss,
     y: npt.ArrayLike,
     t: npt.ArrayLike,
     sample_weight: npt.ArrayLike | None,
     gradient: bool,
 ) -> tuple[float, Array | None]:
-    _check.choice("loss", loss, _check.LOSSES)
-    y_, t_, w = _check.loss_arrays(loss, y, t, sample_weight)
+    kind = losses.get(loss)
+    y_, t_, w = _check.loss_arrays(kind, y, t, sample_weight)
     labels, dense = (t_, None) if t_.ndim == 1 else (None, t_)
     dy = np.empty_like(y_) if gradient else None
     n, n_out = y_.shape
-    return _fast.loss_backward(y_.dtype.name, loss, n, n_out, y_, labels, dense, w, dy), dy
+    return _fast.loss_backward(y_.dtype.name, kind, n, n_out, y_, labels, dense, w, dy), dy
 
 
 def loss_forward(
-    loss: str, y: npt.ArrayLike, t: npt.ArrayLike, *, sample_weight: npt.ArrayLike | None = None
+    loss: str | Loss,
+    y: npt.ArrayLike,
+    t: npt.ArrayLike,
+    *,
+    sample_weight: npt.ArrayLike | None = None,
 ) -> float:
     """See deltarule.reference.loss_forward."""
     return _loss(loss, y, t, sample_weight, False)[0]
 
 
 def loss_backward(
-    loss: str, y: npt.ArrayLike, t: npt.ArrayLike, *, sample_weight: npt.ArrayLike | None = None
+    loss: str | Loss,
+    y: npt.ArrayLike,
+    t: npt.ArrayLike,
+    *,
+    sample_weight: npt.ArrayLike | None = None,
 ) -> Array:
     """See deltarule.reference.loss_backward."""
     dy = _loss(loss, y, t, sample_weight, True)[1]
