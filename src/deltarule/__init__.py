@@ -6,7 +6,7 @@ from .config import config, get_isa, get_num_threads, set_isa, set_num_threads
 from .history import History
 from .layers import Activation, Add, Concat, Dense, Flatten, Layer, Reshape, Residual
 from .network import Network
-from .optimizers import SGD, Adam
+from .optimizers import LBFGS, SGD, Adam, LevenbergMarquardt
 from .performance import Performance
 from .serialization import load
 from .verify import verify

@@ -18,8 +18,8 @@ Sums = tuple[float, float, float]
 BACKENDS = ("fast", "reference")
 
 
-class Run(Protocol):
-    """One epoch of training, resumable between batches."""
+class Progress(Protocol):
+    """How far an epoch has come."""
 
     @property
     def batch(self) -> int: ...
@@ -27,6 +27,11 @@ class Run(Protocol):
     def n_batches(self) -> int: ...
     @property
     def sums(self) -> Sums: ...
+
+
+class Run(Progress, Protocol):
+    """One epoch of training, resumable between batches."""
+
     def advance(self, budget: float) -> bool: ...
 
 

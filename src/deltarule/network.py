@@ -12,6 +12,7 @@ import numpy.typing as npt
 from . import _check, _engine, _inputs, _progress, _state, losses, optimizers
 from . import layers as _layers
 from . import metrics as _metrics
+from ._fit import Fit, check_steps, check_trainable, rows_of_a_batch
 from ._gate import Gate
 from ._graph import Graph
 from ._position import Position
@@ -27,7 +28,6 @@ from .performance import Stopwatch
 Array = npt.NDArray[Any]
 
 _MAX_BYTES = 1 << 46  # more than any machine has; an honest allocation failure below that
-_SLICE = 0.05  # seconds of training between two looks at Ctrl-C and the progress bar
 
 
 class Network:
@@ -162,14 +162,16 @@ class Network:
         """The graph for samples of a shape; ValueError when the layers cannot take them."""
         builder = _layers.lower(self._layers, shape)
         n_out = builder.widths[-1]
-        return Graph(
+        graph = Graph(
             dtype=self.dtype,
             widths=tuple(builder.widths),
             nodes=tuple(builder.nodes),
             loss=self._loss,
-            optimizer=self._optimizer.kind,
+            optimizer=self._optimizer.engine.kind,
             accuracy=self._check_output(n_out),
         )
+        check_trainable(self._optimizer, graph)
+        return graph
 
     def _check_output(self, n_out: int) -> str:
         """How hits are counted; ValueError where the loss or a metric cannot take the output."""
@@ -181,7 +183,7 @@ class Network:
         if size * np.dtype(self._dtype).itemsize * self._optimizer.n_slots > _MAX_BYTES:
             raise MemoryError(f"this network has {size:,} parameters")
         plan = _engine.new_plan(self._backend, graph)
-        plan.set_hyper(self._optimizer.hyper())
+        plan.set_hyper(self._optimizer.engine.hyper())
         return plan
 
     def _adopt(self, plan: _engine.Plan, shape: tuple[int, ...], position: Position) -> None:
@@ -200,7 +202,7 @@ class Network:
         y: npt.ArrayLike,
         *,
         epochs: int = 1,
-        batch_size: int = 32,
+        batch_size: int | None = None,
         validation_data: Validation | None = None,
         sample_weight: npt.ArrayLike | None = None,
         class_weight: ClassWeight = None,
@@ -213,9 +215,10 @@ class Network:
         numbers, or (n, n_out); the loss says more. sample_weight: (n,), finite and >= 0.
         class_weight: with classes, a factor for each: a dict {class: weight} (others 1), an array
         or "balanced", n / (classes * samples of the class); where each output is a question of its
-        own, their product, or a list of one for each output. validation_data: (X, y) or (X, y,
-        sample_weight), measured after every epoch, classes all the same. shuffle: a new order of
-        rows every epoch. verbose: a progress bar and a line on speed; "auto": if in a terminal.
+        own, their product, or a list of one for each output. batch_size: 32 unless told, or all
+        where the optimizer needs them. validation_data: (X, y) or (X, y, sample_weight), measured
+        after every epoch, classes all the same. shuffle: a new order of rows every epoch.
+        verbose: a progress bar and a line on speed; "auto": if in a terminal.
         X is not copied where it is float32, float64, uint8 or bool and the numbers of a row lie
         side by side (slices of rows or columns, memory maps): its batches are converted. Any other
         X is converted whole; y and weights are copied, labels to 8 bytes each.
@@ -228,53 +231,22 @@ class Network:
         with self._gate.training("fit()"):
             watch = Stopwatch()
             epochs = _check.positive_int("epochs", epochs)
-            batch_size = _check.positive_int("batch_size", batch_size)
             shuffle = _check.boolean("shuffle", shuffle)
             shown = _progress.wanted(verbose)
             with watch.on("data"):
                 X = _inputs.as_array(X, "X")
                 data = self._prepare(X, y, sample_weight, class_weight, positive=True)
             rows, *shape = X.shape
+            size = rows_of_a_batch(self._optimizer, batch_size, rows)
             validation = prepare_validation(validation_data, self._target(tuple(shape)))
             plan = self._build(tuple(shape))
             plan.restart_ledger()
-            history = History()
             with _progress.Progress(shown, epochs) as progress:
-                for epoch in range(epochs):
-                    self._position = self._position.start(rows, min(batch_size, rows), shuffle)
-                    run = self._train_epoch(plan, data, epoch, progress)
-                    values = _metrics.report(run.sums, self._metrics)
-                    if validation is not None:
-                        with watch.on("validation"):
-                            found = _metrics.report(plan.evaluate(*validation), self._metrics)
-                        values |= {f"val_{name}": value for name, value in found.items()}
-                    history.append(values)
-                    progress.end_epoch(values)
+                fit = Fit(self, plan, data, validation, watch, progress)
+                history = fit.run(epochs, size, shuffle)
             history.performance = watch.stop(plan)
             progress.conclude(history.performance)
             return history
-
-    def _train_epoch(
-        self, plan: _engine.Plan, data: Data, epoch: int, progress: _progress.Progress
-    ) -> _engine.Run:
-        """The rest of the epoch at the present position, which is kept whatever happens."""
-        at = self._position
-        run = plan.train(
-            *data,
-            batch_size=at.batch_size,
-            shuffle=at.shuffle,
-            seed=self._seed,
-            epoch=at.epoch,
-            batch=at.batch,
-            sums=at.sums,
-        )
-        try:
-            while not run.advance(_SLICE):
-                progress.update(epoch, run)
-            progress.update(epoch, run)
-        finally:
-            self._position = at.after(run)
-        return run
 
     def train_on_batch(
         self,
@@ -288,6 +260,7 @@ class Network:
         Weights that sum to zero change nothing and give 0.0. Arguments and errors as for fit.
         """
         with self._gate.training("train_on_batch()"):
+            check_steps(self._optimizer)
             X = _inputs.as_array(X, "X")
             data = self._prepare(X, y, sample_weight, class_weight)
             return self._build(X.shape[1:]).train_batch(*data)

@@ -21,6 +21,11 @@ class Optimizer(Spec):
 
     n_slots: ClassVar[int] = 1
 
+    @property
+    def engine(self) -> Optimizer:
+        """What the engine is told."""
+        return self
+
     def hyper(self) -> tuple[float, ...]:
         """The numbers that the engine takes, in its order."""
         raise NotImplementedError
@@ -83,7 +88,9 @@ class Adam(Optimizer):
         return (self.learning_rate, *self.betas, self.eps)
 
 
-TABLE: dict[str, type[Optimizer]] = {cls.kind: cls for cls in (SGD, Adam)}
+from .full_batch import LBFGS, LevenbergMarquardt  # noqa: E402
+
+TABLE: dict[str, type[Optimizer]] = {cls.kind: cls for cls in (SGD, Adam, LBFGS, LevenbergMarquardt)}
 
 
 def get(optimizer: str | Optimizer) -> Optimizer:

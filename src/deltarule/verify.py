@@ -87,7 +87,7 @@ def _copy_state(net: Network, plan: _engine.Plan) -> State:
                     f"{what} {name!r} has {array.reshape(-1)[at]!s} at {index}: the network has "
                     "diverged and there is nothing to compare"
                 )
-    return State(plan.graph, slots, plan.step, net.optimizer.hyper(), net.seed)
+    return State(plan.graph, slots, plan.step, net.optimizer.engine.hyper(), net.seed)
 
 
 def _all_checks(backend: str, own: _engine.Plan, state: State, given: Data) -> list[Check]:

@@ -22,8 +22,8 @@ TANH = partial(dr.Dense, activation="tanh")
 
 @dataclass(frozen=True)
 class Case:
-    """Columns of the Jacobian (parameters and one more) lie around panels of 16, its rows (rows times
-    outputs) around batches of 256."""
+    """Columns of the Jacobian (parameters and one more) lie around panels of 16, its rows (rows
+    times outputs) around batches of 256."""
 
     layers: tuple[Layer, ...]
     n: int
@@ -57,7 +57,10 @@ CASES = {
     "many outputs": Case((TANH(2), dr.Dense(270)), 3),
     "softmax": Case((dr.Dense(5, "softmax"),), 33),
     "branches": Case(
-        (dr.Dense(6), Residual([TANH(6), dr.Dense(6)]), Concat([[TANH(2)], [dr.Dense(1)]]), TANH(1)),
+        (
+            dr.Dense(6), Residual([TANH(6), dr.Dense(6)]), Concat([[TANH(2)], [dr.Dense(1)]]),
+            TANH(1),
+        ),
         77, weighted=True,
     ),
     "not all learns": Case((dr.Dense(4, trainable=False), TANH(4), dr.Dense(1)), 20),
@@ -105,7 +108,7 @@ def test_reference_against_differences(case: Case) -> None:
 @both_dtypes
 @every_case
 def test_fast_against_reference(case: Case, dtype: str, isa: str) -> None:
-    """The Jacobian has the rounding errors of the network's dtype, all behind it those of float64."""
+    """The Jacobian has the rounding errors of the network's dtype, the rest those of float64."""
     dr.set_isa(isa)
     found = []
     for backend in ("fast", "reference"):

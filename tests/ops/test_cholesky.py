@@ -16,7 +16,7 @@ SIZES = [*LENGTHS, 95, 96, 97, 127, 128, 129, 200]
 
 
 def _equations(dtype, n):
-    """A positive definite matrix, no row like another; below its diagonal, which nobody reads, NaN."""
+    """A positive definite matrix; below its diagonal, which nobody reads, NaN."""
     g = normal(dtype, n + 3, n, salt="g").astype(np.float64)
     a = g.T @ g / max(n, 1) + np.diag(np.linspace(0.01, 1, n))
     a[np.tril_indices(n, -1)] = np.nan

@@ -24,9 +24,9 @@ class Linearization:
     """The loss mse of a plan on some rows, near the parameters p at the time of `compute`.
 
     With y the outputs of all rows one after the other and J = dy/dp, outputs at p + d are about
-    y + J d. So the loss there, the weighted mean of (y + J d - t)^2, is about loss + g d + d A d / 2
-    with g = c J^T W (y - t) and A = c J^T W J, c = 2 / (outputs times the sum of the weights W):
-    g is its gradient, A, without second derivatives of y, Gauss's approximation of its Hessian.
+    y + J d. So the loss there, the weighted mean of (y + J d - t)^2, is loss + g d + d A d / 2 with
+    g = c J^T W (y - t) and A = c J^T W J, c = 2 / (outputs times the sum of the weights W): g is
+    its gradient, A, without second derivatives of y, Gauss's approximation of its Hessian.
     """
 
     def __init__(self, plan: Plan, x: Array, t: Array, w: Array | None) -> None:

@@ -117,7 +117,11 @@ class Plan:
     def get_vector(self) -> Array:
         """All numbers that are learnt, one parameter after the other, each row by row."""
         values = self._state.slots[0]
-        return np.concatenate([np.empty(0, self._dtype), *(values[k].ravel() for k in self._learnt)])
+        return self._flat({name: values[name] for name in self._learnt})
+
+    def _flat(self, arrays: Parameters) -> Array:
+        empty = np.empty(0, self._dtype)
+        return np.concatenate([empty, *(a.ravel() for a in arrays.values())])
 
     def set_vector(self, vector: Array) -> None:
         """Replaces what `get_vector` returns, all at once."""
@@ -314,13 +318,14 @@ class Plan:
     ) -> tuple[Sums, Array]:
         """What `evaluate` returns, and the gradients in the order of `get_vector`."""
         batch = self._pass(self._state.slots[0], *self._samples(x, t, w), backward=True)
-        flat = [g.ravel() for g in batch.gradients.values()]
         sums = batch.loss_sum, batch.weight_sum, batch.hit_sum
-        return sums, np.concatenate([np.empty(0, self._dtype), *flat])
+        return sums, self._flat(batch.gradients)
 
-    def linearize(self, x: npt.ArrayLike, t: npt.ArrayLike, w: npt.ArrayLike | None) -> Linearization:
-        """The least squares of these rows, for methods of second order. The loss is mse, and rows do
-        not depend on each other."""
+    def linearize(
+        self, x: npt.ArrayLike, t: npt.ArrayLike, w: npt.ArrayLike | None
+    ) -> Linearization:
+        """The least squares of these rows, for methods of second order. The loss is mse, and rows
+        do not depend on each other."""
         return Linearization(self, *self._samples(x, t, w))
 
     def train_batch(self, x: npt.ArrayLike, t: npt.ArrayLike, w: npt.ArrayLike | None) -> float:
