@@ -76,7 +76,37 @@ typedef struct {
     double parameters[DR_MAX_PARAMETERS];
 } dr_loss_spec;
 
-typedef enum { DR_SGD, DR_ADAM, DR_N_OPTIMIZERS } dr_optimizer;
+/* How a gradient becomes an update: a formula, with as many arrays of state as it needs. */
+typedef enum {
+    DR_SGD,
+    DR_MOMENTUM,
+    DR_NESTEROV,
+    DR_ADAM,
+    DR_AMSGRAD,
+    DR_NADAM,
+    DR_RADAM,
+    DR_ADAMAX,
+    DR_LION,
+    DR_RMSPROP,
+    DR_RMSPROP_MOMENTUM,
+    DR_RMSPROP_CENTERED,
+    DR_RMSPROP_CENTERED_MOMENTUM,
+    DR_ADAGRAD,
+    DR_ADADELTA,
+    DR_RPROP,
+    DR_N_RULES
+} dr_rule;
+
+#define DR_MAX_STATES 3
+#define DR_MAX_NUMBERS 4
+
+/* A rule with its numbers (betas, eps, ...: ops/optimizer.c). decoupled: weight decay does not pass
+ * through the gradient. */
+typedef struct {
+    dr_rule rule;
+    int decoupled;
+    double learning_rate, weight_decay, numbers[DR_MAX_NUMBERS];
+} dr_optimizer;
 
 /* How a sample counts as a hit for the metric "accuracy". */
 typedef enum { DR_HIT_NONE, DR_HIT_ARGMAX, DR_HIT_THRESHOLD } dr_hit;
@@ -131,11 +161,10 @@ int dr_loss_takes(dr_loss loss, int labels);
 dr_status dr_loss_backward(dr_dtype dt, const dr_loss_spec *loss, size_t n, size_t n_out,
                            const void *y, const int64_t *labels, const void *dense,
                            const void *weight, double *value, void *dy);
-/* hyper: sgd (learning_rate, momentum, nesterov, weight_decay), adam (learning_rate, beta1, beta2,
- * eps); step counts from 1; state0 and state1 in place; sgd has only state0 */
-void dr_optimizer_step(dr_dtype dt, dr_optimizer kind, const double hyper[4], uint64_t step,
-                       size_t n, const void *g, void *w, void *state0, void *state1);
-int dr_optimizer_states(dr_optimizer kind);
+/* step counts from 1; at: the parameters and as many arrays of state as the rule has, in place */
+void dr_optimizer_step(dr_dtype dt, const dr_optimizer *optimizer, uint64_t step, size_t n,
+                       const void *g, void *const at[1 + DR_MAX_STATES]);
+int dr_rule_states(dr_rule rule);
 /* a (n, n) symmetric, of which the upper triangle is read: r upper triangular (n, n) with r^T r = a, and x
  * (n) with a x = b (n); r, or both b and x, may be NULL. DR_INDEFINITE: a is not positive definite */
 dr_status dr_cholesky(dr_dtype dt, size_t n, const void *a, const void *b, void *r, void *x);
@@ -182,7 +211,6 @@ void dr_plan_destroy(dr_plan *plan);
  * in the order of its kind */
 void dr_plan_get(const dr_plan *plan, size_t node, size_t index, int slot, void *out);
 void dr_plan_set(dr_plan *plan, size_t node, size_t index, int slot, const void *in);
-void dr_plan_set_hyper(dr_plan *plan, const double hyper[4]);
 void dr_plan_set_fused(dr_plan *plan, int fused);    /* same bits either way; tests say so */
 uint64_t dr_plan_step(const dr_plan *plan);
 void dr_plan_set_step(dr_plan *plan, uint64_t step);

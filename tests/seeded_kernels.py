@@ -94,13 +94,18 @@ KERNELS = {
         "c->m = dr_min(run->batch_size, run->data.n - c->first) - (c->batch > 0);",
         "an epoch", LAYERS),
     "velocity has the wrong sign": Kernel(
-        "momentum", "kernels/optimizer.inc", "vfma(momentum, vload(velocity + i), gi)",
-        "vfma(-momentum, vload(velocity + i), gi)", " step"),
+        "momentum", "kernels/optimizer.inc", "vfma(p->c[0], p->s[0], p->g)",
+        "vfma(-p->c[0], p->s[0], p->g)", " step"),
     "weight decay is dropped": Kernel(
-        "classes", "kernels/optimizer.inc", "vec gi = vfma(decay, wi, vload(g + i));",
-        "vec gi = vload(g + i) + wi * (decay - decay);", " step"),
+        "classes", "kernels/optimizer.inc", "p.g = decays ? vfma(decay, wi, vload(g + i)) :",
+        "p.g = decays ? vload(g + i) + wi * (decay - decay) :", " step"),
+    "decoupled weight decay is dropped": Kernel(
+        "lines", "kernels/optimizer.inc", "p.w = decays ? left * wi :",
+        "p.w = decays ? wi + (left - left) :", " step"),
     "adam does not correct its second mean": Kernel(
-        "numbers", "ops/optimizer.c", "1 / sqrt(1 - power(beta2, step))", "1", " step"),
+        "numbers", "ops/optimizer.c",
+        "k->c[4] = 1 / sqrt(1 - dr_power(h[1], t));\n    k->c[5] = h[2];\n    k->rate",
+        "k->c[4] = 1;\n    k->c[5] = h[2];\n    k->rate", " step"),
     "the gradient of mse is no mean": Kernel(
         "numbers", "kernels/loss.inc", "vset(row_scale(a, source) / (real)n)",
         "vset(row_scale(a, source))", "loss gradient"),

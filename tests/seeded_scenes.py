@@ -41,7 +41,7 @@ SCENES: dict[str, dict[str, Any]] = {
     "lines": {
         "layers": [("elu", 35), ("softplus", 20), ("log_softmax", 7), ("hard_swish", 3)],
         "loss": "mse",
-        "optimizer": dr.Adam(1e-2),
+        "optimizer": dr.AdamW(1e-2),
     },
     "bits": {
         "layers": [("softmax", 20), ("sigmoid", 3)],

@@ -75,7 +75,8 @@ def test_the_same_minimum_as_minpack(seed: int) -> None:
     x = np.linspace(-3, 3, 60)[:, None]
     y = 2 * np.tanh(1.5 * x - 1.5) - 1.2 * np.tanh(0.8 * x + 1) + 0.3
     y += np.random.default_rng(1).normal(0, 0.02, x.shape)
-    net = network(LM(0.0, 1e-13, 1e-13), dr.Dense(2, "tanh"), dr.Dense(1), seed=seed)
+    method = LM(tolerance_grad=1e-13, tolerance_change=1e-13)
+    net = network(method, dr.Dense(2, "tanh"), dr.Dense(1), seed=seed)
     net.build(1)
     plan = net._plan
     assert plan is not None
@@ -231,8 +232,10 @@ def _ends(net: dr.Network, x: np.ndarray, y: np.ndarray, why: str) -> None:
 def test_when_it_ends(backend: str) -> None:
     x, y = table(30)
     _ends(network(LM(tolerance_grad=1e-3), backend=backend), x, y, "tolerance_grad")
-    _ends(network(LM(0.0, 0.0, 1e-2), backend=backend), x, y, "tolerance_change")
-    _ends(network(LM(0.0, 0.0, 0.0), dr.Dense(1), backend=backend), x, y, "tolerance_change")
+    large = LM(tolerance_grad=0, tolerance_change=1e-2)
+    _ends(network(large, backend=backend), x, y, "tolerance_change")
+    exact = network(LM(tolerance_grad=0, tolerance_change=0), dr.Dense(1), backend=backend)
+    _ends(exact, x, y, "tolerance_change")
 
 
 @needs_scipy

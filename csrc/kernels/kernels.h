@@ -21,6 +21,16 @@ typedef struct {
     void *row_loss, *row_hit;  /* (m) each, unweighted; row_hit may be NULL */
 } dr_loss_args;
 
+#define DR_MAX_CONSTANTS 8
+
+/* Of an optimizer, at one step: the gradient gets `decay` w added, w is multiplied by `left`, c are the
+ * constants of the rule. product: of NAdam's momenta up to step product_at, on from there at the next. */
+typedef struct {
+    double rate, decay, left, c[DR_MAX_CONSTANTS];
+    double product;
+    uint64_t product_at;
+} dr_constants;
+
 #define DR_AHEAD 3
 
 typedef struct {
@@ -57,9 +67,9 @@ typedef struct {
                                                   const void *dy, void *dx);
     void (*elementary[DR_N_FUNCTIONS])(size_t n, const void *x, void *y);
     void (*loss[DR_N_LOSSES])(const dr_loss_args *args);
-    /* n: a multiple of a unit; c: the coefficients that ops/optimizer.c prepares */
-    void (*step[DR_N_OPTIMIZERS])(size_t n, const double *c, const void *g, void *w, void *s0,
-                                  void *s1);
+    /* n: a multiple of a unit; at: the parameters, and the arrays of state that the rule has */
+    void (*step[DR_N_RULES])(size_t n, const dr_constants *k, const void *g,
+                             void *const at[1 + DR_MAX_STATES]);
     /* on tiles of minus a matrix (cholesky.inc): a diagonal one, whether it is positive definite; one
      * beside r, the diagonal one when done; then x = r^-1 y for y in column n of panels of `cols` */
     int (*cholesky_pivot)(size_t rows, size_t units, void *w);

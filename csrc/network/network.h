@@ -9,8 +9,6 @@
 #include "ops/ops.h"
 #include "threads.h"
 
-#define DR_MAX_STATES 2
-
 typedef struct dr_kind dr_kind;
 
 /* Where a node reads. */
@@ -90,7 +88,6 @@ struct dr_plan {
     dr_loss_spec loss;
     dr_optimizer optimizer;
     dr_hit hit;
-    double hyper[4];
     uint64_t step;              /* updates made */
     int fused;
     size_t n_parameters;        /* elements of one parameter area, padding included */
@@ -151,7 +148,7 @@ typedef struct {
     size_t batch, first, m;
     double weight;              /* sum of the batch's weights */
     uint64_t step;              /* the one that this batch makes */
-    dr_coefficients coefficients;
+    dr_constants constants;     /* of that step's update */
     double work;                /* since the last look at the clock */
     double now;                 /* at that look */
     size_t fetched, fetch_end;  /* rows of the next batch that are on their way, and are to be */

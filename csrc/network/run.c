@@ -100,7 +100,7 @@ void dr_apply(dr_cursor *c, size_t offset, size_t n, const void *gradient) {
     const dr_plan *plan = c->run->plan;
     void *at[1 + DR_MAX_STATES];
     dr_parameters_at(plan, offset, at);
-    c->run->kernels->step[plan->optimizer](n, c->coefficients.c, gradient, at[0], at[1], at[2]);
+    c->run->kernels->step[plan->optimizer.rule](n, &c->constants, gradient, at);
 }
 
 static int sums_over_rows(dr_task_kind task) { return task == TASK_STATISTICS || task == TASK_ERROR_SUMS; }
@@ -181,7 +181,7 @@ static void begin_batch(dr_cursor *c) {
                                                    run->order, c->first)
                                  : (double)c->m;
     if (run->mode == DR_TRAIN)
-        c->coefficients = dr_optimizer_coefficients(plan->optimizer, plan->hyper, c->step + 1);
+        dr_optimizer_prepare(&plan->optimizer, c->step + 1, &c->constants);
 }
 
 /* By thread 0, before the batch's last barrier: what the batch adds to the position. Returns whether

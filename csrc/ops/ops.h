@@ -7,10 +7,6 @@
 #include "ledger.h"
 #include "panels.h"
 
-typedef struct {
-    double c[8];
-} dr_coefficients;
-
 int dr_activation_is_rowwise(dr_activation act);
 
 /* tick: called between tiles with the multiply-adds done since the last call; non-zero: stop early. */
@@ -54,7 +50,8 @@ dr_status dr_cholesky_factor(dr_dtype dt, const dr_kernels *k, size_t n, dr_matr
 void dr_to_panels(const dr_kernels *k, size_t rows, const void *x, dr_matrix m);
 void dr_from_panels(const dr_kernels *k, size_t rows, dr_matrix m, void *x);
 
-dr_coefficients dr_optimizer_coefficients(dr_optimizer kind, const double hyper[4], uint64_t step);
+/* The constants of step number `step`, which counts from 1. *k: those of an earlier step, or zeros. */
+void dr_optimizer_prepare(const dr_optimizer *optimizer, uint64_t step, dr_constants *k);
 
 /* sum w_r v_r of a batch in the one order (16 strided partials, halves onto halves); w NULL: ones */
 double dr_weighted_sum(dr_dtype dt, size_t m, const void *values, const void *weight,

@@ -6,7 +6,21 @@ from .config import config, get_isa, get_num_threads, set_isa, set_num_threads
 from .history import History
 from .layers import Activation, Add, Concat, Dense, Flatten, Layer, Reshape, Residual
 from .network import Network
-from .optimizers import LBFGS, SGD, Adam, LevenbergMarquardt
+from .optimizers import (
+    LBFGS,
+    SGD,
+    Adadelta,
+    Adagrad,
+    Adam,
+    Adamax,
+    AdamW,
+    LevenbergMarquardt,
+    Lion,
+    NAdam,
+    RAdam,
+    RMSprop,
+    Rprop,
+)
 from .performance import Performance
 from .serialization import load
 from .verify import verify
@@ -14,20 +28,31 @@ from .verify import verify
 __version__ = "0.1.0"
 
 __all__ = [
+    "LBFGS",
     "SGD",
     "Activation",
+    "Adadelta",
+    "Adagrad",
     "Adam",
+    "AdamW",
+    "Adamax",
     "Add",
     "Concat",
     "Dense",
     "Flatten",
     "History",
     "Layer",
+    "LevenbergMarquardt",
+    "Lion",
     "ModelFileError",
+    "NAdam",
     "Network",
     "Performance",
+    "RAdam",
+    "RMSprop",
     "Reshape",
     "Residual",
+    "Rprop",
     "activations",
     "config",
     "get_isa",

@@ -4,11 +4,9 @@ The cases are made from the registries (activations, losses, optimizers, initial
 of :mod:`deltarule.ops`), so that an operation appears by being registered.
 """
 
-import dataclasses
-import inspect
 import itertools
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
 
@@ -33,10 +31,6 @@ _ROWS, _COLUMNS = 256, 256
 _DENSE_QUICK = ((8, 16, 40),)
 _ROWS_QUICK, _COLUMNS_QUICK = 16, 24
 
-# Options that make an optimizer do all that it can; others keep their defaults.
-_OPTIONS: dict[str, dict[str, Any]] = {
-    "sgd": {"momentum": 0.9, "nesterov": True, "weight_decay": 1e-4}
-}
 _STEP = 10
 
 
@@ -77,8 +71,8 @@ def all_cases(dtype: str, quick: bool) -> Iterator[Case]:
         yield from _dense(dtype, *sizes)
     yield from _cholesky(dtype, columns)
     yield from _forward_first(_loss(cls(), dtype, n, columns) for cls in losses.TABLE.values())
-    for kind in optimizers.TABLE:
-        yield _optimizer(kind, dtype, n * columns)
+    for rule, chosen in optimizers.examples().items():
+        yield _optimizer(rule, replace(chosen, weight_decay=1e-4), dtype, n * columns)
     for name in _check.INITIALIZERS:
         yield _initializer(name, dtype, n, columns)
     if dtype == "float64":
@@ -243,33 +237,31 @@ def _loss(loss: Loss, dtype: str, n: int, columns: int) -> tuple[Case, Case]:
     )  # fmt: skip
 
 
-def _optimizer(kind: str, dtype: str, n: int) -> Case:
-    spec = optimizers.TABLE[kind](**_OPTIONS.get(kind, {}))
-    step, n_state = optimizer.TABLE[kind]
+def _optimizer(rule: str, chosen: optimizers.Optimizer, dtype: str, n: int) -> Case:
+    n_state = optimizers.RULES[rule]
     # Squares are what some optimizers keep: state that is >= 0 suits all of them.
-    arrays = (
+    w, g, *state = (
         _normal(dtype, n, stream=8),
         _normal(dtype, n, stream=9),
         *(np.square(_normal(dtype, n, stream=10 + slot)) for slot in range(n_state)),
     )
-    keywords = {field.name: getattr(spec, field.name) for field in dataclasses.fields(spec)}
-    if "step" in inspect.signature(getattr(ops, f"{kind}_step")).parameters:
-        keywords["step"] = _STEP
 
     def truth() -> Arrays:
-        w, g, *state = map(_wide, arrays)
-        # Wide numbers: 1 - beta^step of Adam loses digits that the result ought to have.
-        hyper = tuple(map(w.dtype.type, spec.hyper()))
-        return step(w, g, tuple(state), _STEP, hyper)
+        wide = _wide(w)
+        # constants in wide numbers, too: 1 - beta^step loses digits that the result ought to have
+        return optimizer.update(
+            chosen, wide, _wide(g), tuple(map(_wide, state)), _STEP, wide.dtype.type
+        )
 
     def largest(truth: Arrays) -> Arrays:
         # w, then the state: old and new value, as a small difference of them is no small error
-        before = (arrays[0], *arrays[2:])
-        return tuple(np.maximum(np.abs(a), np.abs(b)) for a, b in zip(before, truth, strict=True))
+        return tuple(
+            np.maximum(np.abs(a), np.abs(b)) for a, b in zip((w, *state), truth, strict=True)
+        )
 
     return Case(
-        f"{kind}_step", "", str(n), dtype,
-        lambda module: getattr(module, f"{kind}_step")(*arrays, **keywords), truth, largest,
+        "optimizer_step", rule, str(n), dtype,
+        lambda module: module.optimizer_step(chosen, w, g, *state, step=_STEP), truth, largest,
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from ._graph import Graph
 from .losses import Loss
+from .optimizers import Optimizer
 
 _Array = npt.NDArray[Any]
 _F64 = npt.NDArray[np.float64]
@@ -83,15 +84,7 @@ def loss_backward(
     dy: _Array | None,
 ) -> float: ...
 def optimizer_step(
-    dtype: str,
-    optimizer: str,
-    hyper: tuple[float, ...],
-    step: int,
-    n: int,
-    g: _Array,
-    w: _Array,
-    state0: _Array,
-    state1: _Array | None,
+    dtype: str, optimizer: Optimizer, step: int, n: int, g: _Array, arrays: tuple[_Array, ...]
 ) -> None: ...
 def random_bits(
     out: npt.NDArray[np.uint32], n: int, seed: int, purpose: int, layer: int, step: int
@@ -111,7 +104,6 @@ class Plan:
     n_slots: int
     step: int
     def __new__(cls, graph: Graph) -> Plan: ...
-    def set_hyper(self, hyper: tuple[float, ...]) -> None: ...
     def set_fused(self, fused: bool) -> None: ...
     def restart_ledger(self) -> None: ...
     def ledger(self) -> tuple[dict[str, int], dict[str, float]]: ...

@@ -19,7 +19,6 @@ from ._bounds import Near, Precision
 from ._graph import Graph, Node
 
 Array = npt.NDArray[Any]
-Hyper = tuple[float, ...]
 Slots = tuple[dict[str, Array], ...]  # by slot: values first, then optimizer state
 
 EPOCH = 1  # the number of the epoch that is compared; the order of its rows depends on it
@@ -51,7 +50,6 @@ class State(NamedTuple):
     graph: Graph
     slots: Slots
     step: int
-    hyper: Hyper
     seed: int
 
     @property
@@ -64,7 +62,6 @@ class State(NamedTuple):
     def plan(self, backend: str, graph: Graph) -> _engine.Plan:
         """A new engine in this state."""
         plan = _engine.new_plan(backend, graph)
-        plan.set_hyper(self.hyper)
         for slot, arrays in enumerate(self.to(graph.dtype)):
             for name, array in arrays.items():
                 plan.set(slot, name, array)
@@ -159,41 +156,18 @@ def run(functions: ModuleType, graph: Graph, values: dict[str, Array], data: Dat
     return done
 
 
-def update(
-    functions: ModuleType, kind: str, arrays: tuple[Array, ...], g: Array, step: int, hyper: Hyper
-) -> tuple[Array, ...]:
-    """A parameter and its state after update number `step`, by sgd_step or adam_step."""
-    if kind == "sgd":
-        rate, momentum, nesterov, decay = hyper
-        new: tuple[Array, ...] = functions.sgd_step(
-            arrays[0],
-            g,
-            arrays[1],
-            learning_rate=rate,
-            momentum=momentum,
-            nesterov=bool(nesterov),
-            weight_decay=decay,
-        )
-        return new
-    rate, first, second, eps = hyper
-    new = functions.adam_step(
-        arrays[0], g, *arrays[1:], step=step, learning_rate=rate, betas=(first, second), eps=eps
-    )
-    return new
-
-
 def update_all(
     functions: ModuleType,
     graph: Graph,
     slots: Slots,
     gradients: dict[str, Array],
     step: int,
-    hyper: Hyper,
 ) -> Slots:
+    """Parameters and state after update number `step`, by optimizer_step of `functions`."""
     new: Slots = tuple({} for _ in slots)
-    for name in gradients:
-        arrays = tuple(slot[name] for slot in slots)
-        updated = update(functions, graph.optimizer, arrays, gradients[name], step, hyper)
+    for name, g in gradients.items():
+        value, *state = (slot[name] for slot in slots)
+        updated = functions.optimizer_step(graph.optimizer, value, g, *state, step=step)
         for slot, array in zip(new, updated, strict=True):
             slot[name] = array
     return new
@@ -301,25 +275,15 @@ def _hits(graph: Graph, y: Near, t: Array) -> tuple[Array, Array]:
 
 
 def bounded_update(
-    p: Precision,
-    graph: Graph,
-    slots: NearSlots,
-    gradients: dict[str, Near],
-    step: int,
-    hyper: Hyper,
+    p: Precision, graph: Graph, slots: NearSlots, gradients: dict[str, Near], step: int
 ) -> NearSlots:
     """Errors of parameters and state after update number `step`."""
     new: NearSlots = tuple({} for _ in slots)
     for name, g in gradients.items():
-        nears = tuple(slot[name] for slot in slots)
-        plain = tuple(near.value for near in nears)
-        updated = update(reference, graph.optimizer, plain, g.value, step, hyper)
-        if graph.optimizer == "sgd":
-            bounds: tuple[Array, ...] = _bounds.sgd(p, nears[0], g, nears[1], hyper)
-        else:
-            bounds = _bounds.adam(p, nears[0], g, nears[1], nears[2], step, hyper)
-        for slot, value, error in zip(new, updated, bounds, strict=True):
-            slot[name] = Near(value, error)
+        value, *state = (slot[name] for slot in slots)
+        updated = _bounds.update(p, graph.optimizer, value, g, state, step)
+        for slot, near in zip(new, updated, strict=True):
+            slot[name] = near
     return new
 
 

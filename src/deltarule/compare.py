@@ -14,7 +14,7 @@ dense_forward,         the sum of |a||b| over the products a b that are added up
 dense_backward         errors of a sum are proportional to that (Higham, 2002, section 3.1)
 activation_backward    the larger of |dx| and |dy|; for softmax the largest |dy y| of the row
 loss_backward          the largest |dy| of the sample
-sgd_step, adam_step    the larger of the old and the new value
+optimizer_step         the larger of the old and the new value
 =====================  ===========================================================================
 
 Random numbers are compared with the reference in the same type, and so are initial values in

@@ -22,7 +22,7 @@ from .history import History
 from .layers import Layer
 from .losses import Loss
 from .metrics import Metric
-from .optimizers import Optimizer
+from .optimizers import FullBatch, Optimizer
 from .performance import Stopwatch
 
 Array = npt.NDArray[Any]
@@ -36,7 +36,7 @@ class Network:
     layers: a list of layers; they are specifications and may be shared between networks.
     loss: a name such as "cross_entropy", or an object such as losses.Huber(0.5). Each says which
         last activations go with it; with cross_entropy softmax, log_softmax or identity (logits).
-    optimizer: "adam", "sgd", or an object such as Adam(1e-3).
+    optimizer: a name such as "adam", or an object such as Adam(1e-3); see deltarule.optimizers.
     metrics: a list of names; "accuracy".
     dtype: "float32" or "float64", of the parameters and of all arithmetic.
     backend: "fast" (C) or "reference" (numpy).
@@ -50,7 +50,7 @@ class Network:
         self,
         layers: Sequence[Layer],
         loss: str | Loss,
-        optimizer: str | Optimizer = "adam",
+        optimizer: str | Optimizer | FullBatch = "adam",
         *,
         metrics: Iterable[str | Metric] = (),
         dtype: npt.DTypeLike = "float32",
@@ -86,7 +86,7 @@ class Network:
         return self._loss
 
     @property
-    def optimizer(self) -> Optimizer:
+    def optimizer(self) -> Optimizer | FullBatch:
         """How a gradient becomes an update."""
         return self._optimizer
 
@@ -155,6 +155,8 @@ class Network:
                     dtype=self.dtype,
                 )
                 plan.set(0, f"{name}.{part}", values)
+                for slot, first in enumerate(self._optimizer.initial_state, start=1):
+                    plan.set(slot, f"{name}.{part}", np.full_like(values, first))
         self._adopt(plan, shape, Position())
         return plan
 
@@ -167,7 +169,7 @@ class Network:
             widths=tuple(builder.widths),
             nodes=tuple(builder.nodes),
             loss=self._loss,
-            optimizer=self._optimizer.engine.kind,
+            optimizer=self._optimizer.engine,
             accuracy=self._check_output(n_out),
         )
         check_trainable(self._optimizer, graph)
@@ -182,9 +184,7 @@ class Network:
         size = sum(int(np.prod(s, dtype=object)) for s in graph.parameter_shapes().values())
         if size * np.dtype(self._dtype).itemsize * self._optimizer.n_slots > _MAX_BYTES:
             raise MemoryError(f"this network has {size:,} parameters")
-        plan = _engine.new_plan(self._backend, graph)
-        plan.set_hyper(self._optimizer.engine.hyper())
-        return plan
+        return _engine.new_plan(self._backend, graph)
 
     def _adopt(self, plan: _engine.Plan, shape: tuple[int, ...], position: Position) -> None:
         self._plan, self._input_shape, self._position = plan, shape, position

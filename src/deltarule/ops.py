@@ -7,9 +7,10 @@ checks, so the same bad call raises the same error.
 import numpy as np
 import numpy.typing as npt
 
-from . import _check, _fast, losses
+from . import _check, _fast, losses, optimizers
 from ._check import Array
 from .losses import Loss
+from .optimizers import Optimizer
 from .reference.initializer import initial_values
 
 F64 = npt.NDArray[np.float64]
@@ -17,7 +18,6 @@ F64 = npt.NDArray[np.float64]
 __all__ = [
     "activation_backward",
     "activation_forward",
-    "adam_step",
     "cholesky",
     "cholesky_solve",
     "dense_backward",
@@ -25,11 +25,11 @@ __all__ = [
     "initialize",
     "loss_backward",
     "loss_forward",
+    "optimizer_step",
     "random_bits",
     "random_normal",
     "random_permutation",
     "random_uniform",
-    "sgd_step",
 ]
 
 
@@ -156,42 +156,20 @@ def loss_backward(
     return dy
 
 
-def sgd_step(
+def optimizer_step(
+    optimizer: str | Optimizer,
     w: npt.ArrayLike,
     g: npt.ArrayLike,
-    velocity: npt.ArrayLike,
-    *,
-    learning_rate: float,
-    momentum: float = 0.0,
-    nesterov: bool = False,
-    weight_decay: float = 0.0,
-) -> tuple[Array, Array]:
-    """See deltarule.reference.sgd_step."""
-    hyper = _check.sgd_hyper(learning_rate, momentum, nesterov, weight_decay)
-    w_, g_, velocity_ = _check.step_arrays(w=w, g=g, velocity=velocity)
-    new, speed = w_.copy(), velocity_.copy()
-    _fast.optimizer_step(new.dtype.name, "sgd", hyper, 1, new.size, g_, new, speed, None)
-    return new, speed
-
-
-def adam_step(
-    w: npt.ArrayLike,
-    g: npt.ArrayLike,
-    m: npt.ArrayLike,
-    v: npt.ArrayLike,
-    *,
-    step: int,
-    learning_rate: float = 1e-3,
-    betas: tuple[float, float] = (0.9, 0.999),
-    eps: float = 1e-8,
-) -> tuple[Array, Array, Array]:
-    """See deltarule.reference.adam_step."""
-    hyper = _check.adam_hyper(learning_rate, betas, eps)
-    count = _check.positive_int("step", step)
-    w_, g_, m_, v_ = _check.step_arrays(w=w, g=g, m=m, v=v)
-    new, mean, square = w_.copy(), m_.copy(), v_.copy()
-    _fast.optimizer_step(new.dtype.name, "adam", hyper, count, new.size, g_, new, mean, square)
-    return new, mean, square
+    *state: npt.ArrayLike,
+    step: int = 1,
+) -> tuple[Array, ...]:
+    """See deltarule.reference.optimizer_step."""
+    chosen = optimizers.get_step(optimizer)
+    w_, g_, *state_ = _check.step_arrays(optimizers.RULES[chosen.rule], w, g, state)
+    count = _check.integer("step", step, 1, 1 << 62)
+    new = tuple(a.copy() for a in (w_, *state_))
+    _fast.optimizer_step(w_.dtype.name, chosen, count, w_.size, g_, new)
+    return new
 
 
 def random_bits(

@@ -104,9 +104,9 @@ cdef class Plan:
             g.widths, g.nodes = widths, nodes
             g.loss = _loss_spec(graph.loss)
             g.logits = graph.loss.logits
-            g.optimizer = <dr_optimizer><int>_OPTIMIZERS[graph.optimizer]
+            g.optimizer = _optimizer(graph.optimizer)
             g.hit = <dr_hit><int>_HITS[graph.accuracy]
-            self.n_slots = 1 + dr_optimizer_states(g.optimizer)
+            self.n_slots = 1 + dr_rule_states(g.optimizer.rule)
             with nogil:
                 status = dr_plan_create(&g, &self.plan)
             _raise(status)
@@ -125,11 +125,6 @@ cdef class Plan:
     @step.setter
     def step(self, uint64_t step):
         dr_plan_set_step(self.plan, step)
-
-    def set_hyper(self, hyper):
-        cdef double h[4]
-        h[0], h[1], h[2], h[3] = hyper
-        dr_plan_set_hyper(self.plan, h)
 
     def set_fused(self, bint fused):
         """Whether updates happen inside the weight-gradient product; the same bits either way."""

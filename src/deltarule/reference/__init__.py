@@ -10,13 +10,12 @@ from .cholesky import cholesky, cholesky_solve
 from .dense import dense_backward, dense_forward
 from .initializer import initialize
 from .loss import loss_backward, loss_forward
-from .optimizer import adam_step, sgd_step
+from .optimizer import optimizer_step
 from .random import random_bits, random_normal, random_permutation, random_uniform
 
 __all__ = [
     "activation_backward",
     "activation_forward",
-    "adam_step",
     "cholesky",
     "cholesky_solve",
     "dense_backward",
@@ -24,9 +23,9 @@ __all__ = [
     "initialize",
     "loss_backward",
     "loss_forward",
+    "optimizer_step",
     "random_bits",
     "random_normal",
     "random_permutation",
     "random_uniform",
-    "sgd_step",
 ]

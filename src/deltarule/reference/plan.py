@@ -56,8 +56,7 @@ class Plan:
     a batch become the nearest numbers of the graph's dtype when their turn comes. Targets t are
     int64 labels (n,) or (n, n_out), as the loss takes them. Weights w are (n,), finite and >= 0, or
     None for all 1. Shapes and dtypes are checked here, the values by the caller (see _check.labels,
-    _check.sample_weight). Parameters and optimiser state start as zeros, hyperparameters have to be
-    set before training.
+    _check.sample_weight). Parameters and optimizer state start as zeros.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -66,13 +65,11 @@ class Plan:
         self._shapes = graph.parameter_shapes()
         self._learnt = graph.learnt()
         self._parts = graph.parts()
-        self._update, states = optimizer.TABLE[graph.optimizer]
         zeros = (
             {name: np.zeros(shape, self._dtype) for name, shape in self._shapes.items()}
-            for _ in range(1 + states)
+            for _ in range(graph.optimizer.n_slots)
         )
         self._state = _State(tuple(zeros), 0)
-        self._hyper: tuple[float, ...] | None = None
         self._ledger = Ledger()
 
     # ------------------------------------------------------------------------------------- state
@@ -83,7 +80,7 @@ class Plan:
 
     @property
     def n_slots(self) -> int:
-        """Arrays kept for each parameter: 2 (value, velocity) for sgd, 3 (value, m, v) for adam."""
+        """Arrays kept for each parameter: its value and what the optimizer remembers."""
         return len(self._state.slots)
 
     @property
@@ -132,17 +129,6 @@ class Plan:
             values[name] = checked[at:end].astype(self._dtype).reshape(shape)
             at = end
         self._state = self._state._replace(slots=(values, *self._state.slots[1:]))
-
-    def set_hyper(self, hyper: tuple[float, ...]) -> None:
-        """Hyperparameters from the next update on.
-
-        sgd: (learning_rate, momentum, nesterov 0 or 1, weight_decay);
-        adam: (learning_rate, beta1, beta2, eps).
-        """
-        values = tuple(float(value) for value in hyper)
-        if len(values) != 4:
-            raise ValueError(f"hyper must have 4 numbers, got {len(values)}")
-        self._hyper = values
 
     def restart_ledger(self) -> None:
         """From here on counts what `ledger` tells."""
@@ -244,8 +230,6 @@ class Plan:
 
     def _train(self, x: Array, t: Array, w: Array | None) -> tuple[_Batch, _State]:
         """One batch, and the state after its update; nothing is changed yet."""
-        if self._hyper is None:
-            raise RuntimeError("set_hyper has to be called before training")
         state = self._state
         batch = self._pass(state.slots[0], x, t, w, backward=True, lap=self._ledger.lap)
         if batch.weight_sum == 0:
@@ -255,7 +239,7 @@ class Plan:
         with quiet():
             for name, g in batch.gradients.items():
                 value, *rest = (slot[name] for slot in state.slots)
-                new = self._update(value, g, tuple(rest), step, self._hyper)
+                new = optimizer.update(self._graph.optimizer, value, g, tuple(rest), step)
                 for slot, array in zip(slots, new, strict=True):
                     slot[name] = array
         self._ledger.lap("optimizer")

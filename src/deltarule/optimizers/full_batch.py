@@ -3,12 +3,13 @@ some tens of iterations do what first-order steps take thousands for."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import KW_ONLY, dataclass, fields
 from typing import ClassVar
 
-from . import _check
-from ._spec import Spec
-from .optimizers import SGD, Optimizer
+from .. import _check
+from .._spec import Spec
+from .base import Optimizer
+from .classic import SGD
 
 _CHECKS = {
     "weight_decay": _check.non_negative_real,
@@ -32,6 +33,7 @@ class FullBatch(Spec):
     errors the loss goes on falling for longer.
     """
 
+    _: KW_ONLY
     weight_decay: float = 0.0
     tolerance_grad: float = 1e-7
     tolerance_change: float = 1e-9
@@ -43,8 +45,13 @@ class FullBatch(Spec):
 
     @property
     def engine(self) -> Optimizer:
-        """What the engine is told, which makes no updates of its own."""
+        """What the engine is told: it only ever has to compute gradients."""
         return SGD()
+
+    @property
+    def initial_state(self) -> tuple[float, ...]:
+        """What the arrays of state begin with: there are none."""
+        return self.engine.initial_state
 
     @property
     def n_slots(self) -> int:
