@@ -113,7 +113,7 @@ typedef struct {
 /* How a sample counts as a hit for the metric "accuracy". */
 typedef enum { DR_HIT_NONE, DR_HIT_ARGMAX, DR_HIT_THRESHOLD } dr_hit;
 
-typedef enum { DR_OK = 0, DR_NO_MEMORY, DR_ABORTED, DR_WRONG_TEAM } dr_status;
+typedef enum { DR_OK = 0, DR_NO_MEMORY, DR_ABORTED, DR_WRONG_TEAM, DR_INDEFINITE } dr_status;
 
 /* What random numbers are drawn for: part of the key, so that no two uses share a stream. */
 typedef enum {
@@ -205,6 +205,9 @@ dr_status dr_noise_backward(dr_dtype dt, dr_noise kind, double amount, dr_stream
 void dr_optimizer_step(dr_dtype dt, const dr_optimizer *optimizer, uint64_t step, size_t n,
                        const void *g, void *const at[1 + DR_MAX_STATES]);
 int dr_rule_states(dr_rule rule);
+/* a (n, n) symmetric, of which the upper triangle is read: r upper triangular (n, n) with r^T r = a, and x
+ * (n) with a x = b (n); r, or both b and x, may be NULL. DR_INDEFINITE: a is not positive definite */
+dr_status dr_cholesky(dr_dtype dt, size_t n, const void *a, const void *b, void *r, void *x);
 
 /* -- random numbers (ops/random.c) ------------------------------------------------------------ */
 void dr_random_bits(dr_stream s, size_t n, uint32_t *out);
@@ -321,7 +324,7 @@ typedef struct {
 void dr_plan_restart_ledger(dr_plan *plan);
 dr_performance dr_plan_performance(const dr_plan *plan);
 
-typedef enum { DR_TRAIN, DR_EVALUATE, DR_PREDICT, DR_GRADIENT, DR_N_MODES } dr_mode;
+typedef enum { DR_TRAIN, DR_EVALUATE, DR_PREDICT, DR_GRADIENT, DR_LINEARIZE, DR_N_MODES } dr_mode;
 
 typedef struct {
     size_t n;                    /* rows */
@@ -355,5 +358,14 @@ dr_position dr_run_position(const dr_run *run);
 void dr_run_set_position(dr_run *run, dr_position position);
 /* After a DR_GRADIENT run: the gradient of one parameter, plain row-major. */
 void dr_run_gradient(const dr_run *run, size_t node, size_t index, void *out);
+/* Numbers that are learnt: parameters one after the other, in the order of the nodes. Of nodes that are
+ * linearised, which DR_LINEARIZE asks of all (network/linearize.c); its loss is DR_MSE. */
+size_t dr_plan_learnt(const dr_plan *plan);
+/* After a DR_LINEARIZE run: the gradient of the loss and the diagonal of A, the second derivatives that it
+ * has where outputs are linear in the parameters; and x with (A + damping I) x = right, where poll is as
+ * in dr_plan_run. */
+void dr_run_linear(const dr_run *run, double *gradient, double *diagonal);
+dr_status dr_run_solve(dr_run *run, double damping, const double *right, dr_poll poll, void *context,
+                       double *x);
 
 #endif

@@ -201,7 +201,6 @@ def test_width_that_only_the_layer_knows(backend: str) -> None:
         dr.Network([dr.Dense(1), Swish2()], "cross_entropy", backend=backend)
 
 
-# ------------------------------------------------------------------------------------- failures
 def failing(method: str, call: int, error: BaseException | Callable[[], None]) -> Any:
     """For DOES: the error at the call-th call of a method."""
     calls = []
@@ -374,7 +373,6 @@ def test_predictions_from_several_threads(backend: str) -> None:
     assert not wrong
 
 
-# -------------------------------------------------------------------------------------- warnings
 def test_slowness_is_said_once(monkeypatch: pytest.MonkeyPatch, blobs: Data) -> None:
     """For each class, where a network becomes a compiled one; the reference is slow anyway."""
     monkeypatch.setattr(_custom, "_warned", set())

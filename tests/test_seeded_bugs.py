@@ -179,7 +179,7 @@ FORMULAS = {
         "bits", reference_plan.Plan, "_activation", lambda plan, node, mode: node.activation,
         "loss", PLANS),
     "the plan counts hits wrongly": Formula(
-        "classes", reference_plan.Plan, "_hits", lambda plan, y, t: np.ones(len(y)),
+        "classes", reference_plan.loss, "hits", lambda accuracy, loss, y, t: np.ones(len(y)),
         "sums", PLANS),
 }  # fmt: skip
 

@@ -66,6 +66,11 @@ void dr_layer_norm_gradient(dr_dtype dt, const dr_kernels *k, const dr_layer_nor
 /* A panel matrix and a vector, padded, out of an arena. */
 dr_matrix dr_take_matrix(dr_arena *arena, dr_dtype dt, size_t rows, size_t cols);
 void *dr_take_vector(dr_arena *arena, dr_dtype dt, size_t n);
+/* w: minus the upper triangle of a symmetric matrix of n rows, and beside it, in any columns behind the nth,
+ * minus right-hand sides. In their place come r with r^T r = a, and r^-T times these. poll, which may be
+ * NULL, is asked about every 20 ms, as in dr_plan_run. After DR_INDEFINITE and DR_ABORTED w holds nothing. */
+dr_status dr_cholesky_factor(dr_dtype dt, const dr_kernels *k, size_t n, dr_matrix w, dr_poll poll,
+                             void *context);
 
 /* Row-major matrices into and out of panels. */
 void dr_to_panels(const dr_kernels *k, size_t rows, const void *x, dr_matrix m);

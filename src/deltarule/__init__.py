@@ -26,12 +26,14 @@ from .layers import (
 from .losses import CustomLoss
 from .network import Network
 from .optimizers import (
+    LBFGS,
     SGD,
     Adadelta,
     Adagrad,
     Adam,
     Adamax,
     AdamW,
+    LevenbergMarquardt,
     Lion,
     NAdam,
     RAdam,
@@ -45,6 +47,7 @@ from .verify import verify
 __version__ = "0.1.0"
 
 __all__ = [
+    "LBFGS",
     "SGD",
     "Activation",
     "Adadelta",
@@ -65,6 +68,7 @@ __all__ = [
     "History",
     "Layer",
     "LayerNorm",
+    "LevenbergMarquardt",
     "Lion",
     "ModelFileError",
     "NAdam",

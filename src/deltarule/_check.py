@@ -348,6 +348,28 @@ def loss_arrays(
     return output, target, sample_weight("sample_weight", own, n, output.dtype)
 
 
+def square(argument: str, a: object) -> Array:
+    """`a` as a real array (n, n)."""
+    matrix = real_array(argument, a, ndim=2)
+    _check_shape(argument, matrix.shape, (matrix.shape[0],) * 2)
+    return matrix
+
+
+def equations(a: object, b: object) -> tuple[Array, Array]:
+    """(a, b) of a x = b: (n, n) and (n,), one dtype."""
+    matrix = square("a", a)
+    right = real_array("b", b, shape=matrix.shape[:1])
+    same_dtype(a=matrix, b=right)
+    return matrix, right
+
+
+def positive_definite(result: Array | None) -> Array:
+    """What a factorisation has given, None where it has failed."""
+    if result is None:
+        raise ValueError("a must be positive definite, and is not within its dtype's precision")
+    return result
+
+
 def step_arrays(n_states: int, w: object, g: object, state: Sequence[object]) -> tuple[Array, ...]:
     """(w, g, *state) of an optimizer step: any one shape, one dtype."""
     if len(state) != n_states:

@@ -23,6 +23,8 @@ __all__ = [
     "batch_norm_forward",
     "batch_norm_inference",
     "batch_norm_running",
+    "cholesky",
+    "cholesky_solve",
     "dense_backward",
     "dense_forward",
     "initialize",
@@ -218,6 +220,20 @@ def rms_norm_backward(
     dx, dw = np.empty_like(x_), np.empty(x_.shape[1], x_.dtype)
     _fast.layer_norm_backward(x_.dtype.name, False, number, *_rows(x_), x_, w_, dy_, dx, dw, None)
     return dx, dw
+def cholesky(a: npt.ArrayLike) -> Array:
+    """See deltarule.reference.cholesky."""
+    a_ = _check.square("a", a)
+    r = np.empty_like(a_)
+    found = _fast.cholesky(a_.dtype.name, len(a_), a_, None, r, None)
+    return _check.positive_definite(r if found else None)
+
+
+def cholesky_solve(a: npt.ArrayLike, b: npt.ArrayLike) -> Array:
+    """See deltarule.reference.cholesky_solve."""
+    a_, b_ = _check.equations(a, b)
+    x = np.empty(len(a_), a_.dtype)
+    found = _fast.cholesky(a_.dtype.name, len(a_), a_, b_, None, x)
+    return _check.positive_definite(x if found else None)
 
 
 def _loss(
@@ -304,7 +320,7 @@ def optimizer_step(
     step: int = 1,
 ) -> tuple[Array, ...]:
     """See deltarule.reference.optimizer_step."""
-    chosen = optimizers.get(optimizer)
+    chosen = optimizers.get_step(optimizer)
     w_, g_, *state_ = _check.step_arrays(optimizers.RULES[chosen.rule], w, g, state)
     count = _check.integer("step", step, 1, 1 << 62)
     new = tuple(a.copy() for a in (w_, *state_))

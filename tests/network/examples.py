@@ -86,10 +86,6 @@ EXAMPLES: dict[str, Callable[[int], list[Layer]]] = {
         Dropout(0.2), Dense(k, "tanh"), Dropout(), Residual([AlphaDropout(0.3), Dense(k, "selu")]),
         GaussianNoise(0.3), Dense(N_OUT),
     ],
-    "noise in branches": lambda k: [
-        Residual([GaussianNoise(0.1)]), Dense(k, "tanh"), Concat([[Dropout(0.3)], [AlphaDropout()]]),
-        Dense(N_OUT),
-    ],
 }  # fmt: skip
 
 

@@ -37,11 +37,11 @@ cdef extern from "deltarule.h" nogil:
     ctypedef enum dr_hit:
         DR_HIT_NONE, DR_HIT_ARGMAX, DR_HIT_THRESHOLD
     ctypedef enum dr_status:
-        DR_OK, DR_NO_MEMORY, DR_ABORTED, DR_WRONG_TEAM
+        DR_OK, DR_NO_MEMORY, DR_ABORTED, DR_WRONG_TEAM, DR_INDEFINITE
     ctypedef enum dr_purpose:
         DR_PURPOSE_WEIGHT
     ctypedef enum dr_mode:
-        DR_TRAIN, DR_EVALUATE, DR_PREDICT, DR_GRADIENT
+        DR_TRAIN, DR_EVALUATE, DR_PREDICT, DR_GRADIENT, DR_LINEARIZE
 
     int dr_isa_count()
     const char *dr_isa_name(int isa)
@@ -95,6 +95,7 @@ cdef extern from "deltarule.h" nogil:
     void dr_optimizer_step(dr_dtype dt, const dr_optimizer *optimizer, uint64_t step, size_t n,
                            const void *g, void **at)
     int dr_rule_states(dr_rule rule)
+    dr_status dr_cholesky(dr_dtype dt, size_t n, const void *a, const void *b, void *r, void *x)
 
     ctypedef struct dr_stream:
         uint64_t seed
@@ -202,3 +203,7 @@ cdef extern from "deltarule.h" nogil:
     dr_position dr_run_position(const dr_run *run)
     void dr_run_set_position(dr_run *run, dr_position position)
     void dr_run_gradient(const dr_run *run, size_t node, size_t index, void *out)
+    size_t dr_plan_learnt(const dr_plan *plan)
+    void dr_run_linear(const dr_run *run, double *gradient, double *diagonal)
+    dr_status dr_run_solve(dr_run *run, double damping, const double *right, dr_poll poll,
+                           void *context, double *x)

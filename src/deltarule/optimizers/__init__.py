@@ -16,16 +16,21 @@ from .._spec import resolve
 from .adam import Adam, Adamax, AdamW, Lion, NAdam, RAdam
 from .base import RULES, Optimizer
 from .classic import SGD, Adadelta, Adagrad, RMSprop, Rprop
+from .full_batch import LBFGS, FullBatch, LevenbergMarquardt
 
 __all__ = [
+    "LBFGS",
     "RULES",
     "SGD",
+    "STEPS",
     "TABLE",
     "Adadelta",
     "Adagrad",
     "Adam",
     "AdamW",
     "Adamax",
+    "FullBatch",
+    "LevenbergMarquardt",
     "Lion",
     "NAdam",
     "Optimizer",
@@ -34,9 +39,11 @@ __all__ = [
     "Rprop",
     "examples",
     "get",
+    "get_step",
 ]
 
-TABLE: dict[str, type[Optimizer]] = {
+# those that make a step from one gradient
+STEPS: dict[str, type[Optimizer]] = {
     cls.kind: cls
     for cls in (
         SGD,
@@ -52,9 +59,13 @@ TABLE: dict[str, type[Optimizer]] = {
         Rprop,
     )
 }
+TABLE: dict[str, type[Optimizer | FullBatch]] = {
+    **STEPS,
+    **{cls.kind: cls for cls in (LBFGS, LevenbergMarquardt)},
+}
 
 
-def get(optimizer: str | Optimizer) -> Optimizer:
+def get(optimizer: str | Optimizer | FullBatch) -> Optimizer | FullBatch:
     """The optimizer for a name or an object.
 
     Raises ValueError for an unknown name, TypeError for anything else.
@@ -62,11 +73,16 @@ def get(optimizer: str | Optimizer) -> Optimizer:
     return resolve(optimizer, TABLE, "optimizer")
 
 
+def get_step(optimizer: str | Optimizer) -> Optimizer:
+    """The same, of those that make a step from one gradient."""
+    return resolve(optimizer, STEPS, "optimizer")
+
+
 def examples() -> dict[str, Optimizer]:
     """An optimizer for each rule, found by trying the options of all of them: for tests and
     comparisons, which a new rule is part of by being in RULES."""
     found: dict[str, Optimizer] = {}
-    for cls in TABLE.values():
+    for cls in STEPS.values():
         choices: dict[str, tuple[Any, ...]] = {}
         for field in fields(cls):
             if isinstance(field.default, bool):

@@ -95,6 +95,11 @@ class Optimizer(Spec):
             object.__setattr__(self, field.name, value)
 
     @property
+    def engine(self) -> Optimizer:
+        """What the engine is told."""
+        return self
+
+    @property
     def rule(self) -> str:
         """The formula, one of RULES."""
         return self.kind

@@ -12,6 +12,7 @@ from .batch_norm import (
     batch_norm_inference,
     batch_norm_running,
 )
+from .cholesky import cholesky, cholesky_solve
 from .dense import dense_backward, dense_forward
 from .initializer import initialize
 from .layer_norm import (
@@ -32,6 +33,8 @@ __all__ = [
     "batch_norm_forward",
     "batch_norm_inference",
     "batch_norm_running",
+    "cholesky",
+    "cholesky_solve",
     "dense_backward",
     "dense_forward",
     "initialize",

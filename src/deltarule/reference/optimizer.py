@@ -261,7 +261,7 @@ def optimizer_step(
     Raises ValueError for an unknown optimizer, another number of arrays, differing shapes or
     step < 1; TypeError for other or mixed dtypes.
     """
-    chosen = optimizers.get(optimizer)
+    chosen = optimizers.get_step(optimizer)
     arrays = _check.step_arrays(optimizers.RULES[chosen.rule], w, g, state)
     count = _check.integer("step", step, 1, 1 << 62)
     with quiet():

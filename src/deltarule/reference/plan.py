@@ -22,6 +22,7 @@ from ..losses import CustomLoss
 from . import loss, nodes, optimizer, random
 from .activation import quiet
 from .ledger import Lap, Ledger, untimed
+from .linearize import Linearization
 from .nodes import Mode
 from .run import Run, Sums
 
@@ -113,6 +114,25 @@ class Plan:
         slots = list(self._state.slots)
         slots[slot] = {**slots[slot], name: checked.copy()}
         self._state = self._state._replace(slots=tuple(slots))
+
+    def get_vector(self) -> Array:
+        """All numbers that are learnt, one parameter after the other, each row by row."""
+        values = self._state.slots[0]
+        return self._flat({name: values[name] for name in self._learnt})
+
+    def _flat(self, arrays: Parameters) -> Array:
+        empty = np.empty(0, self._dtype)
+        return np.concatenate([empty, *(a.ravel() for a in arrays.values())])
+
+    def set_vector(self, vector: Array) -> None:
+        """Replaces what `get_vector` returns, all at once."""
+        checked = _check.real_array("vector", vector, shape=self.get_vector().shape)
+        values, at = dict(self._state.slots[0]), 0
+        for name in self._learnt:
+            shape, end = self._shapes[name], at + values[name].size
+            values[name] = checked[at:end].astype(self._dtype).reshape(shape)
+            at = end
+        self._state = self._state._replace(slots=(values, *self._state.slots[1:]))
 
     def restart_ledger(self) -> None:
         """From here on counts what `ledger` tells."""
@@ -286,6 +306,21 @@ class Plan:
         """(loss, {name: gradient}) of sum(w l) / sum(w); zeros where the weights sum to zero."""
         batch = self._pass(self._state.slots[0], *self._samples(x, t, w), backward=True)
         return batch.loss, batch.gradients
+
+    def gradient_vector(
+        self, x: npt.ArrayLike, t: npt.ArrayLike, w: npt.ArrayLike | None
+    ) -> tuple[Sums, Array]:
+        """What `evaluate` returns, and the gradients in the order of `get_vector`."""
+        batch = self._pass(self._state.slots[0], *self._samples(x, t, w), backward=True)
+        sums = batch.loss_sum, batch.weight_sum, batch.hit_sum
+        return sums, self._flat(batch.gradients)
+
+    def linearize(
+        self, x: npt.ArrayLike, t: npt.ArrayLike, w: npt.ArrayLike | None
+    ) -> Linearization:
+        """The least squares of these rows, for methods of second order. The loss is mse, and rows
+        do not depend on each other."""
+        return Linearization(self, *self._samples(x, t, w))
 
     def train_batch(self, x: npt.ArrayLike, t: npt.ArrayLike, w: npt.ArrayLike | None) -> float:
         """One update from all rows; the loss before it. Weights summing to zero change nothing."""
