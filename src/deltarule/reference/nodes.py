@@ -176,9 +176,9 @@ class BatchNorm:
     def measured(call: Call, inputs: Sequence[Array], kept: Any) -> dict[str, Array]:
         if kept is None:
             return {}
-        old, n = call.values, len(inputs[0])
+        (mean, var), old = kept, call.values
         mean, var = batch_norm.running(
-            old["running_mean"], old["running_var"], *kept, n, call.node.momentum
+            old["running_mean"], old["running_var"], mean, var, len(inputs[0]), call.node.momentum
         )
         call.lap("optimizer")
         return {"running_mean": mean, "running_var": var}
