@@ -7,11 +7,14 @@ import dataclasses
 import json
 import pickle
 
+import numpy as np
 import pytest
 
 import deltarule as dr
-from deltarule import activations, initializers, layers, losses, metrics, optimizers
+from deltarule import _check, activations, initializers, layers, losses, metrics, optimizers
 from deltarule._spec import Spec, from_config
+
+from .losses import LOSSES
 
 SPECS: list[tuple[Spec, dict[str, type]]] = [
     *[(cls(), activations.TABLE) for cls in activations.TABLE.values()],
@@ -19,19 +22,27 @@ SPECS: list[tuple[Spec, dict[str, type]]] = [
     (activations.ELU(0), activations.TABLE),
     (activations.CELU(0.5), activations.TABLE),
     *[(cls(), initializers.TABLE) for cls in initializers.TABLE.values()],
-    *[(cls(), losses.TABLE) for cls in losses.TABLE.values()],
+    (initializers.Orthogonal(2), initializers.TABLE),
+    (initializers.Constant(0.1), initializers.TABLE),
+    (initializers.Uniform(-0.1, 0.1), initializers.TABLE),
+    (initializers.TruncatedNormal(0.5, 0.1), initializers.TABLE),
+    *[(loss, losses.TABLE) for loss in LOSSES],
     *[(cls(), metrics.TABLE) for cls in metrics.TABLE.values()],
     (dr.SGD(), optimizers.TABLE),
     (dr.SGD(0.1, momentum=0.9, nesterov=True, weight_decay=1e-4), optimizers.TABLE),
     (dr.Adam(), optimizers.TABLE),
     (dr.Adam(1 / 3, betas=(0.8, 0.99), eps=1e-7), optimizers.TABLE),
     (dr.Dense(4), layers.TABLE),
+    (dr.Dropout(), layers.TABLE),
+    (dr.AlphaDropout(), layers.TABLE),
+    (dr.AlphaDropout(0.1), layers.TABLE),
+    (dr.GaussianNoise(0.1), layers.TABLE),
     (dr.Dense(4, "relu", bias=False), layers.TABLE),
     (
         dr.Dense(
             9,
             activations.LeakyReLU(0.3),
-            weight_init="lecun_normal",
+            weight_init=initializers.Orthogonal(1.5),
             bias_init="he_uniform",
         ),
         layers.TABLE,
@@ -94,9 +105,33 @@ def test_default_weight_init(activation: str | None, kind: str) -> None:
     layer = dr.Dense(3, activation)
     assert layer.weight_init.kind == kind
     assert layer.bias_init.kind == "zeros"
-    assert layer == dr.Dense(3, activation, weight_init=kind)
+    assert activation == "leaky_relu" or layer == dr.Dense(3, activation, weight_init=kind)
     assert list(layer.initializers()) == ["weight", "bias"]
     assert list(dr.Dense(3, bias=False).initializers()) == ["weight"]
+
+
+def test_default_gain_of_leaky_relu() -> None:
+    """2 / (1 + slope^2) in place of 2; a slope of 1 is no activation at all."""
+    for slope, gain in ((0.0, 1.0), (0.75, 0.8), (1.0, 0.5**0.5)):
+        layer = dr.Dense(3, activations.LeakyReLU(slope))
+        assert isinstance(layer.weight_init, initializers.HeUniform)
+        assert layer.weight_init.gain == pytest.approx(gain)
+    assert "init" not in repr(dr.Dense(3, "leaky_relu"))
+
+
+def test_every_initializer_of_the_operations_is_a_specification() -> None:
+    assert tuple(initializers.TABLE) == _check.INITIALIZERS
+
+
+def test_losses_and_what_engines_get() -> None:
+    assert losses.Quantile(0.5) == losses.Quantile((0.5,)) == losses.Quantile(np.array([0.5]))
+    assert losses.Quantile([0.1, 0.9]).parameters == (0.1, 0.9)
+    assert losses.BinaryFocal(1, None).parameters == (1.0, -1.0)
+    assert losses.Focal(1, None).parameters == (1.0, 1.0)
+    assert losses.CrossEntropy(0.1, ignore_index=7).parameters == (0.1,)
+    assert losses.Poisson(False).parameters == (0.0,)
+    assert repr(losses.Huber(0.5)) == "Huber(delta=0.5)"
+    assert repr(losses.Focal(alpha=None)) == "Focal(alpha=None)"
 
 
 def test_hyper() -> None:
@@ -125,6 +160,24 @@ BAD = [
     (lambda: dr.Dense(3, weight_init="xavier"), ValueError, "did you mean 'glorot_uniform'"),
     (lambda: dr.Dense(3, weight_init=0), TypeError, "initializer must be"),
     (lambda: dr.Dense(3, bias_init=None), TypeError, "initializer must be"),
+    (lambda: dr.Dense(3, weight_init="random_normal"), ValueError, "did you mean 'normal'"),
+    (lambda: initializers.Orthogonal(0), ValueError, "gain must be > 0"),
+    (lambda: initializers.HeNormal(gain="2"), TypeError, "gain must be a real number"),
+    (lambda: initializers.Constant(float("nan")), ValueError, "value must be finite"),
+    (lambda: initializers.Uniform(1, 1), ValueError, "high must be > low, 1.0; got 1.0"),
+    (lambda: initializers.Normal(stddev=0), ValueError, "stddev must be > 0"),
+    (lambda: initializers.TruncatedNormal(mean=None), TypeError, "mean must be a real number"),
+    (lambda: dr.Dropout(1.0), ValueError, "p must be >= 0 and < 1, got 1.0"),
+    (lambda: dr.AlphaDropout(-0.1), ValueError, "p must be >= 0"),
+    (lambda: dr.Dropout("0.5"), TypeError, "p must be a real number"),
+    (lambda: dr.Dropout(True), TypeError, "p must be a real number"),
+    (lambda: dr.GaussianNoise(-1), ValueError, "stddev must be >= 0"),
+    (lambda: dr.GaussianNoise(float("nan")), ValueError, "stddev must be finite"),
+    (
+        lambda: dr.Network([dr.Dense(3), dr.Dropout()], loss="mse"),
+        ValueError,
+        "layers must not end with Dropout",
+    ),
     (lambda: activations.LeakyReLU(-0.1), ValueError, "negative_slope must be >= 0"),
     (lambda: activations.LeakyReLU(float("nan")), ValueError, "negative_slope must be finite"),
     (lambda: activations.LeakyReLU("a"), TypeError, "negative_slope must be"),
@@ -152,7 +205,28 @@ BAD = [
     (lambda: dr.Adam(betas=(-0.1, 0.9)), ValueError, "betas[0] must be"),
     (lambda: dr.Adam(eps=0.0), ValueError, "eps must be > 0"),
     (lambda: losses.get("bce"), ValueError, "did you mean 'binary_cross_entropy'"),
+    (lambda: losses.get("KLDiv"), ValueError, "did you mean 'kl_divergence'"),
+    (lambda: losses.get("pinball"), ValueError, "did you mean 'quantile'"),
     (lambda: losses.get(None), TypeError, "loss must be"),
+    (lambda: losses.get(losses.Huber), TypeError, "must be an instance, Huber(), not the class"),
+    (lambda: losses.Huber(0), ValueError, "delta must be > 0"),
+    (lambda: losses.Huber("1"), TypeError, "delta must be a real number"),
+    (lambda: losses.Quantile(0.0), ValueError, "levels must be > 0"),
+    (lambda: losses.Quantile(1.0), ValueError, "levels must be >= 0 and < 1"),
+    (lambda: losses.Quantile([0.5, 1.5]), ValueError, "levels[1] must be"),
+    (lambda: losses.Quantile(()), ValueError, "levels must be 1 to 99 numbers, got 0"),
+    (lambda: losses.Quantile([0.5] * 100), ValueError, "levels must be 1 to 99 numbers, got 100"),
+    (lambda: losses.Quantile("0.5"), TypeError, "levels must be a real number"),
+    (lambda: losses.Poisson(1), TypeError, "log_input must be True or False"),
+    (lambda: losses.GaussianNLL(0.0), ValueError, "eps must be > 0"),
+    (lambda: losses.GaussianNLL(1e-40), ValueError, "eps must be >= 1e-30"),
+    (lambda: losses.Focal(-1), ValueError, "gamma must be >= 0"),
+    (lambda: losses.Focal(alpha=1.0), ValueError, "alpha must be >= 0 and < 1"),
+    (lambda: losses.BinaryFocal(alpha=0), ValueError, "alpha must be > 0"),
+    (lambda: losses.BinaryFocal(alpha="x"), TypeError, "alpha must be a real number"),
+    (lambda: losses.CrossEntropy(1.0), ValueError, "label_smoothing must be >= 0 and < 1"),
+    (lambda: losses.CrossEntropy(ignore_index=0.5), TypeError, "ignore_index must be an integer"),
+    (lambda: losses.CategoricalHinge(None), TypeError, "ignore_index must be an integer"),
     (lambda: optimizers.get("adma"), ValueError, "did you mean 'adam'"),
     (lambda: metrics.get("acuracy"), ValueError, "did you mean 'accuracy'"),
     (lambda: dr.Dense.from_config({"kind": "conv"}), ValueError, "kind 'dense'"),

@@ -7,6 +7,7 @@
 
 /* Samples of a loss: row r of the panel matrix is the user's row rows[first + r], or first + r. */
 typedef struct {
+    const dr_loss_spec *loss;
     size_t m, n_out, stride;
     const void *y;             /* panels, at the first of the m rows of panel 0; see row_in_panel */
     size_t row;                /* where the m rows begin inside the panels */
@@ -20,6 +21,13 @@ typedef struct {
     void *row_loss, *row_hit;  /* (m) each, unweighted; row_hit may be NULL */
 } dr_loss_args;
 
+/* A noise, as ops/noise.c prepares it. */
+typedef struct {
+    dr_stream stream;
+    size_t first;              /* row r of the panel matrix is row first + r of the batch */
+    int32_t below;             /* a number below it drops the element: y = dropped; */
+    double kept, shift, dropped; /* others: y = kept x + shift; Gaussian noise: y = x + kept z */
+} dr_noise_args;
 /* batch_norm: vectors over the columns, padded like parameters. */
 typedef struct {
     double eps;
@@ -73,6 +81,11 @@ typedef struct {
     void (*activation_backward[DR_N_ACTIVATIONS])(double alpha, size_t m, size_t n, size_t row,
                                                   size_t stride, const void *x, const void *y,
                                                   const void *dy, void *dx);
+    /* on m rows of panels; in place allowed. The way back: x is the error at y, y that at x */
+    void (*noise_forward[DR_N_NOISES])(const dr_noise_args *a, size_t m, size_t n, size_t row,
+                                       size_t stride, const void *x, void *y);
+    void (*noise_backward[DR_N_NOISES])(const dr_noise_args *a, size_t m, size_t n, size_t row,
+                                        size_t stride, const void *x, void *y);
     void (*elementary[DR_N_FUNCTIONS])(size_t n, const void *x, void *y);
     void (*loss[DR_N_LOSSES])(const dr_loss_args *args);
     /* one panel of `units` units, where the vectors of a begin, too; adding: to what is in dx */

@@ -8,6 +8,8 @@ static const dr_kind *const KINDS[DR_N_NODES] = {
     [DR_NODE_ACTIVATION] = &dr_kind_activation,
     [DR_NODE_ADD] = &dr_kind_add,
     [DR_NODE_CONCAT] = &dr_kind_concat,
+    [DR_NODE_NOISE] = &dr_kind_noise,
+    [DR_NODE_CUSTOM] = &dr_kind_custom,
     [DR_NODE_BATCH_NORM] = &dr_kind_batch_norm,
     [DR_NODE_LAYER_NORM] = &dr_kind_layer_norm,
     [DR_NODE_RMS_NORM] = &dr_kind_rms_norm,
@@ -21,10 +23,6 @@ void dr_add_parameter(dr_plan *plan, dr_node *node, size_t rows, size_t cols) {
 dr_matrix dr_parameter_matrix(const dr_plan *plan, const char *area, const dr_node *node, size_t index) {
     const dr_parameter p = node->parameters[index];
     return (dr_matrix){dr_offset(plan->dtype, area, p.offset), dr_panel_stride(plan->dtype, p.rows), p.cols};
-}
-
-static int takes_logits(dr_loss loss) {
-    return loss == DR_CROSS_ENTROPY || loss == DR_BINARY_CROSS_ENTROPY;
 }
 
 /* Whether what buffer `b` holds depends on parameters that training changes. */
@@ -55,11 +53,14 @@ static void lay_out(dr_plan *plan, const dr_graph *graph) {
             .kind = KINDS[spec->kind], .n_sources = spec->n_sources, .target = spec->target,
             .n_in = graph->widths[spec->sources[0]], .n_out = graph->widths[spec->target],
             .sources = wires,
-            .activation = last && takes_logits(graph->loss) ? DR_IDENTITY : spec->activation,
+            .activation = last && graph->logits ? DR_IDENTITY : spec->activation,
             .output = spec->activation, .alpha = spec->alpha, .eps = spec->eps,
             .momentum = spec->momentum, .has_weight = spec->weight, .has_bias = spec->bias,
+            .noise = spec->noise, .amount = spec->amount,
         };
         wires += spec->n_sources;
+        for (size_t j = 0; j < spec->n_parameters; j++)
+            dr_add_parameter(plan, node, spec->parameters[j].rows, spec->parameters[j].cols);
         node->learns = node->error =
             spec->trainable && node->kind->tiles && node->kind->tiles(plan, node);
         for (size_t j = 0; j < spec->n_sources; j++) {
@@ -83,6 +84,9 @@ dr_status dr_plan_create(const dr_graph *graph, dr_plan **out) {
     plan->loss = graph->loss;
     plan->optimizer = graph->optimizer;
     plan->hit = graph->hit;
+    plan->seed = graph->seed;
+    plan->custom = graph->custom;
+    plan->custom_loss = graph->custom_loss;
     plan->fused = 1;
     dr_ledger_restart(&plan->ledger);
     plan->n_states = (size_t)dr_optimizer_states(graph->optimizer);

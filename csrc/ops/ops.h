@@ -75,6 +75,9 @@ void *dr_take_vector(dr_arena *arena, dr_dtype dt, size_t n);
 void dr_to_panels(const dr_kernels *k, size_t rows, const void *x, dr_matrix m);
 void dr_from_panels(const dr_kernels *k, size_t rows, dr_matrix m, void *x);
 
+/* What the kernels noise_forward and noise_backward need; once a step. */
+dr_noise_args dr_noise_prepare(dr_noise kind, double amount, dr_stream stream, size_t first);
+
 dr_coefficients dr_optimizer_coefficients(dr_optimizer kind, const double hyper[4], uint64_t step);
 
 /* sum w_r v_r of a batch in the one order (16 strided partials, halves onto halves); w NULL: ones */

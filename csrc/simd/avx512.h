@@ -14,6 +14,14 @@ typedef __mmask8 mask;
 INLINE mask vgt(vec a, vec b) { return V512_MASK(cmp)(a, b, _CMP_GT_OQ); }
 INLINE mask vlt(vec a, vec b) { return V512_MASK(cmp)(a, b, _CMP_LT_OQ); }
 INLINE mask veq(vec a, vec b) { return V512_MASK(cmp)(a, b, _CMP_EQ_OQ); }
+INLINE mask vless(ivec a, ivec b) {
+#if DR_REAL_BITS == 32
+    return _mm512_cmplt_epi32_mask((__m512i)a, (__m512i)b);
+#else
+    return _mm512_cmplt_epi64_mask((__m512i)a, (__m512i)b);
+#endif
+}
+INLINE lanes vproduct(lanes a, lanes b) { return (lanes)_mm512_mul_epu32((__m512i)a, (__m512i)b); }
 INLINE vec vselect(mask m, vec yes, vec no) { return V512(mask_blend)(m, no, yes); }
 INLINE mask vfirst(size_t n) { return (mask)((1u << n) - 1u); }
 
@@ -47,6 +55,15 @@ INLINE vec vload_bytes(const void *p, size_t n) {
     return _mm512_cvtepi32_pd(_mm256_cvtepu8_epi32(bytes));
 #endif
 }
+
+#if DR_REAL_BITS == 32
+INLINE vec vlefts(vec v) { return _mm512_moveldup_ps(v); }
+INLINE vec vrights(vec v) { return _mm512_movehdup_ps(v); }
+#else
+INLINE vec vlefts(vec v) { return _mm512_movedup_pd(v); }
+INLINE vec vrights(vec v) { return _mm512_permute_pd(v, 0xff); }
+#endif
+INLINE vec valternate(vec a, vec b) { return vselect((mask)0xaaaa, b, a); }
 
 #if DR_REAL_BITS == 32
 INLINE real vsum(vec v) {

@@ -11,6 +11,16 @@ typedef ivec mask;
 INLINE mask vgt(vec a, vec b) { return (mask)(a > b); }
 INLINE mask vlt(vec a, vec b) { return (mask)(a < b); }
 INLINE mask veq(vec a, vec b) { return (mask)(a == b); }
+INLINE mask vless(ivec a, ivec b) { return (mask)(a < b); }
+INLINE lanes vproduct(lanes a, lanes b) {
+#if defined(DR_SIMD_AVX2)
+    return (lanes)_mm256_mul_epu32((__m256i)a, (__m256i)b);
+#elif defined(DR_SIMD_NEON)
+    return (lanes)vmull_u32(vmovn_u64((uint64x2_t)a), vmovn_u64((uint64x2_t)b));
+#else
+    return (a & 0xffffffff) * (b & 0xffffffff);
+#endif
+}
 INLINE vec vselect(mask m, vec yes, vec no) {
     return vreal((m & vbits(yes)) | (~m & vbits(no)));
 }
@@ -124,6 +134,19 @@ INLINE real vlargest(vec v) {
     for (size_t s = VL / 2; s; s /= 2)
         for (size_t j = 0; j < s; j++) v[j] = v[j] > v[j + s] ? v[j] : v[j + s];
     return v[0];
+}
+
+INLINE vec vlefts(vec v) {
+    for (size_t j = 0; j < VL; j += 2) v[j + 1] = v[j];
+    return v;
+}
+INLINE vec vrights(vec v) {
+    for (size_t j = 0; j < VL; j += 2) v[j] = v[j + 1];
+    return v;
+}
+INLINE vec valternate(vec a, vec b) {
+    for (size_t j = 0; j < VL; j += 2) b[j] = a[j];
+    return b;
 }
 
 #if defined(DR_SIMD_AVX2) && DR_REAL_BITS == 32

@@ -1,10 +1,29 @@
 """Neural networks trained by backpropagation, fast on the CPU and with the same bits everywhere."""
 
 from . import activations, initializers, layers, losses, metrics, ops, optimizers, reference
+from ._custom import SlowWarning
 from ._header import ModelFileError
 from .config import config, get_isa, get_num_threads, set_isa, set_num_threads
 from .history import History
-from .layers import BatchNorm, Dense, Layer, LayerNorm, RMSNorm
+from .layers import (
+    Activation,
+    Add,
+    AlphaDropout,
+    BatchNorm,
+    Concat,
+    CustomLayer,
+    Dense,
+    Dropout,
+    Flatten,
+    GaussianNoise,
+    Layer,
+    LayerNorm,
+    Normalization,
+    Reshape,
+    Residual,
+    RMSNorm,
+)
+from .losses import CustomLoss
 from .network import Network
 from .optimizers import SGD, Adam
 from .performance import Performance
@@ -15,16 +34,29 @@ __version__ = "0.1.0"
 
 __all__ = [
     "SGD",
+    "Activation",
     "Adam",
+    "Add",
+    "AlphaDropout",
     "BatchNorm",
+    "Concat",
+    "CustomLayer",
+    "CustomLoss",
     "Dense",
+    "Dropout",
+    "Flatten",
+    "GaussianNoise",
     "History",
     "Layer",
     "LayerNorm",
     "ModelFileError",
     "Network",
+    "Normalization",
     "Performance",
     "RMSNorm",
+    "Reshape",
+    "Residual",
+    "SlowWarning",
     "activations",
     "config",
     "get_isa",

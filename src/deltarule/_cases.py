@@ -1,7 +1,7 @@
 """What ``deltarule compare`` runs: every operation on inputs of a usual size, with its true result.
 
-The cases are made from the registries (activations, losses, optimizers, initialisers and the names
-of :mod:`deltarule.ops`), so that an operation appears by being registered.
+The cases are made from the registries (activations, losses, noises, optimizers, initialisers and
+the names of :mod:`deltarule.ops`), so that an operation appears by being registered.
 """
 
 import dataclasses
@@ -14,10 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from . import _check, ops, optimizers
+from . import _check, losses, ops, optimizers
 from ._check import Array
+from .losses import Loss
 from .reference import activation as activations
-from .reference import batch_norm, dense, layer_norm, loss, optimizer
+from .reference import batch_norm, dense, layer_norm, noise, optimizer
+from .reference import loss as reference_loss
 from .reference.activation import quiet
 
 __all__ = ["Case", "all_cases", "wide_type"]
@@ -75,7 +77,8 @@ def all_cases(dtype: str, quick: bool) -> Iterator[Case]:
         yield from _dense(dtype, *sizes)
     yield from _batch_norm(dtype, n, columns)
     yield from _row_norms(dtype, n, columns)
-    yield from _forward_first(_loss(name, dtype, n, columns) for name in _check.LOSSES)
+    yield from _forward_first(_loss(cls(), dtype, n, columns) for cls in losses.TABLE.values())
+    yield from _forward_first(_noise(name, dtype, n, columns) for name in _check.NOISES)
     for kind in optimizers.TABLE:
         yield _optimizer(kind, dtype, n * columns)
     for name in _check.INITIALIZERS:
@@ -270,26 +273,69 @@ def _row_norms(dtype: str, n: int, columns: int) -> Iterator[Case]:
     )  # fmt: skip
 
 
-def _loss(name: str, dtype: str, n: int, columns: int) -> tuple[Case, Case]:
+def _target(loss: Loss, dtype: str, n: int, columns: int) -> Array:
+    """What the engines take for such a loss."""
+    chances = ops.activation_forward("softmax", _normal(dtype, n, columns, stream=7))
+    if not loss.takes(labels=False):
+        labels: Array = chances.argmax(axis=1)
+        return labels
+    if loss.targets in ("bits", "signs"):
+        bits = (chances > 1 / columns).astype(dtype)
+        return bits if loss.targets == "bits" else 2 * bits - 1
+    each = loss.per_target
+    return np.repeat(chances[:, ::each], each, axis=1)[:, :columns]
+
+
+def _loss(loss: Loss, dtype: str, n: int, columns: int) -> tuple[Case, Case]:
     y = _normal(dtype, n, columns, stream=6, deviation=2.0)
-    t = ops.activation_forward("softmax", _normal(dtype, n, columns, stream=7))
+    t = _target(loss, dtype, n, columns)
+    wide = _wide(t) if t.ndim > 1 else t
 
     def samples() -> Arrays:
-        each = loss.samples(name, _wide(y), _wide(t))
+        each = reference_loss.samples(loss, _wide(y), wide)
         return (np.asarray(np.mean(each, dtype=wide_type(dtype))),)
 
     def gradient() -> Arrays:
-        return (loss.backward(name, _wide(y), _wide(t), loss.weights(y, None)),)
+        w = reference_loss.weights(y, None)
+        return (reference_loss.backward(loss, _wide(y), wide, w),)
 
     size = f"{n}x{columns}"
     return (
         Case(
-            "loss_forward", name, size, dtype,
-            lambda module: (np.array(module.loss_forward(name, y, t)),), samples, _magnitude,
+            "loss_forward", loss.kind, size, dtype,
+            lambda module: (np.array(module.loss_forward(loss, y, t)),), samples, _magnitude,
         ),
         Case(
-            "loss_backward", name, size, dtype,
-            lambda module: (module.loss_backward(name, y, t),), gradient, _row_maximum,
+            "loss_backward", loss.kind, size, dtype,
+            lambda module: (module.loss_backward(loss, y, t),), gradient, _row_maximum,
+        ),
+    )  # fmt: skip
+
+
+def _noise(name: str, dtype: str, n: int, columns: int) -> tuple[Case, Case]:
+    x = _normal(dtype, n, columns, stream=12)
+    amount, stream = 0.25, (1, 0, 0, 0)
+
+    def forward() -> Arrays:
+        return (noise.forward(name, _wide(x), amount, stream),)
+
+    def backward() -> Arrays:
+        return (noise.backward(name, _wide(x), amount, stream),)
+
+    def terms(truth: Arrays) -> Arrays:
+        # y is a sum with a number of about this size, which has the errors of its own factors
+        added = amount if name == "gaussian_noise" else float(name == "alpha_dropout")
+        return (np.maximum(np.abs(x) + added, np.abs(truth[0])),)
+
+    size = f"{n}x{columns}"
+    return (
+        Case(
+            "noise_forward", name, size, dtype,
+            lambda module: (module.noise_forward(name, x, amount, seed=1),), forward, terms,
+        ),
+        Case(
+            "noise_backward", name, size, dtype,
+            lambda module: (module.noise_backward(name, x, amount, seed=1),), backward, _magnitude,
         ),
     )  # fmt: skip
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ._check import Array, _real, positive_real, real_array, same_dtype
+from ._check import Array, finite_real, positive_real, real_array, same_dtype
 
 # Far below anybody's, far above what 1 / (var + eps) needs to stay in range in float32.
 LEAST_EPS = 1e-20
@@ -22,7 +22,7 @@ def eps(value: object, dtype: np.dtype[Any] | None = None) -> float:
 
 def momentum(value: object) -> float:
     """`value` as a float with 0 <= value <= 1."""
-    number = _real("momentum", value)
+    number = finite_real("momentum", value)
     if not 0 <= number <= 1:
         raise ValueError(f"momentum must be >= 0 and <= 1, got {number}")
     return number

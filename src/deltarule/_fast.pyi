@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._graph import Graph
+from .losses import Loss
 
 _Array = npt.NDArray[Any]
 _Sums = tuple[float, float, float]
@@ -138,7 +139,7 @@ def layer_norm_backward(
 ) -> None: ...
 def loss_backward(
     dtype: str,
-    loss: str,
+    loss: Loss,
     n: int,
     n_out: int,
     y: _Array,
@@ -169,6 +170,35 @@ def random_normal(
 ) -> None: ...
 def random_permutation(
     out: npt.NDArray[np.int64], n: int, seed: int, purpose: int, layer: int, step: int
+) -> None: ...
+def orthogonal(
+    v: npt.NDArray[np.float64], q: npt.NDArray[np.float64], rows: int, cols: int
+) -> None: ...
+def noise_forward(
+    dtype: str,
+    noise: str,
+    amount: float,
+    seed: int,
+    layer: int,
+    step: int,
+    row: int,
+    n: int,
+    n_out: int,
+    x: _Array,
+    y: _Array,
+) -> None: ...
+def noise_backward(
+    dtype: str,
+    noise: str,
+    amount: float,
+    seed: int,
+    layer: int,
+    step: int,
+    row: int,
+    n: int,
+    n_out: int,
+    dy: _Array,
+    dx: _Array,
 ) -> None: ...
 @final
 class Plan:

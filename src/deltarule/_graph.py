@@ -7,9 +7,10 @@ Buffer 0 holds the input rows, the last buffer the output. Nothing here computes
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
-LOGIT_LOSSES = ("cross_entropy", "binary_cross_entropy")
+from . import losses
+from .losses import Loss
 
 
 class Parts(NamedTuple):
@@ -26,10 +27,29 @@ KINDS: dict[str, Parts] = {
     "activation": Parts(),
     "add": Parts(),
     "concat": Parts(),
+    "noise": Parts(),
+    "custom": Parts(),  # Node.custom knows what it has
     "batch_norm": Parts(learnt=("weight", "bias"), fixed=("running_mean", "running_var")),
     "layer_norm": Parts(learnt=("weight", "bias")),
     "rms_norm": Parts(learnt=("weight",)),
 }
+
+
+class Custom(Protocol):
+    """What a node of kind "custom" computes, in Python: rows as in a buffer, arrays of the caller's
+    that it may change."""
+
+    @property
+    def parameters(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
+        """Names and shapes; vectors and matrices, which are learnt."""
+
+    def forward(self, x: Any, values: dict[str, Any], training: bool) -> tuple[Any, Any]:
+        """The output (n, n_out), and what `backward` will be given."""
+
+    def backward(
+        self, dy: Any, kept: Any, values: dict[str, Any]
+    ) -> tuple[Any, dict[str, Any]]:
+        """The error at the input, from that at the output; and the gradients."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +58,9 @@ class Node:
 
     `name` is the position of its layer: "2", or "2.0" inside of another layer. `alpha` is the
     parameter of the activation (the negative slope of leaky_relu) and 0.0 for an activation that
-    has none. `weight` and `bias`: whether it has them, where its kind does. What is not `trainable`
-    keeps its parameters. `eps` and `momentum` are those of the normalisations.
+    has none; a node of kind "noise" has `noise` (a name) and `amount`, a normalisation `eps` and
+    `momentum`. `weight` and `bias`: whether it has them, where its kind does. What is not
+    `trainable` keeps its parameters.
     """
 
     kind: str
@@ -50,6 +71,9 @@ class Node:
     alpha: float = 0.0
     bias: bool = False
     trainable: bool = True
+    noise: str = "dropout"
+    amount: float = 0.0
+    custom: Custom | None = None
     weight: bool = True
     eps: float = 0.0
     momentum: float = 0.0
@@ -67,22 +91,22 @@ class Graph:
     dtype: "float32" or "float64".
     widths: features of each buffer; the first is the input, the last the output.
     nodes: in topological order. A buffer may have several readers.
-    loss: "mse", "cross_entropy" or "binary_cross_entropy".
+    loss: an object of deltarule.losses, or the name of one.
     optimizer: "sgd" or "adam".
     accuracy: how a sample counts as a hit: "none", "argmax" or "threshold".
+    seed: of what is random in the nodes; each of them has a stream of its own, by its number.
     """
 
     dtype: str
     widths: tuple[int, ...]
     nodes: tuple[Node, ...]
-    loss: str
+    loss: Loss
     optimizer: str
     accuracy: str
+    seed: int = 0
 
-    @property
-    def logits(self) -> bool:
-        """Whether the loss is computed before the activation of the last node."""
-        return self.loss in LOGIT_LOSSES
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "loss", losses.get(self.loss))
 
     @property
     def n_in(self) -> int:
@@ -101,7 +125,7 @@ class Graph:
         found = []
         for name, number, index, _ in self.parameters():
             node = self.nodes[number]
-            if node.trainable and index < len(KINDS[node.kind].learnt):
+            if node.trainable and (node.custom or index < len(KINDS[node.kind].learnt)):
                 found.append(name)
         return found
 
@@ -118,6 +142,9 @@ class Graph:
         found: list[tuple[str, int, int, tuple[int, ...]]] = []
         for number, node in enumerate(self.nodes):
             n_in, n_out = self.widths[node.source], self.widths[node.target]
+            if node.custom is not None:
+                for index, (part, shape) in enumerate(node.custom.parameters):
+                    found.append((f"{node.name}.{part}", number, index, shape))
             for index, part in enumerate(sum(KINDS[node.kind], ())):
                 if not {"weight": node.weight, "bias": node.bias}.get(part, True):
                     continue

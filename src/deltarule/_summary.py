@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from typing import TYPE_CHECKING
 
+from . import _custom
+from . import layers as _layers
 from ._graph import Graph
-from .layers import Layer
-from .optimizers import Optimizer
+from ._spec import by_name
+
+if TYPE_CHECKING:
+    from .network import Network
 
 
 class Summary(str):
@@ -18,6 +23,17 @@ class Summary(str):
         return str(self)
 
 
+def in_one_line(net: Network) -> str:
+    """The call that makes such a network."""
+    layers = ", ".join(map(repr, net.layers))
+    loss = repr(net.loss) if isinstance(net.loss, _custom.Custom) else by_name(net.loss)
+    parts = [f"[{layers}]", f"loss={loss}", f"optimizer={net.optimizer!r}"]
+    if net.metrics:
+        parts.append(f"metrics={[metric.kind for metric in net.metrics]!r}")
+    parts += [f"dtype={net.dtype!r}", f"backend={net.backend!r}", f"seed={net.seed}"]
+    return f"Network({', '.join(parts)})"
+
+
 def n_bytes(count: float) -> str:
     """1536 -> "1.5 KiB"."""
     for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
@@ -27,19 +43,17 @@ def n_bytes(count: float) -> str:
     return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
 
 
-def summarize(layers: Sequence[Layer], graph: Graph, optimizer: Optimizer, title: str) -> Summary:
+def summarize(net: Network, graph: Graph, n_slots: int) -> Summary:
     """Layers with the shapes behind them and their parameters, and the memory of it all."""
-    counts: dict[str, int] = {}
+    counts = {name: 0 for name, _ in _layers.walk(_layers.named(net.layers))}
     for name, shape in graph.parameter_shapes().items():
-        size = 1
-        for length in shape:
-            size *= length
-        owner = name.rsplit(".", 1)[0]
-        counts[owner] = counts.get(owner, 0) + size
-    rows = [("", "layer", "output", "parameters"), ("", "input", f"(n, {graph.n_in})", "0")]
-    for node, layer in zip(graph.nodes, layers, strict=True):
-        shape_text = f"(n, {graph.widths[node.target]})"
-        rows.append((node.name, repr(layer), shape_text, f"{counts[node.name]:,}"))
+        counts[name.rsplit(".", 1)[0]] += math.prod(shape)
+    shape = net.input_shape or ()
+    rows = [("", "layer", "output", "parameters"), ("", "input", _shape_text(shape), "0")]
+    for name, layer in _layers.named(net.layers):
+        shape = layer.output_shape(shape)
+        inside = sum(n for owner, n in counts.items() if f"{owner}.".startswith(f"{name}."))
+        rows.append((name, repr(layer), _shape_text(shape), f"{inside:,}"))
     widths = [max(len(row[i]) for row in rows) for i in range(4)]
     lines = [
         f"{name:>{widths[0]}}  {layer:<{widths[1]}}  {shape:<{widths[2]}}  {count:>{widths[3]}}"
@@ -49,7 +63,15 @@ def summarize(layers: Sequence[Layer], graph: Graph, optimizer: Optimizer, title
     itemsize = 4 if graph.dtype == "float32" else 8
     memory = (
         f"{total:,} parameters in {graph.dtype}: {n_bytes(total * itemsize)}, with "
-        f"{optimizer.n_slots - 1} array{'s' if optimizer.n_slots > 2 else ''} each of "
-        f"{optimizer.kind} {n_bytes(total * itemsize * optimizer.n_slots)}"
+        f"{n_slots - 1} array{'s' if n_slots > 2 else ''} each of "
+        f"{net.optimizer.kind} {n_bytes(total * itemsize * n_slots)}"
     )
-    return Summary("\n".join([title, *lines, memory]))
+    title = f"Network, loss {net.loss.kind}, {net.optimizer!r}, backend {net.backend}"
+    lines = [title, *lines, memory]
+    if slow := _custom.classes(net.layers, net.loss):
+        lines.append(f"computed in Python: {', '.join(cls.__name__ for cls in slow.values())}")
+    return Summary("\n".join(lines))
+
+
+def _shape_text(shape: tuple[int, ...]) -> str:
+    return f"({', '.join(map(str, ('n', *shape)))})"

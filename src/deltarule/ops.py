@@ -7,9 +7,11 @@ checks, so the same bad call raises the same error.
 import numpy as np
 import numpy.typing as npt
 
-from . import _check, _check_norm, _fast
+from . import _check, _check_norm, _fast, losses, reference
 from ._check import Array
-from .reference.initializer import initial_values
+from .losses import Loss
+from .reference.initializer import Source, initial_values
+from .reference.noise import arguments as noise_arguments
 
 F64 = npt.NDArray[np.float64]
 
@@ -28,6 +30,8 @@ __all__ = [
     "layer_norm_forward",
     "loss_backward",
     "loss_forward",
+    "noise_backward",
+    "noise_forward",
     "random_bits",
     "random_normal",
     "random_permutation",
@@ -217,34 +221,79 @@ def rms_norm_backward(
 
 
 def _loss(
-    loss: str,
+    loss: str | Loss,
     y: npt.ArrayLike,
     t: npt.ArrayLike,
     sample_weight: npt.ArrayLike | None,
     gradient: bool,
 ) -> tuple[float, Array | None]:
-    _check.choice("loss", loss, _check.LOSSES)
-    y_, t_, w = _check.loss_arrays(loss, y, t, sample_weight)
+    kind = losses.get(loss)
+    if isinstance(kind, losses.CustomLoss):  # nothing of it is in C
+        dy = reference.loss_backward(kind, y, t, sample_weight=sample_weight) if gradient else None
+        return reference.loss_forward(kind, y, t, sample_weight=sample_weight), dy
+    y_, t_, w = _check.loss_arrays(kind, y, t, sample_weight)
     labels, dense = (t_, None) if t_.ndim == 1 else (None, t_)
     dy = np.empty_like(y_) if gradient else None
     n, n_out = y_.shape
-    return _fast.loss_backward(y_.dtype.name, loss, n, n_out, y_, labels, dense, w, dy), dy
+    return _fast.loss_backward(y_.dtype.name, kind, n, n_out, y_, labels, dense, w, dy), dy
 
 
 def loss_forward(
-    loss: str, y: npt.ArrayLike, t: npt.ArrayLike, *, sample_weight: npt.ArrayLike | None = None
+    loss: str | Loss,
+    y: npt.ArrayLike,
+    t: npt.ArrayLike,
+    *,
+    sample_weight: npt.ArrayLike | None = None,
 ) -> float:
     """See deltarule.reference.loss_forward."""
     return _loss(loss, y, t, sample_weight, False)[0]
 
 
 def loss_backward(
-    loss: str, y: npt.ArrayLike, t: npt.ArrayLike, *, sample_weight: npt.ArrayLike | None = None
+    loss: str | Loss,
+    y: npt.ArrayLike,
+    t: npt.ArrayLike,
+    *,
+    sample_weight: npt.ArrayLike | None = None,
 ) -> Array:
     """See deltarule.reference.loss_backward."""
     dy = _loss(loss, y, t, sample_weight, True)[1]
     assert dy is not None
     return dy
+
+
+def noise_forward(
+    noise: str,
+    x: npt.ArrayLike,
+    amount: float,
+    *,
+    seed: int,
+    layer: int = 0,
+    step: int = 0,
+    row: int = 0,
+) -> Array:
+    """See deltarule.reference.noise_forward."""
+    x_, number, stream = noise_arguments(noise, "x", x, amount, seed, layer, step, row)
+    y = np.empty_like(x_)
+    _fast.noise_forward(x_.dtype.name, noise, number, *stream, *_rows(x_), x_, y)
+    return y
+
+
+def noise_backward(
+    noise: str,
+    dy: npt.ArrayLike,
+    amount: float,
+    *,
+    seed: int,
+    layer: int = 0,
+    step: int = 0,
+    row: int = 0,
+) -> Array:
+    """See deltarule.reference.noise_backward."""
+    dy_, number, stream = noise_arguments(noise, "dy", dy, amount, seed, layer, step, row)
+    dx = np.empty_like(dy_)
+    _fast.noise_backward(dy_.dtype.name, noise, number, *stream, *_rows(dy_), dy_, dx)
+    return dx
 
 
 def sgd_step(
@@ -307,6 +356,13 @@ def _normals(n: int, *stream: int) -> F64:
     return out
 
 
+def _orthogonal(v: F64) -> F64:
+    cols, rows = v.shape
+    q = np.empty((rows, cols))
+    _fast.orthogonal(v, q, rows, cols)
+    return q
+
+
 def random_uniform(n: int, *, seed: int, purpose: str, layer: int = 0, step: int = 0) -> F64:
     """See deltarule.reference.random_uniform."""
     return _uniforms(*_check.random_arguments(n, 2, seed, purpose, layer, step))
@@ -333,11 +389,14 @@ def initialize(
     n_out: int,
     *,
     seed: int,
+    gain: float = 1.0,
+    mean: float = 0.0,
     layer: int = 0,
     purpose: str = "weight",
     dtype: npt.DTypeLike = "float32",
 ) -> Array:
     """See deltarule.reference.initialize."""
+    source = Source(_uniforms, _normals, _orthogonal)
     return initial_values(
-        initializer, n_in, n_out, seed, layer, purpose, dtype, _uniforms, _normals
+        initializer, n_in, n_out, seed, gain, mean, layer, purpose, dtype, source
     )

@@ -137,6 +137,11 @@ static int64_t *labels_for(size_t n, size_t n_out) {
     return labels;
 }
 
+/* A loss with numbers that all of them can be made with. */
+static dr_loss_spec made(dr_loss kind, double first) {
+    return (dr_loss_spec){.kind = kind, .n_parameters = 2, .parameters = {first, 0.7}};
+}
+
 static void losses(dr_dtype dt, const size_t *s) {
     const size_t n = s[0], n_out = s[2];
     void *y = normals(dt, n * n_out, 3), *t = normals(dt, n * n_out, 1), *w = normals(dt, n, 1);
@@ -147,15 +152,29 @@ static void losses(dr_dtype dt, const size_t *s) {
         if (dt == DR_F32) ((float *)w)[i] *= ((float *)w)[i];
         else ((double *)w)[i] *= ((double *)w)[i];
     }
-    for (int loss = 0; loss < DR_N_LOSSES; loss++)
-        for (int weighted = 0; weighted < 2; weighted++)
-            for (int with_labels = 0; with_labels < 1 + (loss == DR_CROSS_ENTROPY); with_labels++) {
-                check(dr_loss_backward(dt, (dr_loss)loss, n, n_out, y, with_labels ? labels : NULL,
-                                       with_labels ? NULL : t, weighted ? w : NULL, &value, dy));
-                uint64_t h = hash(START, &value, sizeof value);
-                line("loss", loss, dt, s, hash(h, dy, n * n_out * width(dt)));
-            }
+    for (int i = 0; i < DR_N_LOSSES * 2 * 2 * 2; i++) {
+        const dr_loss kind = (dr_loss)(i / 8);
+        const int with_labels = i & 1, weighted = i & 2;
+        const dr_loss_spec loss = made(kind, i & 4 ? 0.3 : 0);
+        if (!dr_loss_takes(kind, with_labels)) continue;
+        check(dr_loss_backward(dt, &loss, n, n_out, y, with_labels ? labels : NULL,
+                               with_labels ? NULL : t, weighted ? w : NULL, &value, dy));
+        uint64_t h = hash(START, &value, sizeof value);
+        line("loss", i, dt, s, hash(h, dy, n * n_out * width(dt)));
+    }
     free(y), free(t), free(w), free(dy), free(labels);
+}
+
+static void noises(dr_dtype dt, const size_t *s) {
+    const size_t n = s[0], n_out = s[2], first = s[1];
+    const dr_stream stream = {.seed = 0x123456789abcdef, .step = 0x100000002, .layer = 5};
+    void *x = normals(dt, n * n_out, 3), *y = zeros(n * n_out), *dx = zeros(n * n_out);
+    for (int noise = 0; noise < DR_N_NOISES; noise++) {
+        check(dr_noise_forward(dt, (dr_noise)noise, 0.3, stream, first, n, n_out, x, y));
+        check(dr_noise_backward(dt, (dr_noise)noise, 0.3, stream, first, n, n_out, x, dx));
+        line("noise", noise, dt, s, hash(hash(START, y, n * n_out * width(dt)), dx, n * n_out * width(dt)));
+    }
+    free(x), free(y), free(dx);
 }
 
 static void optimizers(dr_dtype dt) {
@@ -183,9 +202,11 @@ static void training(dr_dtype dt, dr_loss loss, dr_activation hidden, dr_optimiz
     const size_t widths[] = {19, 40, 33, 5}, n = 203, batch = 64, s[] = {n, widths[0], widths[3]};
     /* one after the other these diverge, and which NaN comes out is not promised */
     const dr_activation second = hidden == DR_EXP || hidden == DR_LOG_SOFTMAX ? DR_TANH : hidden;
-    const dr_node_spec nodes[] = {
-        {0, 1, hidden, 0.01, 1}, {1, 2, second, 0.01, 0}, {2, 3, DR_IDENTITY, 0, 1}};
-    const dr_graph graph = {dt, 4, 3, widths, nodes, loss, optimizer, DR_HIT_NONE};
+    static const size_t BUFFERS[] = {0, 1, 2};
+    const dr_node_spec nodes[] = {{DR_NODE_DENSE, 1, 1, BUFFERS, hidden, 0.01, 1, 1},
+                                  {DR_NODE_DENSE, 1, 2, BUFFERS + 1, second, 0.01, 0, 1},
+                                  {DR_NODE_DENSE, 1, 3, BUFFERS + 2, DR_IDENTITY, 0, 1, 1}};
+    const dr_graph graph = {dt, 4, 3, widths, nodes, made(loss, 0.3), 1, optimizer, DR_HIT_NONE};
     dr_plan *plan;
     dr_run *run;
     check(dr_plan_create(&graph, &plan));
@@ -197,7 +218,7 @@ static void training(dr_dtype dt, dr_loss loss, dr_activation hidden, dr_optimiz
     dr_plan_set_hyper(plan, HYPER[optimizer]);
     void *x = normals(dt, n * widths[0], 1), *t = normals(dt, n * widths[3], 1);
     int64_t *labels = labels_for(n, widths[3]);
-    const int with_labels = loss == DR_CROSS_ENTROPY;
+    const int with_labels = dr_loss_takes(loss, 1);
     const dr_data data = {.n = n, .x = {(dr_element)dt, x, (ptrdiff_t)(widths[0] * width(dt))}, .labels = with_labels ? labels : NULL,
                           .dense = with_labels ? NULL : t};
     uint64_t h = START;
@@ -225,8 +246,9 @@ static void training(dr_dtype dt, dr_loss loss, dr_activation hidden, dr_optimiz
 static void inputs(dr_dtype dt, const size_t *s) {
     static const size_t SIZE[DR_N_ELEMENTS] = {[DR_FLOAT32] = 4, [DR_FLOAT64] = 8, [DR_UINT8] = 1};
     const size_t n = s[0], n_in = s[1], n_out = s[2], widths[] = {n_in, n_out};
-    const dr_node_spec node = {0, 1, DR_IDENTITY, 0, 1};
-    const dr_graph graph = {dt, 2, 1, widths, &node, DR_MSE, DR_SGD, DR_HIT_NONE};
+    static const size_t INPUT = 0;
+    const dr_node_spec node = {DR_NODE_DENSE, 1, 1, &INPUT, DR_IDENTITY, 0, 1, 1};
+    const dr_graph graph = {dt, 2, 1, widths, &node, made(DR_MSE, 0), 0, DR_SGD, DR_HIT_NONE};
     dr_plan *plan;
     dr_run *run;
     check(dr_plan_create(&graph, &plan));
@@ -265,6 +287,7 @@ int main(int argc, char **argv) {
             norms(dt, SIZES[i]);
             losses(dt, SIZES[i]);
             inputs(dt, SIZES[i]);
+            noises(dt, SIZES[i]);
         }
         activations(dt);
         functions(dt);

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .. import _check
+from .. import _check, _custom
 from .._lowering import Builder
 from .._spec import describe, from_config
 from ..activations import Activation as Function
@@ -12,8 +12,11 @@ from .activation import Activation
 from .base import Layer, lower_chain, walk, width_of
 from .batch_norm import BatchNorm
 from .branches import Add, Concat, Residual
+from .custom import CustomLayer
 from .dense import Dense
 from .layer_norm import LayerNorm, RMSNorm
+from .noise import AlphaDropout, Dropout, GaussianNoise, Noise
+from .normalization import Normalization
 from .shape import Flatten, Reshape
 
 TABLE: dict[str, type[Layer]] = {
@@ -24,11 +27,15 @@ TABLE: dict[str, type[Layer]] = {
         BatchNorm,
         LayerNorm,
         RMSNorm,
+        Normalization,
         Residual,
         Add,
         Concat,
         Flatten,
         Reshape,
+        Dropout,
+        AlphaDropout,
+        GaussianNoise,
     )
 }
 
@@ -39,18 +46,24 @@ __all__ = [
     "TABLE",
     "Activation",
     "Add",
+    "AlphaDropout",
     "BatchNorm",
     "Concat",
+    "CustomLayer",
     "Dense",
+    "Dropout",
     "Flatten",
+    "GaussianNoise",
     "Layer",
     "LayerNorm",
+    "Normalization",
     "RMSNorm",
     "Reshape",
     "Residual",
     "lower",
     "named",
     "output_activation",
+    "output_shape",
     "walk",
     "width_of",
 ]
@@ -63,7 +76,9 @@ def check_chain(argument: str, layers: object, *, empty: bool = False) -> tuple[
     if not layers and not empty:
         raise ValueError(f"{argument} must have 1 to {MAX_LAYERS} layers, got 0")
     for index, layer in enumerate(layers):
-        if type(layer) not in TABLE.values():
+        if isinstance(layer, CustomLayer):
+            _custom.check(layer)
+        elif type(layer) not in TABLE.values():
             known = ", ".join(cls.__name__ for cls in TABLE.values())
             raise TypeError(
                 f"{argument}[{index}] must be a layer ({known}), got {describe(layer)}"
@@ -84,12 +99,20 @@ def chain_from_config(configs: object) -> tuple[Layer, ...]:
     """The layers that a list of JSON forms describes."""
     if not isinstance(configs, list):
         raise TypeError(f"layers must be a list, got {describe(configs)}")
-    return tuple(from_config(config, TABLE, "layer") for config in configs)
+    table = {**TABLE, **_custom.known(CustomLayer)}
+    return tuple(from_config(config, table, "layer", _custom.HINT) for config in configs)
 
 
 def check_layers(layers: object) -> tuple[Layer, ...]:
     """The layers of a network as a tuple; TypeError or ValueError for anything else."""
-    return check_chain("layers", layers)
+    checked = check_chain("layers", layers)
+    computing = [one for one in checked if not isinstance(one, Flatten | Reshape)]
+    if computing and isinstance(computing[-1], Noise):
+        raise ValueError(
+            f"layers must not end with {type(computing[-1]).__name__}: the loss would be that of "
+            "an output which predict() never gives"
+        )
+    return checked
 
 
 def check_sample_shape(shape: object) -> tuple[int, ...]:
@@ -114,6 +137,13 @@ def output_activation(layers: Sequence[Layer]) -> Function:
     """That of what a network puts out."""
     computing = [one for one in layers if not isinstance(one, Flatten | Reshape)]
     return (computing or layers)[-1].output_activation
+
+
+def output_shape(layers: Sequence[Layer], shape: tuple[int, ...]) -> tuple[int, ...]:
+    """That of a sample behind the layers; ValueError where one of them cannot take what comes."""
+    for layer in layers:
+        shape = layer.output_shape(shape)
+    return shape
 
 
 def named(layers: Sequence[Layer]) -> list[tuple[str, Layer]]:

@@ -31,6 +31,11 @@ class Layer(Spec):
         return None
 
     @property
+    def keeps_width(self) -> bool:
+        """Whether it puts out as many numbers of a sample as it takes, where `width` is None."""
+        return True
+
+    @property
     def least_batch(self) -> int:
         """The rows of the smallest batch that it learns from."""
         return 1
@@ -86,4 +91,7 @@ def lower_chain(
 
 def width_of(layers: Sequence[Layer]) -> int | None:
     """How many numbers of a sample a chain puts out, where that does not depend on its input."""
-    return next((one.width for one in reversed(layers) if one.width is not None), None)
+    for one in reversed(layers):
+        if one.width is not None or not one.keeps_width:
+            return one.width
+    return None

@@ -21,6 +21,7 @@ from .layer_norm import (
     rms_norm_forward,
 )
 from .loss import loss_backward, loss_forward
+from .noise import noise_backward, noise_forward
 from .optimizer import adam_step, sgd_step
 from .random import random_bits, random_normal, random_permutation, random_uniform
 
@@ -39,6 +40,8 @@ __all__ = [
     "layer_norm_forward",
     "loss_backward",
     "loss_forward",
+    "noise_backward",
+    "noise_forward",
     "random_bits",
     "random_normal",
     "random_permutation",

@@ -9,7 +9,7 @@ import numpy as np
 from .. import _check
 from .._check import Array
 from .._graph import Node
-from . import activation, batch_norm, dense, layer_norm
+from . import activation, batch_norm, dense, layer_norm, noise
 from .ledger import Lap
 
 Gradients = dict[str, Array]  # by the name of the parameter in its node
@@ -26,12 +26,14 @@ class Mode(Enum):
 
 class Call(NamedTuple):
     """A node with what it works with: its parameters, the activation that applies (none at the end
-    of a network whose loss has that in it), whether this is training."""
+    of a network whose loss has that in it), whether this is training, and the random numbers that
+    it has then: seed, number of the node, step."""
 
     node: Node
     values: Mapping[str, Array]
     activation: str
     training: bool
+    stream: tuple[int, int, int]
     lap: Lap
 
 
@@ -137,6 +139,49 @@ class Concat(_Unmeasured):
         return [np.ascontiguousarray(part) for part in np.split(dy, ends[:-1], axis=1)], {}
 
 
+class Noise(_Unmeasured):
+    """y = x with noise in training, else x."""
+
+    @staticmethod
+    def forward(call: Call, inputs: Sequence[Array]) -> tuple[Array, None]:
+        y = inputs[0]
+        if call.training:
+            y = noise.forward(call.node.noise, y, call.node.amount, (*call.stream, 0))
+        call.lap("activations")
+        return y, None
+
+    @staticmethod
+    def backward(
+        call: Call, inputs: Sequence[Array], y: Array, kept: None, dy: Array
+    ) -> tuple[list[Array], Gradients]:
+        dx = noise.backward(call.node.noise, dy, call.node.amount, (*call.stream, 0))
+        call.lap("activations")
+        return [dx], {}
+
+
+class Custom(_Unmeasured):
+    """What users have written: it works on copies, and what it returns is copied."""
+
+    @staticmethod
+    def forward(call: Call, inputs: Sequence[Array]) -> tuple[Array, Any]:
+        assert call.node.custom is not None
+        values = {part: value.copy() for part, value in call.values.items()}
+        y, kept = call.node.custom.forward(inputs[0].copy(), values, call.training)
+        call.lap("outside")
+        return y.reshape(len(y), -1).copy(), kept
+
+    @staticmethod
+    def backward(
+        call: Call, inputs: Sequence[Array], y: Array, kept: Any, dy: Array
+    ) -> tuple[list[Array], Gradients]:
+        assert call.node.custom is not None
+        values = {part: value.copy() for part, value in call.values.items()}
+        dx, gradients = call.node.custom.backward(dy.copy(), kept, values)
+        call.lap("outside")
+        copies = {part: gradient.copy() for part, gradient in gradients.items()}
+        return [dx.reshape(len(dx), -1).copy()], copies
+
+
 def _present(call: Call, **gradients: Array) -> Gradients:
     return {name: g for name, g in gradients.items() if name in call.values}
 
@@ -228,6 +273,8 @@ TABLE: dict[str, type[Kind]] = {
     "activation": Activation,
     "add": Add,
     "concat": Concat,
+    "noise": Noise,
+    "custom": Custom,
     "batch_norm": BatchNorm,
     "layer_norm": LayerNorm,
     "rms_norm": RMSNorm,

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from .. import _check
 from .._check import Array
 from .._graph import Graph, Node
+from ..losses import CustomLoss
 from . import loss, nodes, optimizer, random
 from .activation import quiet
 from .ledger import Lap, Ledger, untimed
@@ -55,8 +56,8 @@ class Plan:
 
     Rows x are (n, n_in), finite, float32, float64 or uint8; they stay where they are, and those of
     a batch become the nearest numbers of the graph's dtype when their turn comes. Targets t are
-    int64 labels (n,) for cross_entropy, or (n, n_out). Weights w are (n,), finite and >= 0, or None
-    for all 1. Shapes and dtypes are checked here, the values by the caller (see _check.labels,
+    int64 labels (n,) or (n, n_out), as the loss takes them. Weights w are (n,), finite and >= 0, or
+    None for all 1. Shapes and dtypes are checked here, the values by the caller (see _check.labels,
     _check.sample_weight). Parameters and optimiser state start as zeros, hyperparameters have to be
     set before training.
     """
@@ -67,6 +68,7 @@ class Plan:
         self._shapes = graph.parameter_shapes()
         self._learnt = graph.learnt()
         self._parts = graph.parts()
+        self._numbers = {node.name: number for number, node in enumerate(graph.nodes)}
         self._update, states = optimizer.TABLE[graph.optimizer]
         zeros = (
             {name: np.zeros(shape, self._dtype) for name, shape in self._shapes.items()}
@@ -151,15 +153,15 @@ class Plan:
         return buffers, kept
 
     def _activation(self, node: Node, mode: Mode) -> str:
-        """cross_entropy and binary_cross_entropy are computed on logits: they contain the last
-        node's softmax or sigmoid, so that neither its rounding nor its saturation is in the way."""
+        """None for the last node, unless it predicts, where the loss has that in it."""
         last = node.target == len(self._graph.widths) - 1
-        logits = mode is not Mode.PREDICT and last and self._graph.logits
+        logits = mode is not Mode.PREDICT and last and self._graph.loss.logits
         return "identity" if logits else node.activation
 
     def _call(self, node: Node, values: Parameters, mode: Mode, lap: Lap) -> nodes.Call:
         own = {part: values[f"{node.name}.{part}"] for part in self._parts[node.name]}
-        return nodes.Call(node, own, self._activation(node, mode), mode is Mode.TRAIN, lap)
+        stream = self._graph.seed, self._numbers[node.name], self._state.step
+        return nodes.Call(node, own, self._activation(node, mode), mode is Mode.TRAIN, stream, lap)
 
     def _backward(
         self,
@@ -196,19 +198,6 @@ class Plan:
             found |= {f"{node.name}.{part}": array for part, array in new.items()}
         return found
 
-    def _hits(self, y: Array, t: Array) -> npt.NDArray[np.float64]:
-        """For each sample whether the output y is right; a mean over outputs for "threshold"."""
-        if self._graph.accuracy == "argmax":
-            right = np.argmax(y, axis=1) == (t if t.ndim == 1 else np.argmax(t, axis=1))
-            hits: npt.NDArray[np.float64] = right.astype(np.float64)
-            return hits
-        if self._graph.accuracy == "threshold":
-            # sigmoid(0) = 0.5: half way on logits is 0
-            half = 0.0 if self._graph.loss == "binary_cross_entropy" else 0.5
-            hits = np.mean((y > half) == (t > 0.5), axis=1)
-            return hits
-        return np.zeros(len(y))
-
     def _pass(
         self,
         values: Parameters,
@@ -230,11 +219,14 @@ class Plan:
             mode = Mode.TRAIN if backward else Mode.EVALUATE
             buffers, kept = self._forward(values, x, mode=mode, lap=lap)
             y = buffers[-1]
+            lost = loss.samples(kind, y, t)
+            hits = loss.hits(self._graph.accuracy, kind, y, t)
             dy = loss.backward(kind, y, t, weights) if backward else None
+            lap("outside" if isinstance(kind, CustomLoss) else "activations")
             return _Batch(
-                float(np.sum(weights * loss.samples(kind, y, t))),
+                float(np.sum(weights * lost)),
                 total,
-                float(np.sum(weights * self._hits(y, t))),
+                float(np.sum(weights * hits)),
                 {} if dy is None else self._backward(values, buffers, kept, dy, lap),
                 {} if dy is None else self._measured(values, buffers, kept, lap),
             )
@@ -275,10 +267,10 @@ class Plan:
         rows = self._rows(x)
         n = len(rows)
         target = np.asarray(t)
-        if self._graph.loss == "cross_entropy" and target.ndim == 1:
+        if self._graph.loss.has_labels(target.ndim):
             if target.dtype != np.int64:
                 raise TypeError(f"t must be int64 labels, got dtype {target.dtype}")
-            if len(target) != n:
+            if target.shape != (n,):
                 raise ValueError(f"t must have shape ({n},), got {target.shape}")
         else:
             target = _check.real_array("t", target, shape=(n, self._graph.widths[-1]))
