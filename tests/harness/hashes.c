@@ -287,6 +287,50 @@ static void inputs(dr_dtype dt, const size_t *s) {
     free(w), free(y);
 }
 
+/* A factor and a solution; of a matrix with a large diagonal, as random ones are not definite. */
+static void cholesky(dr_dtype dt, size_t n) {
+    const size_t s[] = {n, n, 1};
+    void *a = normals(dt, n * n, 1), *b = normals(dt, n, 1), *r = zeros(n * n), *x = zeros(n);
+    for (size_t i = 0; i < n; i++) {
+        if (dt == DR_F32) ((float *)a)[i * n + i] = 3 * (float)n;
+        else ((double *)a)[i * n + i] = 3 * (double)n;
+    }
+    check(dr_cholesky(dt, n, a, b, r, x));
+    line("cholesky", 0, dt, s, hash(hash(START, r, n * n * width(dt)), x, n * width(dt)));
+    free(a), free(b), free(r), free(x);
+}
+
+/* Least squares, linearised, and a damped step. */
+static void squares(dr_dtype dt, dr_activation hidden) {
+    const size_t widths[] = {7, 9, 2}, n = 203, s[] = {n, 7, 2}, learnt = 7 * 9 + 9 + 9 * 2;
+    static const size_t BUFFERS[] = {0, 1};
+    const dr_node_spec nodes[] = {{DR_NODE_DENSE, 1, 1, BUFFERS, hidden, 0.01, 1, 1},
+                                  {DR_NODE_DENSE, 1, 2, BUFFERS + 1, DR_IDENTITY, 0, 0, 1}};
+    const dr_graph graph = {dt, 3, 2, widths, nodes, made(DR_MSE, 0), 1, optimizer_of(DR_SGD, 0.1),
+                            DR_HIT_NONE};
+    dr_plan *plan;
+    dr_run *run;
+    check(dr_plan_create(&graph, &plan));
+    for (size_t i = 0; i < 2; i++) {
+        void *w = normals(dt, widths[i] * widths[i + 1], 0.4);
+        dr_plan_set(plan, i, 0, 0, w);
+        free(w);
+    }
+    void *x = normals(dt, n * widths[0], 1), *t = normals(dt, n * widths[2], 1);
+    const dr_data data = {.n = n, .x = {(dr_element)dt, x, (ptrdiff_t)(widths[0] * width(dt))}, .dense = t};
+    if (!dr_plan_linearizes(plan, learnt)) exit(6);
+    check(dr_run_open(plan, DR_LINEARIZE, &data, 100, NULL, &run));
+    check(dr_plan_run(run, 1e9, NULL, NULL));
+    double *gradient = zeros(learnt), *diagonal = zeros(learnt), *step = zeros(learnt);
+    dr_run_linear(run, gradient, diagonal);
+    check(dr_run_solve(run, 0.01, gradient, NULL, NULL, step));
+    uint64_t h = hash(hash(START, gradient, learnt * 8), diagonal, learnt * 8);
+    line("squares", (int)hidden, dt, s, hash(h, step, learnt * 8));
+    dr_run_close(run);
+    dr_plan_destroy(plan);
+    free(x), free(t), free(gradient), free(diagonal), free(step);
+}
+
 int main(int argc, char **argv) {
     int isa = 0;
     while (isa < dr_isa_count() && (argc != 2 || strcmp(dr_isa_name(isa), argv[1]))) isa++;
@@ -306,6 +350,7 @@ int main(int argc, char **argv) {
             losses(dt, SIZES[i]);
             inputs(dt, SIZES[i]);
             noises(dt, SIZES[i]);
+            cholesky(dt, SIZES[i][1]);
         }
         activations(dt);
         functions(dt);
@@ -313,6 +358,7 @@ int main(int argc, char **argv) {
         for (int hidden = 0; hidden < DR_N_ACTIVATIONS; hidden++)
             for (int loss = 0; loss < DR_N_LOSSES; loss++)
                 training(dt, (dr_loss)loss, (dr_activation)hidden, hidden % 2 ? DR_ADAM : DR_MOMENTUM);
+        for (int hidden = 0; hidden < DR_N_ACTIVATIONS; hidden++) squares(dt, (dr_activation)hidden);
         for (int rule = 0; rule < DR_N_RULES; rule++)
             training(dt, DR_CROSS_ENTROPY, DR_TANH, (dr_rule)rule);
     }
