@@ -79,8 +79,8 @@ EXAMPLES: dict[str, Callable[[int], list[Layer]]] = {
         GaussianNoise(0.3), Dense(N_OUT),
     ],
     "noise in branches": lambda k: [
-        Residual([GaussianNoise(0.1)]), Dense(k, "tanh"), Concat([[Dropout(0.3)], [AlphaDropout()]]),
-        Dense(N_OUT),
+        Residual([GaussianNoise(0.1)]), Dense(k, "tanh"),
+        Concat([[Dropout(0.3)], [AlphaDropout()]]), Dense(N_OUT),
     ],
 }  # fmt: skip
 
