@@ -41,7 +41,15 @@ SCENES: dict[str, dict[str, Any]] = {
     "lines": {
         "layers": [("elu", 35), ("softplus", 20), ("log_softmax", 7), ("hard_swish", 3)],
         "loss": "mse",
-        "optimizer": dr.Adam(1e-2),
+        "optimizer": dr.AdamW(1e-2),
+    },
+    "noise": {
+        "layers": [
+            dr.GaussianNoise(0.1), ("selu", 35), dr.AlphaDropout(0.2), ("tanh", 20),
+            dr.Dropout(0.4), ("identity", 3),
+        ],
+        "loss": "mse",
+        "optimizer": dr.SGD(0.02),
     },
     "bits": {
         "layers": [("softmax", 20), ("sigmoid", 3)],

@@ -1,6 +1,7 @@
 """Neural networks trained by backpropagation, fast on the CPU and with the same bits everywhere."""
 
 from . import activations, initializers, layers, losses, metrics, ops, optimizers, reference
+from ._custom import SlowWarning
 from ._header import ModelFileError
 from .config import config, get_isa, get_num_threads, set_isa, set_num_threads
 from .history import History
@@ -8,17 +9,37 @@ from .layers import (
     Activation,
     Add,
     AlphaDropout,
+    BatchNorm,
     Concat,
+    CustomLayer,
     Dense,
     Dropout,
     Flatten,
     GaussianNoise,
     Layer,
+    LayerNorm,
+    Normalization,
     Reshape,
     Residual,
+    RMSNorm,
 )
+from .losses import CustomLoss
 from .network import Network
-from .optimizers import SGD, Adam
+from .optimizers import (
+    LBFGS,
+    SGD,
+    Adadelta,
+    Adagrad,
+    Adam,
+    Adamax,
+    AdamW,
+    LevenbergMarquardt,
+    Lion,
+    NAdam,
+    RAdam,
+    RMSprop,
+    Rprop,
+)
 from .performance import Performance
 from .serialization import load
 from .verify import verify
@@ -26,23 +47,41 @@ from .verify import verify
 __version__ = "0.1.0"
 
 __all__ = [
+    "LBFGS",
     "SGD",
     "Activation",
+    "Adadelta",
+    "Adagrad",
     "Adam",
+    "AdamW",
+    "Adamax",
     "Add",
     "AlphaDropout",
+    "BatchNorm",
     "Concat",
+    "CustomLayer",
+    "CustomLoss",
     "Dense",
     "Dropout",
     "Flatten",
     "GaussianNoise",
     "History",
     "Layer",
+    "LayerNorm",
+    "LevenbergMarquardt",
+    "Lion",
     "ModelFileError",
+    "NAdam",
     "Network",
+    "Normalization",
     "Performance",
+    "RAdam",
+    "RMSNorm",
+    "RMSprop",
     "Reshape",
     "Residual",
+    "Rprop",
+    "SlowWarning",
     "activations",
     "config",
     "get_isa",

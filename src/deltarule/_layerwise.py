@@ -18,7 +18,6 @@ from ._graph import Graph, Node
 from ._kinds import Mode, Operation, operations
 
 Array = npt.NDArray[Any]
-Hyper = tuple[float, ...]
 Key = int | tuple[str, int]
 Slots = tuple[dict[str, Array], ...]  # by slot: values first, then optimizer state
 
@@ -51,7 +50,6 @@ class State(NamedTuple):
     graph: Graph
     slots: Slots
     step: int
-    hyper: Hyper
     seed: int
 
     @property
@@ -64,7 +62,6 @@ class State(NamedTuple):
     def plan(self, backend: str, graph: Graph) -> _engine.Plan:
         """A new engine in this state."""
         plan = _engine.new_plan(backend, graph)
-        plan.set_hyper(self.hyper)
         for slot, arrays in enumerate(self.to(graph.dtype)):
             for name, array in arrays.items():
                 plan.set(slot, name, array)
@@ -200,42 +197,18 @@ def _backward(
     return gradients
 
 
-def update(
-    functions: ModuleType, kind: str, arrays: tuple[Array, ...], g: Array, step: int, hyper: Hyper
-) -> tuple[Array, ...]:
-    """A parameter and its state after update number `step`, by sgd_step or adam_step."""
-    if kind == "sgd":
-        rate, momentum, nesterov, decay = hyper
-        new: tuple[Array, ...] = functions.sgd_step(
-            arrays[0],
-            g,
-            arrays[1],
-            learning_rate=rate,
-            momentum=momentum,
-            nesterov=bool(nesterov),
-            weight_decay=decay,
-        )
-        return new
-    rate, first, second, eps = hyper
-    new = functions.adam_step(
-        arrays[0], g, *arrays[1:], step=step, learning_rate=rate, betas=(first, second), eps=eps
-    )
-    return new
-
-
 def update_all(
     functions: ModuleType,
     graph: Graph,
     slots: Slots,
     done: Pass,
     step: int,
-    hyper: Hyper,
 ) -> Slots:
     """Parameters and state after update number `step`, from a pass in the state before it."""
     new: Slots = tuple(dict(slot) for slot in slots)
     for name, g in done.gradients.items():
-        arrays = tuple(slot[name] for slot in slots)
-        updated = update(functions, graph.optimizer, arrays, g, step, hyper)
+        value, *state = (slot[name] for slot in slots)
+        updated = functions.optimizer_step(graph.optimizer, value, g, *state, step=step)
         for slot, array in zip(new, updated, strict=True):
             slot[name] = array
     new[0].update(done.moved)

@@ -68,6 +68,14 @@ EXAMPLES: dict[str, Callable[[int], list[Layer]]] = {
     "same buffer twice": lambda k: [
         Dense(k, "tanh"), Concat([[], [Flatten()]]), Add([[Flatten()], []]), Dense(N_OUT),
     ],
+    "noise": lambda k: [
+        GaussianNoise(0.1), Dense(k, "tanh"), Dropout(0.4), Dense(k, "selu"), AlphaDropout(0.2),
+        Dense(N_OUT),
+    ],
+    "noise in branches": lambda k: [
+        Dense(k, "tanh"), Residual([Dropout(0.5), Dense(k), GaussianNoise(0.2)]),
+        Concat([[AlphaDropout(0.3)], [Dense(5), Dropout(0.1)]]), Dense(N_OUT),
+    ],
     "frozen in front": lambda k: [frozen(k, "tanh"), Dense(k, "gelu"), Dense(N_OUT)],
     "frozen behind": lambda k: [Dense(k, "tanh"), frozen(k, "gelu"), frozen(N_OUT)],
     "frozen branch": lambda k: [
@@ -78,10 +86,6 @@ EXAMPLES: dict[str, Callable[[int], list[Layer]]] = {
         Dropout(0.2), Dense(k, "tanh"), Dropout(), Residual([AlphaDropout(0.3), Dense(k, "selu")]),
         GaussianNoise(0.3), Dense(N_OUT),
     ],
-    "noise in branches": lambda k: [
-        Residual([GaussianNoise(0.1)]), Dense(k, "tanh"),
-        Concat([[Dropout(0.3)], [AlphaDropout()]]), Dense(N_OUT),
-    ],
 }  # fmt: skip
 
 
@@ -91,7 +95,7 @@ def example(name: str, k: int = 33) -> list[Layer]:
 
 def lowered(stack: Sequence[Layer], **keywords: Any) -> Graph:
     """The graph of layers behind an input of N_IN columns."""
-    builder = layers.lower(stack, (N_IN,))
+    builder = layers.lower(stack, (N_IN,), keywords.get("dtype", "float64"))
     return graph(builder.widths, nodes=builder.nodes, **keywords)
 
 

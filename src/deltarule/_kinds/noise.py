@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import ModuleType
+from typing import Any
+
+import numpy as np
 
 from .. import _bounds
 from .._bounds import Near, Precision
@@ -13,12 +16,13 @@ from .base import Array, Call, Inputs, NearInputs, NearValues, Operation, Values
 
 @dataclass(frozen=True)
 class Noise(Operation):
-    """One of the noises, with the random numbers of a seed, a node and a step: each row of a batch
-    has its own, so that variants of a batch are computed one by one."""
+    """One of the noises, with the random numbers of one step."""
 
     kind: str
     amount: float
-    stream: tuple[int, int, int]
+    seed: int
+    layer: int
+    step: int
 
     rowwise = False
     flushes = True
@@ -28,17 +32,17 @@ class Noise(Operation):
         return self.kind
 
     @property
-    def _random(self) -> dict[str, int]:
-        return dict(zip(("seed", "layer", "step"), self.stream, strict=True))
+    def _stream(self) -> dict[str, Any]:
+        return {"seed": self.seed, "layer": self.layer, "step": self.step}
 
     def forward(self, functions: ModuleType, inputs: Inputs, values: Values) -> Array:
-        y: Array = functions.noise_forward(self.kind, inputs[0], self.amount, **self._random)
+        y: Array = functions.noise_forward(self.kind, inputs[0], self.amount, **self._stream)
         return y
 
     def backward(
         self, functions: ModuleType, inputs: Inputs, values: Values, y: Array, dy: Array
     ) -> tuple[list[Array], dict[str, Array]]:
-        return [functions.noise_backward(self.kind, dy, self.amount, **self._random)], {}
+        return [functions.noise_backward(self.kind, dy, self.amount, **self._stream)], {}
 
     def forward_error(
         self, p: Precision, inputs: NearInputs, values: NearValues, y: Array
@@ -50,8 +54,13 @@ class Noise(Operation):
     ) -> tuple[list[Array], dict[str, Array]]:
         return [_bounds.noise_slope(p, self.kind, self.amount, dy)], {}
 
+    def rounding(self, p: Precision, inputs: Inputs, values: Values, y: Array) -> Array:
+        """The random numbers have their errors, too, but they are the same every time."""
+        return p.eps * np.maximum(np.abs(inputs[0]), np.abs(y))
+
 
 def operations(call: Call) -> tuple[Operation, ...]:
     if not call.training:
         return (Activation("identity", 0.0),)
-    return (Noise(call.node.noise, call.node.amount, call.stream),)
+    seed, layer, step = call.stream
+    return (Noise(call.node.noise, call.node.amount, seed, layer, step),)

@@ -11,7 +11,7 @@ from .._lowering import Builder
 from .._spec import by_name, from_config
 from ..activations import Activation
 from ..initializers import Initializer
-from .base import Layer, Shape
+from .base import Layer, Shape, check_rank_1
 
 
 @dataclass(frozen=True, repr=False, init=False)
@@ -100,11 +100,7 @@ class Dense(Layer):
         return self.units
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        if len(input_shape) != 1:
-            raise ValueError(
-                f"a Dense layer needs samples of rank 1, (features,), got {input_shape}: "
-                "put a Flatten() layer before it"
-            )
+        check_rank_1("Dense", input_shape)
         return (self.units,)
 
     def lower(self, builder: Builder, name: str, shape: Shape, source: int) -> int:
