@@ -41,6 +41,10 @@ PARTS: dict[str, tuple[Layers, Any]] = {
     ),
     "SGD": (plain(), dr.SGD(1e-3)),
     "SGD with momentum": (plain(), dr.SGD(1e-3, momentum=0.9)),
+    **{
+        repr(noise): (behind(noise), dr.Adam())
+        for noise in (dr.Dropout(0.5), dr.AlphaDropout(0.1), dr.GaussianNoise(0.1))
+    },
     "residual block": ([*plain()[:1], dr.Residual(plain()[1:])], dr.Adam()),
 }  # fmt: skip
 

@@ -76,6 +76,8 @@ typedef struct {
     double parameters[DR_LOSS_PARAMETERS];
 } dr_loss_spec;
 
+typedef enum { DR_DROPOUT, DR_ALPHA_DROPOUT, DR_GAUSSIAN_NOISE, DR_N_NOISES } dr_noise;
+
 /* How a gradient becomes an update: a formula, with as many arrays of state as it needs. */
 typedef enum {
     DR_SGD,
@@ -114,7 +116,20 @@ typedef enum { DR_HIT_NONE, DR_HIT_ARGMAX, DR_HIT_THRESHOLD } dr_hit;
 typedef enum { DR_OK = 0, DR_NO_MEMORY, DR_ABORTED, DR_WRONG_TEAM } dr_status;
 
 /* What random numbers are drawn for: part of the key, so that no two uses share a stream. */
-typedef enum { DR_PURPOSE_WEIGHT, DR_PURPOSE_BIAS, DR_PURPOSE_SHUFFLE, DR_N_PURPOSES } dr_purpose;
+typedef enum {
+    DR_PURPOSE_WEIGHT,
+    DR_PURPOSE_BIAS,
+    DR_PURPOSE_SHUFFLE,
+    DR_PURPOSE_NOISE,
+    DR_N_PURPOSES
+} dr_purpose;
+
+/* A stream of random numbers. */
+typedef struct {
+    uint64_t seed, step;
+    uint32_t layer;              /* 24 bits */
+    dr_purpose purpose;
+} dr_stream;
 
 /* -- instruction sets (dispatch.c) ------------------------------------------------------------ */
 int dr_isa_count(void);                  /* compiled in, best first */
@@ -156,29 +171,72 @@ dr_status dr_dense_backward(dr_dtype dt, dr_activation act, double alpha, size_t
                             const void *y, const void *dy, void *dx, void *dw, void *db);
 /* Whether a loss takes targets of this kind: labels, or numbers. */
 int dr_loss_takes(dr_loss loss, int labels);
+/* Rows and columns normalised. w and b (n_out) may be NULL: ones, zeros; mean and var (n_out) are written.
+ * Gradients come from x alone, statistics and all. */
+dr_status dr_batch_norm_forward(dr_dtype dt, double eps, size_t n, size_t n_out, const void *x,
+                                const void *w, const void *b, void *y, void *mean, void *var);
+dr_status dr_batch_norm_inference(dr_dtype dt, double eps, size_t n, size_t n_out, const void *x,
+                                  const void *mean, const void *var, const void *w, const void *b,
+                                  void *y);
+dr_status dr_batch_norm_backward(dr_dtype dt, double eps, size_t n, size_t n_out, const void *x,
+                                 const void *w, const void *dy, void *dx, void *dw, void *db);
+/* Running mean and variance, in place, after a batch of n rows with this mean and variance. */
+dr_status dr_batch_norm_running(dr_dtype dt, double momentum, size_t n, size_t n_out,
+                                const void *mean, const void *var, void *running_mean,
+                                void *running_var);
+/* centred: layer_norm; not: rms_norm, which has no b (NULL) and no db (NULL) */
+dr_status dr_layer_norm_forward(dr_dtype dt, int centred, double eps, size_t n, size_t n_out,
+                                const void *x, const void *w, const void *b, void *y);
+dr_status dr_layer_norm_backward(dr_dtype dt, int centred, double eps, size_t n, size_t n_out,
+                                 const void *x, const void *w, const void *dy, void *dx, void *dw,
+                                 void *db);
 /* Targets are either labels (n) or dense (n, n_out), the other NULL. weight (n) may be NULL.
  * dy may be NULL; *value is the weighted mean, 0 when the weights sum to 0. */
 dr_status dr_loss_backward(dr_dtype dt, const dr_loss_spec *loss, size_t n, size_t n_out,
                            const void *y, const int64_t *labels, const void *dense,
                            const void *weight, double *value, void *dy);
+/* Rows first .. first + n - 1 of a batch. amount: the chance that an element is dropped, in [0, 1), or
+ * the standard deviation; the purpose of the stream is set here. */
+dr_status dr_noise_forward(dr_dtype dt, dr_noise kind, double amount, dr_stream stream,
+                           size_t first, size_t n, size_t n_out, const void *x, void *y);
+dr_status dr_noise_backward(dr_dtype dt, dr_noise kind, double amount, dr_stream stream,
+                            size_t first, size_t n, size_t n_out, const void *dy, void *dx);
 /* step counts from 1; at: the parameters and as many arrays of state as the rule has, in place */
 void dr_optimizer_step(dr_dtype dt, const dr_optimizer *optimizer, uint64_t step, size_t n,
                        const void *g, void *const at[1 + DR_MAX_STATES]);
 int dr_rule_states(dr_rule rule);
 
 /* -- random numbers (ops/random.c) ------------------------------------------------------------ */
-typedef struct { uint64_t seed, step; uint32_t layer; dr_purpose purpose; } dr_stream;
 void dr_random_bits(dr_stream s, size_t n, uint32_t *out);
 void dr_random_uniform(dr_stream s, size_t n, double *out);
 void dr_random_normal(dr_stream s, size_t n, double *out);
 void dr_random_permutation(dr_stream s, size_t n, int64_t *out);
+
+/* q (rows, cols): orthonormal columns, cols <= rows, from normal numbers v (cols, rows), overwritten. */
+dr_status dr_orthogonal(size_t rows, size_t cols, double *v, double *q);
 
 /* -- a compiled network (network/) ------------------------------------------------------------ */
 typedef struct dr_plan dr_plan;
 typedef struct dr_run dr_run;
 
 /* What a node computes: network/nodes/. */
-typedef enum { DR_NODE_DENSE, DR_NODE_ACTIVATION, DR_NODE_ADD, DR_NODE_CONCAT, DR_N_NODES } dr_node_kind;
+typedef enum {
+    DR_NODE_DENSE,
+    DR_NODE_ACTIVATION,
+    DR_NODE_ADD,
+    DR_NODE_CONCAT,
+    DR_NODE_NOISE,
+    DR_NODE_CUSTOM,
+    DR_NODE_BATCH_NORM,
+    DR_NODE_LAYER_NORM,
+    DR_NODE_RMS_NORM,
+    DR_N_NODES
+} dr_node_kind;
+
+/* Of a parameter: rows x cols, or with rows = 0 a vector. */
+typedef struct {
+    size_t rows, cols;
+} dr_shape;
 
 /* A node: reads the buffers `sources`, writes the buffer `target`. */
 typedef struct {
@@ -187,9 +245,36 @@ typedef struct {
     const size_t *sources;
     dr_activation activation;    /* identity for kinds that have none */
     double alpha;
-    int bias;
+    double eps, momentum;        /* of the normalisations */
+    int weight, bias;            /* whether it has them, where its kind does */
     int trainable;               /* 0: its parameters stay as they are */
+    dr_noise noise;              /* of kind noise, with its amount */
+    double amount;
+    size_t n_parameters;         /* of DR_NODE_CUSTOM, whose function learns them: see below */
+    const dr_shape *parameters;
 } dr_node_spec;
+
+/* What a node of DR_NODE_CUSTOM is to compute: all rows of a batch at once, forward or backward; or, as
+ * if it were one node more, the loss of a graph with custom_loss. */
+typedef struct {
+    size_t node, rows;
+    int backward, training;
+    void *cursor;                /* where the core stands */
+} dr_custom_call;
+
+/* Called on the thread that calls dr_plan_run, with its context, while the others wait. Non-zero
+ * abandons the batch under way without a trace (DR_ABORTED). Parameters: dr_plan_get. */
+typedef int (*dr_custom)(void *context, const dr_custom_call *call);
+/* All plain row-major. What the node computes with: its input, or backward the error at its output;
+ * what that gives: its output, or the error at its input; and the gradient of a parameter. */
+void dr_custom_get(const dr_custom_call *call, void *out);
+void dr_custom_set(const dr_custom_call *call, const void *in);
+void dr_custom_set_gradient(const dr_custom_call *call, size_t index, const void *in);
+/* Of a loss, whose input is the last buffer: targets of the batch (labels or rows) and weights, unless
+ * there are none; then the loss of each row, whether it is a hit, and the error at the last buffer, which
+ * may be NULL where that has none. */
+void dr_custom_get_targets(const dr_custom_call *call, void *targets, void *weights);
+void dr_custom_set_loss(const dr_custom_call *call, const void *loss, const void *hit, const void *error);
 
 typedef struct {
     dr_dtype dtype;
@@ -200,6 +285,9 @@ typedef struct {
     int logits;                  /* the loss is taken before the activation of the last node */
     dr_optimizer optimizer;
     dr_hit hit;
+    uint64_t seed;               /* of what is random in the nodes */
+    int custom_loss;             /* `custom` computes it; `loss` says nothing */
+    dr_custom custom;            /* NULL where there is nothing for it */
 } dr_graph;
 
 dr_status dr_plan_create(const dr_graph *graph, dr_plan **plan);
@@ -220,6 +308,7 @@ typedef enum {
     DR_UPDATES,                  /* by the optimizer, the transposed weights included */
     DR_DATA,                     /* gathering rows */
     DR_WAITING,                  /* for other threads */
+    DR_OUTSIDE,                  /* in what the core calls, dr_custom */
     DR_N_COSTS
 } dr_cost;
 

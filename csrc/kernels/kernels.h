@@ -21,6 +21,32 @@ typedef struct {
     void *row_loss, *row_hit;  /* (m) each, unweighted; row_hit may be NULL */
 } dr_loss_args;
 
+/* A noise, as ops/noise.c prepares it. */
+typedef struct {
+    dr_stream stream;
+    size_t first;              /* row r of the panel matrix is row first + r of the batch */
+    int32_t below;             /* a number below it drops the element: y = dropped; */
+    double kept, shift, dropped; /* others: y = kept x + shift; Gaussian noise: y = x + kept z */
+} dr_noise_args;
+/* batch_norm: vectors over the columns, padded like parameters. */
+typedef struct {
+    double eps;
+    const void *w, *b;         /* NULL: ones, zeros */
+    void *mean, *var;          /* of the batch, or the running ones */
+    void *scale;               /* w / sqrt(var + eps) */
+    void *slope, *level;       /* of the way back: dx = scale (dy - level - slope (x - mean)); NULL: zeros */
+} dr_batch_norm;
+
+/* layer_norm and rms_norm, on panel matrices of n columns. */
+typedef struct {
+    size_t n, stride;
+    double eps;
+    int centred;               /* layer_norm; otherwise rms_norm, whose means are 0 */
+    const void *w, *b;         /* (n), padded like parameters; NULL: ones, zeros */
+    void *mean, *rstd;         /* of each row, by its number in the panels: the way back reads what forward
+                                  has written; both NULL: not kept */
+} dr_layer_norm;
+
 #define DR_MAX_CONSTANTS 8
 
 /* Of an optimizer, at one step: the gradient gets `decay` w added, w is multiplied by `left`, c are the
@@ -65,8 +91,30 @@ typedef struct {
     void (*activation_backward[DR_N_ACTIVATIONS])(double alpha, size_t m, size_t n, size_t row,
                                                   size_t stride, const void *x, const void *y,
                                                   const void *dy, void *dx);
+    /* on m rows of panels; in place allowed. The way back: x is the error at y, y that at x */
+    void (*noise_forward[DR_N_NOISES])(const dr_noise_args *a, size_t m, size_t n, size_t row,
+                                       size_t stride, const void *x, void *y);
+    void (*noise_backward[DR_N_NOISES])(const dr_noise_args *a, size_t m, size_t n, size_t row,
+                                        size_t stride, const void *x, void *y);
     void (*elementary[DR_N_FUNCTIONS])(size_t n, const void *x, void *y);
     void (*loss[DR_N_LOSSES])(const dr_loss_args *args);
+    /* one panel of `units` units, where the vectors of a begin, too; adding: to what is in dx */
+    void (*batch_norm_moments)(size_t m, size_t units, const void *x, const dr_batch_norm *a);
+    void (*batch_norm_scale)(size_t units, const dr_batch_norm *a);
+    void (*batch_norm_forward)(size_t m, size_t units, const dr_batch_norm *a, const void *x, void *y);
+    void (*batch_norm_gradient)(size_t m, size_t units, const dr_batch_norm *a, const void *x,
+                                const void *dy, void *dw, void *db);
+    void (*batch_norm_backward)(size_t m, size_t units, const dr_batch_norm *a, const void *x,
+                                const void *dy, int adding, void *dx);
+    void (*batch_norm_running)(size_t m, size_t units, const dr_batch_norm *a, double momentum,
+                               void *mean, void *var);
+    /* m rows of panels from `row` on */
+    void (*layer_norm_forward)(size_t m, size_t row, const dr_layer_norm *a, const void *x, void *y);
+    void (*layer_norm_backward)(size_t m, size_t row, const dr_layer_norm *a, const void *x,
+                                const void *dy, int adding, void *dx);
+    /* one panel, m rows from row 0 on; db may be NULL */
+    void (*layer_norm_gradient)(size_t m, size_t units, const dr_layer_norm *a, const void *x,
+                                const void *dy, void *dw, void *db);
     /* n: a multiple of a unit; at: the parameters, and the arrays of state that the rule has */
     void (*step[DR_N_RULES])(size_t n, const dr_constants *k, const void *g,
                              void *const at[1 + DR_MAX_STATES]);

@@ -24,7 +24,7 @@ typedef struct {
     size_t offset;              /* in elements, into each of the plan's parameter areas */
 } dr_parameter;
 
-#define DR_NODE_PARAMETERS 4
+#define DR_NODE_PARAMETERS 16
 
 typedef struct {
     const dr_kind *kind;
@@ -32,8 +32,10 @@ typedef struct {
     dr_wire *sources;
     dr_activation activation;   /* what training applies: identity where the loss takes logits */
     dr_activation output;       /* what predict applies */
-    double alpha;
-    int has_bias;
+    double alpha, eps, momentum;
+    dr_noise noise;
+    double amount;
+    int has_weight, has_bias;
     int learns;                 /* it has parameters that training changes */
     int error;                  /* the gradient at its output is wanted: it learns, or something before */
     size_t n_parameters;
@@ -43,9 +45,10 @@ typedef struct {
 
 /* What a run does between two barriers. In a phase by rows each thread takes rows of the batch
  * through all tasks, a block of rows at a time; in a phase by tiles each takes tiles of parameters, or
- * panels of columns to sum over the rows. */
+ * panels of columns to sum over the rows, or thread 0 takes all there is. */
 typedef enum {
     TASK_GATHER, TASK_FORWARD, TASK_LOSS, TASK_BACKWARD, TASK_OUTPUT,           /* by rows */
+    TASK_WHOLE_FORWARD, TASK_WHOLE_LOSS, TASK_WHOLE_BACKWARD,                   /* by thread 0 */
     TASK_STATISTICS, TASK_ERROR_SUMS, TASK_UPDATE, TASK_GRADIENT, TASK_APPLY    /* by tiles */
 } dr_task_kind;
 
@@ -86,6 +89,9 @@ struct dr_plan {
     dr_loss_spec loss;
     dr_optimizer optimizer;
     dr_hit hit;
+    dr_custom custom;
+    int custom_loss;
+    uint64_t seed;
     uint64_t step;              /* updates made */
     int fused;
     size_t n_parameters;        /* elements of one parameter area, padding included */
@@ -156,15 +162,21 @@ struct dr_kind {
      * all at once or the first few. Returns how many that were. */
     size_t (*tiles)(const dr_plan *plan, const dr_node *node);
     size_t (*on_tiles)(dr_cursor *c, dr_task_kind task, const dr_node *node, size_t tile, size_t most);
-    /* Sums over the rows of the batch, panel p of columns: of the source, before any row goes forward;
-     * and of the error at the target, before any goes backward. Each has a barrier before and after. */
+    /* Sums over the rows of the batch, panel p of columns, for a node that learns: of the source, before
+     * any row goes forward; and of the error at the target, before any goes backward. Each has a barrier
+     * before and after. */
     void (*statistics)(dr_cursor *c, const dr_node *node, size_t p);
     void (*error_sums)(dr_cursor *c, const dr_node *node, size_t p);
+    /* All rows of the batch at once, by thread 0 while the others wait: before any goes forward, or
+     * backward. */
+    void (*whole_forward)(dr_cursor *c, const dr_node *node);
+    void (*whole_backward)(dr_cursor *c, const dr_node *node);
     /* After parameter `index` has been set from outside. */
     void (*refresh)(const dr_plan *plan, const dr_node *node, size_t index);
 };
 
-extern const dr_kind dr_kind_dense, dr_kind_activation, dr_kind_add, dr_kind_concat;
+extern const dr_kind dr_kind_dense, dr_kind_activation, dr_kind_add, dr_kind_concat, dr_kind_noise,
+    dr_kind_custom, dr_kind_batch_norm, dr_kind_layer_norm, dr_kind_rms_norm;
 
 /* Whether what only training does is to be done. */
 static inline int dr_training(const dr_run *run) {
@@ -182,6 +194,9 @@ dr_matrix dr_parameter_matrix(const dr_plan *plan, const char *area, const dr_no
 /* nodes/activation.c: the error at the node's output becomes that before its activation, in place.
  * x: what the activation has been applied to, where its slope needs that. */
 void dr_activation_error(dr_cursor *c, const dr_node *node, size_t row, size_t m, dr_matrix x);
+
+/* nodes/custom.c */
+void dr_custom_loss(dr_cursor *c);
 
 /* nodes/merge.c: the error at the node's target, columns from `from` on, goes to one of its sources. */
 void dr_send_error(dr_cursor *c, const dr_node *node, size_t source, size_t from, size_t row, size_t m);

@@ -103,14 +103,30 @@ void dr_apply(dr_cursor *c, size_t offset, size_t n, const void *gradient) {
 
 static int sums_over_rows(dr_task_kind task) { return task == TASK_STATISTICS || task == TASK_ERROR_SUMS; }
 
+static int takes_all(dr_task_kind task) { return task >= TASK_WHOLE_FORWARD && task <= TASK_WHOLE_BACKWARD; }
+
+static void task_on_all(dr_cursor *c, dr_step_task task) {
+    const dr_node *node = &c->run->plan->nodes[task.node];
+    if (task.kind == TASK_WHOLE_LOSS)
+        dr_custom_loss(c);
+    else
+        (task.kind == TASK_WHOLE_FORWARD ? node->kind->whole_forward : node->kind->whole_backward)(c, node);
+    look(c); /* it may have taken any time */
+}
+
 static size_t tiles_of(const dr_plan *plan, dr_step_task task) {
     const dr_node *node = &plan->nodes[task.node];
+    if (takes_all(task.kind)) return 1; /* and so it is thread 0's */
     return sums_over_rows(task.kind) ? dr_panels(plan->dtype, node->n_out) : node->kind->tiles(plan, node);
 }
 
 /* Returns how many of tiles [tile, tile + most) are done. */
 static size_t task_on_tiles(dr_cursor *c, dr_step_task task, size_t tile, size_t most) {
     const dr_node *node = &c->run->plan->nodes[task.node];
+    if (takes_all(task.kind)) {
+        task_on_all(c, task);
+        return 1;
+    }
     if (!sums_over_rows(task.kind)) return node->kind->on_tiles(c, task.kind, node, tile, most);
     (task.kind == TASK_STATISTICS ? node->kind->statistics : node->kind->error_sums)(c, node, tile);
     dr_lap(&c->watch.ledger, DR_ACTIVATIONS);

@@ -1,10 +1,29 @@
 """Neural networks trained by backpropagation, fast on the CPU and with the same bits everywhere."""
 
 from . import activations, initializers, layers, losses, metrics, ops, optimizers, reference
+from ._custom import SlowWarning
 from ._header import ModelFileError
 from .config import config, get_isa, get_num_threads, set_isa, set_num_threads
 from .history import History
-from .layers import Activation, Add, Concat, Dense, Flatten, Layer, Reshape, Residual
+from .layers import (
+    Activation,
+    Add,
+    AlphaDropout,
+    BatchNorm,
+    Concat,
+    CustomLayer,
+    Dense,
+    Dropout,
+    Flatten,
+    GaussianNoise,
+    Layer,
+    LayerNorm,
+    Normalization,
+    Reshape,
+    Residual,
+    RMSNorm,
+)
+from .losses import CustomLoss
 from .network import Network
 from .optimizers import (
     SGD,
@@ -34,21 +53,31 @@ __all__ = [
     "AdamW",
     "Adamax",
     "Add",
+    "AlphaDropout",
+    "BatchNorm",
     "Concat",
+    "CustomLayer",
+    "CustomLoss",
     "Dense",
+    "Dropout",
     "Flatten",
+    "GaussianNoise",
     "History",
     "Layer",
+    "LayerNorm",
     "Lion",
     "ModelFileError",
     "NAdam",
     "Network",
+    "Normalization",
     "Performance",
     "RAdam",
+    "RMSNorm",
     "RMSprop",
     "Reshape",
     "Residual",
     "Rprop",
+    "SlowWarning",
     "activations",
     "config",
     "get_isa",

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from ._rounding import Interval
 from .optimizers import Optimizer
 from .reference import activation as reference
+from .reference import noise as reference_noise
 from .reference import optimizer as reference_optimizer
 
 Array = npt.NDArray[np.float64]
@@ -219,6 +220,27 @@ def slope(p: Precision, kind: str, alpha: float, z: Near, y: Near, dy: Near) -> 
         change = np.where(either, change + _steepest(kind, alpha)[0], change)
     error = dy.error * (slopes + change) + dy.size * (change + p.eps * _ROUNDINGS * rounding)
     return _plus(error, p.tiny)
+
+
+# ------------------------------------------------------------------------------------------ noise
+# A normal number is off by 4 u times the radius that it is a coordinate of, which is sqrt(-2 ln u)
+# for u >= 2^-33: docs/numerics.md.
+_RADIUS = 6.77
+
+
+def noise(p: Precision, kind: str, amount: float, x: Near) -> Array:
+    """Of noise_forward: which elements are dropped is certain, so what they become is exact."""
+    if kind == "gaussian_noise":
+        size = x.size + amount * 4 * _RADIUS
+        return _plus(x.error + p.eps * size, p.least)
+    scale = reference_noise.scale(kind, amount)
+    return _plus(scale * (x.error + p.eps * _ROUNDINGS * (x.size + 2)), p.least)
+
+
+def noise_slope(p: Precision, kind: str, amount: float, dy: Near) -> Array:
+    """Of noise_backward."""
+    scale = reference_noise.scale(kind, amount)
+    return _plus(scale * (dy.error + p.eps * dy.size), p.tiny)
 
 
 # ------------------------------------------------------------------------------------- optimizers

@@ -1,7 +1,7 @@
 """What ``deltarule compare`` runs: every operation on inputs of a usual size, with its true result.
 
-The cases are made from the registries (activations, losses, optimizers, initialisers and the names
-of :mod:`deltarule.ops`), so that an operation appears by being registered.
+The cases are made from the registries (activations, losses, noises, optimizers, initialisers and
+the names of :mod:`deltarule.ops`), so that an operation appears by being registered.
 """
 
 import itertools
@@ -16,7 +16,7 @@ from . import _check, losses, ops, optimizers
 from ._check import Array
 from .losses import Loss
 from .reference import activation as activations
-from .reference import dense, optimizer
+from .reference import batch_norm, dense, layer_norm, noise, optimizer
 from .reference import loss as reference_loss
 from .reference.activation import quiet
 
@@ -31,6 +31,7 @@ _DENSE_QUICK = ((8, 16, 40),)
 _ROWS_QUICK, _COLUMNS_QUICK = 16, 24
 
 _STEP = 10
+_EPS = 1e-5
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,10 @@ def all_cases(dtype: str, quick: bool) -> Iterator[Case]:
     yield from _forward_first(_activation(name, dtype, n, columns) for name in _check.ACTIVATIONS)
     for sizes in _DENSE_QUICK if quick else _DENSE:
         yield from _dense(dtype, *sizes)
+    yield from _batch_norm(dtype, n, columns)
+    yield from _row_norms(dtype, n, columns)
     yield from _forward_first(_loss(cls(), dtype, n, columns) for cls in losses.TABLE.values())
+    yield from _forward_first(_noise(name, dtype, n, columns) for name in _check.NOISES)
     for rule, chosen in optimizers.examples().items():
         yield _optimizer(rule, replace(chosen, weight_decay=1e-4), dtype, n * columns)
     for name in _check.INITIALIZERS:
@@ -173,6 +177,96 @@ def _dense(dtype: str, n: int, n_in: int, n_out: int) -> Iterator[Case]:
     )  # fmt: skip
 
 
+def _normal_sizes(x: Array, axis: int, centred: bool) -> tuple[Array, Array]:
+    """Of what (x - mean) / sqrt(var + eps) is the difference, and 1 / sqrt(var + eps)."""
+    mean, var = batch_norm.moments(x, axis)
+    if not centred:
+        mean, var = 0 * mean, var + mean * mean
+    inverse = batch_norm.inverse_deviation(var, _EPS)
+    return (np.abs(x) + np.abs(mean)) * inverse, inverse
+
+
+def _norm_backward_sizes(x: Array, w: Array, dy: Array, axis: int, centred: bool) -> Arrays:
+    """The sums of the magnitudes of what dx, dw and db are sums of."""
+    size, inverse = _normal_sizes(x, axis, centred)
+    g = np.abs(dy * w)
+    dx = g + np.mean(g, axis, keepdims=True) + size * np.mean(g * size, axis, keepdims=True)
+    return dx * inverse, np.sum(np.abs(dy) * size, axis=0), np.sum(np.abs(dy), axis=0)
+
+
+def _batch_norm(dtype: str, n: int, columns: int) -> Iterator[Case]:
+    x, dy = _normal(dtype, n, columns, stream=20), _normal(dtype, n, columns, stream=21)
+    w, b = _normal(dtype, columns, stream=22), _normal(dtype, columns, stream=23)
+    mean, var = _normal(dtype, columns, stream=24), np.square(_normal(dtype, columns, stream=25))
+    size = f"{n}x{columns}"
+
+    def inference() -> Arrays:
+        return (batch_norm.inference(_wide(x), _wide(mean), _wide(var), _wide(w), _wide(b), _EPS),)
+
+    def running() -> Arrays:
+        return batch_norm.running(_wide(b), _wide(var), _wide(mean), _wide(var), n, 0.1)
+
+    def forward_sizes(truth: Arrays) -> Arrays:
+        y = _normal_sizes(_wide(x), 0, True)[0] * np.abs(w) + np.abs(b)
+        return y, np.mean(np.abs(x), axis=0), truth[2]
+
+    def inference_sizes(truth: Arrays) -> Arrays:
+        inverse = batch_norm.inverse_deviation(_wide(var), _EPS)
+        return ((np.abs(x) + np.abs(mean)) * inverse * np.abs(w) + np.abs(b),)
+
+    yield Case(
+        "batch_norm_forward", "", size, dtype,
+        lambda module: module.batch_norm_forward(x, w, b),
+        lambda: batch_norm.forward(_wide(x), _wide(w), _wide(b), _EPS), forward_sizes,
+    )  # fmt: skip
+    yield Case(
+        "batch_norm_backward", "", size, dtype,
+        lambda module: module.batch_norm_backward(x, w, dy),
+        lambda: batch_norm.backward(_wide(x), _wide(w), _wide(dy), _EPS),
+        lambda truth: _norm_backward_sizes(_wide(x), w, dy, 0, True),
+    )  # fmt: skip
+    yield Case(
+        "batch_norm_inference", "", size, dtype,
+        lambda module: (module.batch_norm_inference(x, mean, var, w, b),), inference,
+        inference_sizes,
+    )  # fmt: skip
+    yield Case(
+        "batch_norm_running", "", str(columns), dtype,
+        lambda module: module.batch_norm_running(b, var, mean, var, n=n), running,
+        lambda truth: (np.maximum(np.abs(b), np.abs(mean)), truth[1]),
+    )  # fmt: skip
+
+
+def _row_norms(dtype: str, n: int, columns: int) -> Iterator[Case]:
+    x, dy = _normal(dtype, n, columns, stream=26), _normal(dtype, n, columns, stream=27)
+    w, b = _normal(dtype, columns, stream=28), _normal(dtype, columns, stream=29)
+    size = f"{n}x{columns}"
+
+    yield Case(
+        "layer_norm_forward", "", size, dtype,
+        lambda module: (module.layer_norm_forward(x, w, b),),
+        lambda: (layer_norm.layer_forward(_wide(x), _wide(w), _wide(b), _EPS),),
+        lambda truth: (_normal_sizes(_wide(x), 1, True)[0] * np.abs(w) + np.abs(b),),
+    )  # fmt: skip
+    yield Case(
+        "layer_norm_backward", "", size, dtype,
+        lambda module: module.layer_norm_backward(x, w, dy),
+        lambda: layer_norm.layer_backward(_wide(x), _wide(w), _wide(dy), _EPS),
+        lambda truth: _norm_backward_sizes(_wide(x), w, dy, 1, True),
+    )  # fmt: skip
+    yield Case(
+        "rms_norm_forward", "", size, dtype,
+        lambda module: (module.rms_norm_forward(x, w, eps=_EPS),),
+        lambda: (layer_norm.rms_forward(_wide(x), _wide(w), _EPS),), _magnitude,
+    )  # fmt: skip
+    yield Case(
+        "rms_norm_backward", "", size, dtype,
+        lambda module: module.rms_norm_backward(x, w, dy, eps=_EPS),
+        lambda: layer_norm.rms_backward(_wide(x), _wide(w), _wide(dy), _EPS),
+        lambda truth: _norm_backward_sizes(_wide(x), w, dy, 1, False)[:2],
+    )  # fmt: skip
+
+
 def _target(loss: Loss, dtype: str, n: int, columns: int) -> Array:
     """What the engines take for such a loss."""
     chances = ops.activation_forward("softmax", _normal(dtype, n, columns, stream=7))
@@ -208,6 +302,34 @@ def _loss(loss: Loss, dtype: str, n: int, columns: int) -> tuple[Case, Case]:
         Case(
             "loss_backward", loss.kind, size, dtype,
             lambda module: (module.loss_backward(loss, y, t),), gradient, _row_maximum,
+        ),
+    )  # fmt: skip
+
+
+def _noise(name: str, dtype: str, n: int, columns: int) -> tuple[Case, Case]:
+    x = _normal(dtype, n, columns, stream=12)
+    amount, stream = 0.25, (1, 0, 0, 0)
+
+    def forward() -> Arrays:
+        return (noise.forward(name, _wide(x), amount, stream),)
+
+    def backward() -> Arrays:
+        return (noise.backward(name, _wide(x), amount, stream),)
+
+    def terms(truth: Arrays) -> Arrays:
+        # y is a sum with a number of about this size, which has the errors of its own factors
+        added = amount if name == "gaussian_noise" else float(name == "alpha_dropout")
+        return (np.maximum(np.abs(x) + added, np.abs(truth[0])),)
+
+    size = f"{n}x{columns}"
+    return (
+        Case(
+            "noise_forward", name, size, dtype,
+            lambda module: (module.noise_forward(name, x, amount, seed=1),), forward, terms,
+        ),
+        Case(
+            "noise_backward", name, size, dtype,
+            lambda module: (module.noise_backward(name, x, amount, seed=1),), backward, _magnitude,
         ),
     )  # fmt: skip
 

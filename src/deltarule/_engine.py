@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any, Protocol
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy.typing as npt
 
 from ._graph import Graph
 from ._spec import describe, suggest
+
+if TYPE_CHECKING:
+    from .layers import Layer
 
 Array = npt.NDArray[Any]
 
@@ -82,3 +86,18 @@ def initialize(backend: str, initializer: str, n_in: int, n_out: int, **where: A
     functions = importlib.import_module(f"{__package__}.{module}")
     values: Array = functions.initialize(initializer, n_in, n_out, **where)
     return values
+
+
+def first_values(
+    backend: str, graph: Graph, layers: Iterable[tuple[str, Layer]], seed: int
+) -> Iterator[tuple[str, Array]]:
+    """How the parameters of layers with these positions begin, by name."""
+    shapes = graph.parameter_shapes()
+    for index, (layer_name, layer) in enumerate(layers):
+        for part, initializer in layer.initializers().items():
+            name = f"{layer_name}.{part}"
+            matrix = shapes.get(f"{layer_name}.weight", shapes[name])
+            n_in, n_out = matrix if len(matrix) == 2 else (1, matrix[0])
+            purpose = "weight" if len(shapes[name]) == 2 else "bias"
+            where = {"seed": seed, "layer": index, "purpose": purpose, "dtype": graph.dtype}
+            yield name, initialize(backend, initializer.kind, n_in, n_out, **where)

@@ -68,6 +68,76 @@ def dense_backward(
     dw: _Array,
     db: _Array,
 ) -> None: ...
+def batch_norm_forward(
+    dtype: str,
+    eps: float,
+    n: int,
+    n_out: int,
+    x: _Array,
+    w: _Array | None,
+    b: _Array | None,
+    y: _Array,
+    mean: _Array,
+    var: _Array,
+) -> None: ...
+def batch_norm_inference(
+    dtype: str,
+    eps: float,
+    n: int,
+    n_out: int,
+    x: _Array,
+    mean: _Array,
+    var: _Array,
+    w: _Array | None,
+    b: _Array | None,
+    y: _Array,
+) -> None: ...
+def batch_norm_backward(
+    dtype: str,
+    eps: float,
+    n: int,
+    n_out: int,
+    x: _Array,
+    w: _Array | None,
+    dy: _Array,
+    dx: _Array,
+    dw: _Array,
+    db: _Array,
+) -> None: ...
+def batch_norm_running(
+    dtype: str,
+    momentum: float,
+    n: int,
+    n_out: int,
+    mean: _Array,
+    var: _Array,
+    running_mean: _Array,
+    running_var: _Array,
+) -> None: ...
+def layer_norm_forward(
+    dtype: str,
+    centred: bool,
+    eps: float,
+    n: int,
+    n_out: int,
+    x: _Array,
+    w: _Array | None,
+    b: _Array | None,
+    y: _Array,
+) -> None: ...
+def layer_norm_backward(
+    dtype: str,
+    centred: bool,
+    eps: float,
+    n: int,
+    n_out: int,
+    x: _Array,
+    w: _Array | None,
+    dy: _Array,
+    dx: _Array,
+    dw: _Array,
+    db: _Array | None,
+) -> None: ...
 def loss_backward(
     dtype: str,
     loss: Loss,
@@ -93,6 +163,35 @@ def random_normal(
 ) -> None: ...
 def random_permutation(
     out: npt.NDArray[np.int64], n: int, seed: int, purpose: int, layer: int, step: int
+) -> None: ...
+def orthogonal(
+    v: npt.NDArray[np.float64], q: npt.NDArray[np.float64], rows: int, cols: int
+) -> None: ...
+def noise_forward(
+    dtype: str,
+    noise: str,
+    amount: float,
+    seed: int,
+    layer: int,
+    step: int,
+    row: int,
+    n: int,
+    n_out: int,
+    x: _Array,
+    y: _Array,
+) -> None: ...
+def noise_backward(
+    dtype: str,
+    noise: str,
+    amount: float,
+    seed: int,
+    layer: int,
+    step: int,
+    row: int,
+    n: int,
+    n_out: int,
+    dy: _Array,
+    dx: _Array,
 ) -> None: ...
 @final
 class Plan:

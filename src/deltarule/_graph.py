@@ -7,7 +7,7 @@ Buffer 0 holds the input rows, the last buffer the output. Nothing here computes
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from . import losses
 from .losses import Loss
@@ -28,7 +28,29 @@ KINDS: dict[str, Parts] = {
     "activation": Parts(),
     "add": Parts(),
     "concat": Parts(),
+    "noise": Parts(),
+    "custom": Parts(),  # Node.custom knows what it has
+    "batch_norm": Parts(learnt=("weight", "bias"), fixed=("running_mean", "running_var")),
+    "layer_norm": Parts(learnt=("weight", "bias")),
+    "rms_norm": Parts(learnt=("weight",)),
 }
+
+
+class Custom(Protocol):
+    """What a node of kind "custom" computes, in Python: rows as in a buffer, arrays of the caller's
+    that it may change."""
+
+    @property
+    def parameters(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
+        """Names and shapes; vectors and matrices, which are learnt."""
+
+    def forward(self, x: Any, values: dict[str, Any], training: bool) -> tuple[Any, Any]:
+        """The output (n, n_out), and what `backward` will be given."""
+
+    def backward(
+        self, dy: Any, kept: Any, values: dict[str, Any]
+    ) -> tuple[Any, dict[str, Any]]:
+        """The error at the input, from that at the output; and the gradients."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +59,9 @@ class Node:
 
     `name` is the position of its layer: "2", or "2.0" inside of another layer. `alpha` is the
     parameter of the activation (the negative slope of leaky_relu) and 0.0 for an activation that
-    has none. What is not `trainable` keeps its parameters.
+    has none; a node of kind "noise" has `noise` (a name) and `amount`, a normalisation `eps` and
+    `momentum`. `weight` and `bias`: whether it has them, where its kind does. What is not
+    `trainable` keeps its parameters.
     """
 
     kind: str
@@ -48,6 +72,12 @@ class Node:
     alpha: float = 0.0
     bias: bool = False
     trainable: bool = True
+    noise: str = "dropout"
+    amount: float = 0.0
+    custom: Custom | None = None
+    weight: bool = True
+    eps: float = 0.0
+    momentum: float = 0.0
 
     @property
     def source(self) -> int:
@@ -64,6 +94,7 @@ class Graph:
     nodes: in topological order. A buffer may have several readers.
     loss: an object of deltarule.losses, or the name of one.
     accuracy: how a sample counts as a hit: "none", "argmax" or "threshold".
+    seed: of what is random in the nodes; each of them has a stream of its own, by its number.
     """
 
     dtype: str
@@ -72,6 +103,7 @@ class Graph:
     loss: Loss
     optimizer: Optimizer
     accuracy: str
+    seed: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "loss", losses.get(self.loss))
@@ -93,7 +125,7 @@ class Graph:
         found = []
         for name, number, index, _ in self.parameters():
             node = self.nodes[number]
-            if node.trainable and index < len(KINDS[node.kind].learnt):
+            if node.trainable and (node.custom or index < len(KINDS[node.kind].learnt)):
                 found.append(name)
         return found
 
@@ -110,9 +142,12 @@ class Graph:
         found: list[tuple[str, int, int, tuple[int, ...]]] = []
         for number, node in enumerate(self.nodes):
             n_in, n_out = self.widths[node.source], self.widths[node.target]
+            if node.custom is not None:
+                for index, (part, shape) in enumerate(node.custom.parameters):
+                    found.append((f"{node.name}.{part}", number, index, shape))
             for index, part in enumerate(sum(KINDS[node.kind], ())):
-                if part == "bias" and not node.bias:
+                if not {"weight": node.weight, "bias": node.bias}.get(part, True):
                     continue
-                shape = (n_in, n_out) if part == "weight" else (n_out,)
+                shape = (n_in, n_out) if (node.kind, part) == ("dense", "weight") else (n_out,)
                 found.append((f"{node.name}.{part}", number, index, shape))
         return found

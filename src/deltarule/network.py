@@ -9,7 +9,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import _check, _engine, _inputs, _progress, _state, losses, optimizers
+from . import (
+    _adapt,
+    _check,
+    _custom,
+    _engine,
+    _initial,
+    _inputs,
+    _progress,
+    _state,
+    losses,
+    optimizers,
+)
 from . import layers as _layers
 from . import metrics as _metrics
 from ._gate import Gate
@@ -59,6 +70,7 @@ class Network:
     ) -> None:
         self._layers = _layers.check_layers(layers)
         self._loss = losses.get(loss)
+        self._custom = _custom.classes(self._layers, self._loss)
         self._activation = _layers.output_activation(self._layers)
         width = _layers.width_of(self._layers)
         self._optimizer = optimizers.get(optimizer)
@@ -140,37 +152,26 @@ class Network:
                     f"got input_shape {shape}"
                 )
             return self._plan
-        plan = self._new_plan(self._lower(shape))
-        shapes = plan.graph.parameter_shapes()
-        for index, (name, layer) in enumerate(_layers.walk(_layers.named(self._layers))):
-            for part, initializer in layer.initializers().items():
-                sizes = shapes[f"{name}.weight"]
-                values = _engine.initialize(
-                    self._backend,
-                    initializer.kind,
-                    *sizes,
-                    seed=self._seed,
-                    layer=index,
-                    purpose=part,
-                    dtype=self.dtype,
-                )
-                plan.set(0, f"{name}.{part}", values)
-                for slot, first in enumerate(self._optimizer.initial_state, start=1):
-                    plan.set(slot, f"{name}.{part}", np.full_like(values, first))
+        graph = self._lower(shape)
+        plan = self._new_plan(graph)
+        for name, values in _initial.first_values(self._layers, graph, self._backend, self._seed):
+            plan.set(0, name, values)
+            for slot, first in enumerate(self._optimizer.initial_state, start=1):
+                plan.set(slot, name, np.full_like(values, first))
         self._adopt(plan, shape, Position())
         return plan
 
     def _lower(self, shape: tuple[int, ...]) -> Graph:
         """The graph for samples of a shape; ValueError when the layers cannot take them."""
-        builder = _layers.lower(self._layers, shape)
-        n_out = builder.widths[-1]
+        builder = _layers.lower(self._layers, shape, self.dtype)
         return Graph(
             dtype=self.dtype,
             widths=tuple(builder.widths),
             nodes=tuple(builder.nodes),
             loss=self._loss,
             optimizer=self._optimizer,
-            accuracy=self._check_output(n_out),
+            accuracy=self._check_output(builder.widths[-1]),
+            seed=self._seed,
         )
 
     def _check_output(self, n_out: int) -> str:
@@ -182,6 +183,8 @@ class Network:
         size = sum(int(np.prod(s, dtype=object)) for s in graph.parameter_shapes().values())
         if size * np.dtype(self._dtype).itemsize * self._optimizer.n_slots > _MAX_BYTES:
             raise MemoryError(f"this network has {size:,} parameters")
+        if self._backend == "fast":
+            _custom.warn_slow(self._custom.values(), 4)
         return _engine.new_plan(self._backend, graph)
 
     def _adopt(self, plan: _engine.Plan, shape: tuple[int, ...], position: Position) -> None:
@@ -235,8 +238,11 @@ class Network:
                 X = _inputs.as_array(X, "X")
                 data = self._prepare(X, y, sample_weight, class_weight, positive=True)
             rows, *shape = X.shape
+            _layers.check_batch(self._layers, min(batch_size, rows))
             validation = prepare_validation(validation_data, self._target(tuple(shape)))
             plan = self._build(tuple(shape))
+            if _adapt.are_new(plan, self._layers):
+                _adapt.measure(plan, self._backend, self._layers, data[0])
             plan.restart_ledger()
             history = History()
             with _progress.Progress(shown, epochs) as progress:
@@ -290,7 +296,20 @@ class Network:
         with self._gate.training("train_on_batch()"):
             X = _inputs.as_array(X, "X")
             data = self._prepare(X, y, sample_weight, class_weight)
+            _layers.check_batch(self._layers, len(X))
             return self._build(X.shape[1:]).train_batch(*data)
+
+    def adapt(self, X: npt.ArrayLike) -> None:
+        """Measures mean and variance of the Normalization layers over X, as the first `fit` does.
+
+        Raises ValueError where there are no such layers, and as fit for X.
+        """
+        with self._gate.training("adapt()"):
+            if not _adapt.names(self._layers):
+                raise ValueError("this network has no Normalization layers")
+            X = _inputs.as_array(X, "X")
+            x = _inputs.prepare_x(X, self._input_shape, self.dtype)
+            _adapt.measure(self._build(X.shape[1:]), self._backend, self._layers, x)
 
     # ------------------------------------------------------------------------ using the network
     def predict(self, X: npt.ArrayLike) -> Array:
@@ -392,9 +411,10 @@ class Network:
                 "description": _state.describe_network(self, ""),
                 "arrays": _state.collect_arrays(self),
                 "backend": self._backend,
+                "custom": self._custom,
             }
 
     def __setstate__(self, pickled: dict[str, Any]) -> None:
-        state = _state.parse_description(pickled["description"])
+        state = _state.parse_description(pickled["description"], pickled["custom"])
         Network.__init__(self, **state.arguments, backend=pickled["backend"])
         _state.restore(self, state, pickled["arrays"])

@@ -7,27 +7,38 @@ checks, so the same bad call raises the same error.
 import numpy as np
 import numpy.typing as npt
 
-from . import _check, _fast, losses, optimizers
+from . import _check, _check_norm, _fast, losses, optimizers, reference
 from ._check import Array
 from .losses import Loss
 from .optimizers import Optimizer
-from .reference.initializer import initial_values
+from .reference.initializer import Source, initial_values
+from .reference.noise import arguments as noise_arguments
 
 F64 = npt.NDArray[np.float64]
 
 __all__ = [
     "activation_backward",
     "activation_forward",
+    "batch_norm_backward",
+    "batch_norm_forward",
+    "batch_norm_inference",
+    "batch_norm_running",
     "dense_backward",
     "dense_forward",
     "initialize",
+    "layer_norm_backward",
+    "layer_norm_forward",
     "loss_backward",
     "loss_forward",
+    "noise_backward",
+    "noise_forward",
     "optimizer_step",
     "random_bits",
     "random_normal",
     "random_permutation",
     "random_uniform",
+    "rms_norm_backward",
+    "rms_norm_forward",
 ]
 
 
@@ -99,6 +110,116 @@ def dense_backward(
     return dx, dw, db
 
 
+def batch_norm_forward(
+    x: npt.ArrayLike,
+    w: npt.ArrayLike | None = None,
+    b: npt.ArrayLike | None = None,
+    *,
+    eps: float = 1e-5,
+) -> tuple[Array, Array, Array]:
+    """See deltarule.reference.batch_norm_forward."""
+    number = _check_norm.eps(eps)
+    x_, w_, b_ = _check_norm.arrays(x, w, b)
+    y, mean, var = np.empty_like(x_), *np.empty((2, x_.shape[1]), x_.dtype)
+    _fast.batch_norm_forward(x_.dtype.name, number, *_rows(x_), x_, w_, b_, y, mean, var)
+    return y, mean, var
+
+
+def batch_norm_inference(
+    x: npt.ArrayLike,
+    mean: npt.ArrayLike,
+    var: npt.ArrayLike,
+    w: npt.ArrayLike | None = None,
+    b: npt.ArrayLike | None = None,
+    *,
+    eps: float = 1e-5,
+) -> Array:
+    """See deltarule.reference.batch_norm_inference."""
+    number = _check_norm.eps(eps)
+    x_, w_, b_, mean_, var_ = _check_norm.inference_arrays(x, w, b, mean, var)
+    y = np.empty_like(x_)
+    _fast.batch_norm_inference(x_.dtype.name, number, *_rows(x_), x_, mean_, var_, w_, b_, y)
+    return y
+
+
+def batch_norm_backward(
+    x: npt.ArrayLike, w: npt.ArrayLike | None, dy: npt.ArrayLike, *, eps: float = 1e-5
+) -> tuple[Array, Array, Array]:
+    """See deltarule.reference.batch_norm_backward."""
+    number = _check_norm.eps(eps)
+    x_, w_, dy_ = _check_norm.backward_arrays(x, w, dy)
+    dx, dw, db = np.empty_like(x_), *np.empty((2, x_.shape[1]), x_.dtype)
+    _fast.batch_norm_backward(x_.dtype.name, number, *_rows(x_), x_, w_, dy_, dx, dw, db)
+    return dx, dw, db
+
+
+def batch_norm_running(
+    running_mean: npt.ArrayLike,
+    running_var: npt.ArrayLike,
+    mean: npt.ArrayLike,
+    var: npt.ArrayLike,
+    *,
+    n: int,
+    momentum: float = 0.1,
+) -> tuple[Array, Array]:
+    """See deltarule.reference.batch_norm_running."""
+    share = _check_norm.momentum(momentum)
+    count = _check.non_negative_int("n", n)
+    old_mean, old_var, mean_, var_ = _check_norm.statistics(
+        running_mean=running_mean, running_var=running_var, mean=mean, var=var
+    )
+    new = old_mean.copy(), old_var.copy()
+    _fast.batch_norm_running(mean_.dtype.name, share, count, mean_.size, mean_, var_, *new)
+    return new
+
+
+def layer_norm_forward(
+    x: npt.ArrayLike,
+    w: npt.ArrayLike | None = None,
+    b: npt.ArrayLike | None = None,
+    *,
+    eps: float = 1e-5,
+) -> Array:
+    """See deltarule.reference.layer_norm_forward."""
+    number = _check_norm.eps(eps)
+    x_, w_, b_ = _check_norm.arrays(x, w, b)
+    y = np.empty_like(x_)
+    _fast.layer_norm_forward(x_.dtype.name, True, number, *_rows(x_), x_, w_, b_, y)
+    return y
+
+
+def layer_norm_backward(
+    x: npt.ArrayLike, w: npt.ArrayLike | None, dy: npt.ArrayLike, *, eps: float = 1e-5
+) -> tuple[Array, Array, Array]:
+    """See deltarule.reference.layer_norm_backward."""
+    number = _check_norm.eps(eps)
+    x_, w_, dy_ = _check_norm.backward_arrays(x, w, dy)
+    dx, dw, db = np.empty_like(x_), *np.empty((2, x_.shape[1]), x_.dtype)
+    _fast.layer_norm_backward(x_.dtype.name, True, number, *_rows(x_), x_, w_, dy_, dx, dw, db)
+    return dx, dw, db
+
+
+def rms_norm_forward(
+    x: npt.ArrayLike, w: npt.ArrayLike | None = None, *, eps: float | None = None
+) -> Array:
+    """See deltarule.reference.rms_norm_forward."""
+    x_, w_, _ = _check_norm.arrays(x, w)
+    number, y = _check_norm.eps(eps, x_.dtype), np.empty_like(x_)
+    _fast.layer_norm_forward(x_.dtype.name, False, number, *_rows(x_), x_, w_, None, y)
+    return y
+
+
+def rms_norm_backward(
+    x: npt.ArrayLike, w: npt.ArrayLike | None, dy: npt.ArrayLike, *, eps: float | None = None
+) -> tuple[Array, Array]:
+    """See deltarule.reference.rms_norm_backward."""
+    x_, w_, dy_ = _check_norm.backward_arrays(x, w, dy)
+    number = _check_norm.eps(eps, x_.dtype)
+    dx, dw = np.empty_like(x_), np.empty(x_.shape[1], x_.dtype)
+    _fast.layer_norm_backward(x_.dtype.name, False, number, *_rows(x_), x_, w_, dy_, dx, dw, None)
+    return dx, dw
+
+
 def _loss(
     loss: str | Loss,
     y: npt.ArrayLike,
@@ -107,6 +228,9 @@ def _loss(
     gradient: bool,
 ) -> tuple[float, Array | None]:
     kind = losses.get(loss)
+    if isinstance(kind, losses.CustomLoss):  # nothing of it is in C
+        dy = reference.loss_backward(kind, y, t, sample_weight=sample_weight) if gradient else None
+        return reference.loss_forward(kind, y, t, sample_weight=sample_weight), dy
     y_, t_, w = _check.loss_arrays(kind, y, t, sample_weight)
     labels, dense = (t_, None) if t_.ndim == 1 else (None, t_)
     dy = np.empty_like(y_) if gradient else None
@@ -136,6 +260,40 @@ def loss_backward(
     dy = _loss(loss, y, t, sample_weight, True)[1]
     assert dy is not None
     return dy
+
+
+def noise_forward(
+    noise: str,
+    x: npt.ArrayLike,
+    amount: float,
+    *,
+    seed: int,
+    layer: int = 0,
+    step: int = 0,
+    row: int = 0,
+) -> Array:
+    """See deltarule.reference.noise_forward."""
+    x_, number, stream = noise_arguments(noise, "x", x, amount, seed, layer, step, row)
+    y = np.empty_like(x_)
+    _fast.noise_forward(x_.dtype.name, noise, number, *stream, *_rows(x_), x_, y)
+    return y
+
+
+def noise_backward(
+    noise: str,
+    dy: npt.ArrayLike,
+    amount: float,
+    *,
+    seed: int,
+    layer: int = 0,
+    step: int = 0,
+    row: int = 0,
+) -> Array:
+    """See deltarule.reference.noise_backward."""
+    dy_, number, stream = noise_arguments(noise, "dy", dy, amount, seed, layer, step, row)
+    dx = np.empty_like(dy_)
+    _fast.noise_backward(dy_.dtype.name, noise, number, *stream, *_rows(dy_), dy_, dx)
+    return dx
 
 
 def optimizer_step(
@@ -176,6 +334,13 @@ def _normals(n: int, *stream: int) -> F64:
     return out
 
 
+def _orthogonal(v: F64) -> F64:
+    cols, rows = v.shape
+    q = np.empty((rows, cols))
+    _fast.orthogonal(v, q, rows, cols)
+    return q
+
+
 def random_uniform(n: int, *, seed: int, purpose: str, layer: int = 0, step: int = 0) -> F64:
     """See deltarule.reference.random_uniform."""
     return _uniforms(*_check.random_arguments(n, 2, seed, purpose, layer, step))
@@ -202,11 +367,14 @@ def initialize(
     n_out: int,
     *,
     seed: int,
+    gain: float = 1.0,
+    mean: float = 0.0,
     layer: int = 0,
     purpose: str = "weight",
     dtype: npt.DTypeLike = "float32",
 ) -> Array:
     """See deltarule.reference.initialize."""
+    source = Source(_uniforms, _normals, _orthogonal)
     return initial_values(
-        initializer, n_in, n_out, seed, layer, purpose, dtype, _uniforms, _normals
+        initializer, n_in, n_out, seed, gain, mean, layer, purpose, dtype, source
     )

@@ -42,8 +42,8 @@ class Performance:
 
     products: of matrices, forward and backward; sums of bias gradients. activations: these and the
     loss, both ways. optimizer: updates. data: checking, converting and gathering rows. waiting:
-    for other threads. python: the rest of the time in fit. They add up to `seconds`. validation:
-    comes on top of that and has no part in the rates.
+    for other threads. python: the rest of the time in fit, that of custom layers included. They add
+    up to `seconds`. validation: comes on top of that and has no part in the rates.
 
     The C core times one batch in a while, on the thread that calls, and shares out the time of all
     as that of those; the reference times every batch.

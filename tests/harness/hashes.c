@@ -101,6 +101,36 @@ static void functions(dr_dtype dt) {
     }
 }
 
+/* rows and columns normalised, far from 0 */
+static void norms(dr_dtype dt, const size_t *s) {
+    const size_t n = s[0], n_out = s[2], all = n * n_out * width(dt), row = n_out * width(dt);
+    void *x = normals(dt, n * n_out, 1), *dy = normals(dt, n * n_out, 1);
+    void *w = normals(dt, n_out, 1), *b = normals(dt, n_out, 1);
+    void *y = zeros(n * n_out), *mean = zeros(n_out), *var = zeros(n_out);
+    void *dx = zeros(n * n_out), *dw = zeros(n_out), *db = zeros(n_out);
+    void *running_mean = zeros(n_out), *running_var = zeros(n_out);
+    for (size_t i = 0; i < n * n_out; i++) {
+        if (dt == DR_F32) ((float *)x)[i] += 100;
+        else ((double *)x)[i] += 100;
+    }
+    check(dr_batch_norm_forward(dt, 1e-5, n, n_out, x, w, b, y, mean, var));
+    check(dr_batch_norm_running(dt, 0.1, n, n_out, mean, var, running_mean, running_var));
+    uint64_t h = hash(hash(START, y, all), running_mean, row);
+    line("batch_norm", 0, dt, s, hash(h, running_var, row));
+    check(dr_batch_norm_inference(dt, 1e-5, n, n_out, x, b, var, w, b, y));
+    line("batch_norm", 1, dt, s, hash(START, y, all));
+    check(dr_batch_norm_backward(dt, 1e-5, n, n_out, x, w, dy, dx, dw, db));
+    line("batch_norm", 2, dt, s, hash(hash(hash(START, dx, all), dw, row), db, row));
+    for (int centred = 0; centred < 2; centred++) {
+        check(dr_layer_norm_forward(dt, centred, 1e-5, n, n_out, x, w, b, y));
+        check(dr_layer_norm_backward(dt, centred, 1e-5, n, n_out, x, w, dy, dx, dw, db));
+        h = hash(hash(START, y, all), dx, all);
+        line("layer_norm", centred, dt, s, hash(hash(h, dw, row), db, row));
+    }
+    free(x), free(dy), free(w), free(b), free(y), free(mean), free(var), free(dx), free(dw), free(db);
+    free(running_mean), free(running_var);
+}
+
 static int64_t *labels_for(size_t n, size_t n_out) {
     int64_t *labels = zeros(n);
     for (size_t i = 0; i < n; i++) labels[i] = (int64_t)(i * 7 % n_out);
@@ -133,6 +163,18 @@ static void losses(dr_dtype dt, const size_t *s) {
         line("loss", i, dt, s, hash(h, dy, n * n_out * width(dt)));
     }
     free(y), free(t), free(w), free(dy), free(labels);
+}
+
+static void noises(dr_dtype dt, const size_t *s) {
+    const size_t n = s[0], n_out = s[2], first = s[1];
+    const dr_stream stream = {.seed = 0x123456789abcdef, .step = 0x100000002, .layer = 5};
+    void *x = normals(dt, n * n_out, 3), *y = zeros(n * n_out), *dx = zeros(n * n_out);
+    for (int noise = 0; noise < DR_N_NOISES; noise++) {
+        check(dr_noise_forward(dt, (dr_noise)noise, 0.3, stream, first, n, n_out, x, y));
+        check(dr_noise_backward(dt, (dr_noise)noise, 0.3, stream, first, n, n_out, x, dx));
+        line("noise", noise, dt, s, hash(hash(START, y, n * n_out * width(dt)), dx, n * n_out * width(dt)));
+    }
+    free(x), free(y), free(dx);
 }
 
 /* A rule with usual numbers. */
@@ -260,8 +302,10 @@ int main(int argc, char **argv) {
     for (dr_dtype dt = DR_F32; dt < DR_N_DTYPES; dt++) {
         for (size_t i = 0; i < N_SIZES; i++) {
             dense(dt, SIZES[i]);
+            norms(dt, SIZES[i]);
             losses(dt, SIZES[i]);
             inputs(dt, SIZES[i]);
+            noises(dt, SIZES[i]);
         }
         activations(dt);
         functions(dt);

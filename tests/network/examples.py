@@ -71,7 +71,7 @@ def example(name: str, k: int = 33) -> list[Layer]:
 
 def lowered(stack: Sequence[Layer], **keywords: Any) -> Graph:
     """The graph of layers behind an input of N_IN columns."""
-    builder = layers.lower(stack, (N_IN,))
+    builder = layers.lower(stack, (N_IN,), keywords.get("dtype", "float64"))
     return graph(builder.widths, nodes=builder.nodes, **keywords)
 
 

@@ -24,6 +24,8 @@ cdef extern from "deltarule.h" nogil:
         dr_loss kind
         size_t n_parameters
         double parameters[99]
+    ctypedef enum dr_noise:
+        DR_N_NOISES
     ctypedef enum dr_rule:
         DR_N_RULES
     ctypedef struct dr_optimizer:
@@ -71,6 +73,22 @@ cdef extern from "deltarule.h" nogil:
                                 const void *z, const void *y, const void *dy, void *dx, void *dw,
                                 void *db)
     int dr_loss_takes(dr_loss loss, int labels)
+    dr_status dr_batch_norm_forward(dr_dtype dt, double eps, size_t n, size_t n_out, const void *x,
+                                    const void *w, const void *b, void *y, void *mean, void *var)
+    dr_status dr_batch_norm_inference(dr_dtype dt, double eps, size_t n, size_t n_out,
+                                      const void *x, const void *mean, const void *var,
+                                      const void *w, const void *b, void *y)
+    dr_status dr_batch_norm_backward(dr_dtype dt, double eps, size_t n, size_t n_out,
+                                     const void *x, const void *w, const void *dy, void *dx,
+                                     void *dw, void *db)
+    dr_status dr_batch_norm_running(dr_dtype dt, double momentum, size_t n, size_t n_out,
+                                    const void *mean, const void *var, void *running_mean,
+                                    void *running_var)
+    dr_status dr_layer_norm_forward(dr_dtype dt, int centred, double eps, size_t n, size_t n_out,
+                                    const void *x, const void *w, const void *b, void *y)
+    dr_status dr_layer_norm_backward(dr_dtype dt, int centred, double eps, size_t n, size_t n_out,
+                                     const void *x, const void *w, const void *dy, void *dx,
+                                     void *dw, void *db)
     dr_status dr_loss_backward(dr_dtype dt, const dr_loss_spec *loss, size_t n, size_t n_out,
                                const void *y, const int64_t *labels, const void *dense,
                                const void *weight, double *value, void *dy)
@@ -87,6 +105,11 @@ cdef extern from "deltarule.h" nogil:
     void dr_random_uniform(dr_stream s, size_t n, double *out)
     void dr_random_normal(dr_stream s, size_t n, double *out)
     void dr_random_permutation(dr_stream s, size_t n, int64_t *out)
+    dr_status dr_orthogonal(size_t rows, size_t cols, double *v, double *q)
+    dr_status dr_noise_forward(dr_dtype dt, dr_noise kind, double amount, dr_stream stream,
+                               size_t first, size_t n, size_t n_out, const void *x, void *y)
+    dr_status dr_noise_backward(dr_dtype dt, dr_noise kind, double amount, dr_stream stream,
+                                size_t first, size_t n, size_t n_out, const void *dy, void *dx)
 
     ctypedef struct dr_plan:
         pass
@@ -94,6 +117,9 @@ cdef extern from "deltarule.h" nogil:
         pass
     ctypedef enum dr_node_kind:
         DR_N_NODES
+    ctypedef struct dr_shape:
+        size_t rows
+        size_t cols
     ctypedef struct dr_node_spec:
         dr_node_kind kind
         size_t n_sources
@@ -101,8 +127,27 @@ cdef extern from "deltarule.h" nogil:
         const size_t *sources
         dr_activation activation
         double alpha
+        double eps
+        double momentum
+        int weight
         int bias
         int trainable
+        dr_noise noise
+        double amount
+        size_t n_parameters
+        const dr_shape *parameters
+    ctypedef struct dr_custom_call:
+        size_t node
+        size_t rows
+        int backward
+        int training
+    ctypedef int (*dr_custom)(void *context, const dr_custom_call *call) noexcept
+    void dr_custom_get(const dr_custom_call *call, void *out)
+    void dr_custom_set(const dr_custom_call *call, const void *values)
+    void dr_custom_set_gradient(const dr_custom_call *call, size_t index, const void *values)
+    void dr_custom_get_targets(const dr_custom_call *call, void *targets, void *weights)
+    void dr_custom_set_loss(const dr_custom_call *call, const void *loss, const void *hit,
+                            const void *error)
     ctypedef struct dr_graph:
         dr_dtype dtype
         size_t n_buffers
@@ -113,6 +158,9 @@ cdef extern from "deltarule.h" nogil:
         int logits
         dr_optimizer optimizer
         dr_hit hit
+        uint64_t seed
+        int custom_loss
+        dr_custom custom
     dr_status dr_plan_create(const dr_graph *graph, dr_plan **plan)
     void dr_plan_destroy(dr_plan *plan)
     void dr_plan_get(const dr_plan *plan, size_t node, size_t index, int slot, void *out)
@@ -127,7 +175,7 @@ cdef extern from "deltarule.h" nogil:
         uint64_t steps
         uint64_t rows
         int threads
-        double spent[5]
+        double spent[6]
     void dr_plan_restart_ledger(dr_plan *plan)
     dr_performance dr_plan_performance(const dr_plan *plan)
 

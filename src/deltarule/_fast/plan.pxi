@@ -1,6 +1,8 @@
 # A compiled network. The same interface as reference/plan.py, which says what each method does.
 from libc.stdlib cimport free, malloc
 
+from .reference import activation as _activation, loss as _loss
+
 cdef extern from "Python.h":
     int PyErr_CheckSignals() except -1
 
@@ -19,12 +21,32 @@ cdef int _poll(void *context) noexcept with gil:
     return 0
 
 
+cdef int _custom(void *context, const dr_custom_call *call) noexcept with gil:
+    """Called by a run for a node of kind "custom", or for a loss that is."""
+    cdef _Call me = <_Call>context
+    try:
+        if call.node == len(me.plan.graph.nodes):
+            me.compute_loss(call)
+        else:
+            me.compute(call)
+    except BaseException as error:
+        me.error = error
+        return 1
+    return 0
+
+
+cdef class Plan  # below
+
+
 @cython.no_gc_clear  # the run goes back to its plan, which must not be cleared away before
 cdef class _Call:
     """A run in C with the arrays that it reads."""
     cdef dr_run *run
-    cdef object plan, error
+    cdef Plan plan
+    cdef object error
+    cdef bint labels      # the targets are
     cdef tuple buffers
+    cdef dict kept        # by the number of a custom node: what its forward wants its backward to know
 
     def __dealloc__(self):
         dr_run_leave(self.run)
@@ -38,6 +60,51 @@ cdef class _Call:
             error, self.error = self.error, None
             raise error
         return _raise(status)
+
+    cdef int compute(self, const dr_custom_call *call) except -1:
+        """A custom node, forward or backward: everything goes through copies that C makes."""
+        graph = self.plan.graph
+        node = graph.nodes[call.node]
+        names = [part for part, _ in node.custom.parameters]
+        values = {part: self.plan.get(0, f"{node.name}.{part}") for part in names}
+        given = np.empty((call.rows, graph.widths[node.target if call.backward else node.source]),
+                         self.plan.dtype)
+        cdef _Buffer b = _hold(given, self.plan.dtype, given.size, True)
+        dr_custom_get(call, _at(b))
+        if call.backward:
+            result, gradients = node.custom.backward(given, self.kept.pop(call.node), values)
+            for index, part in enumerate(names):
+                b = _hold(gradients[part], self.plan.dtype, values[part].size)
+                dr_custom_set_gradient(call, index, _at(b))
+        else:
+            result, kept = node.custom.forward(given, values, bool(call.training))
+            if call.training:
+                self.kept[call.node] = kept
+        width = graph.widths[node.source if call.backward else node.target]
+        b = _hold(result, self.plan.dtype, call.rows * width)
+        dr_custom_set(call, _at(b))
+        return 0
+
+    cdef int compute_loss(self, const dr_custom_call *call) except -1:
+        """The loss of each row, by the functions of the reference."""
+        graph, dtype, n = self.plan.graph, self.plan.dtype, call.rows
+        y = np.empty((n, self.plan.n_out), dtype)
+        t = np.empty(n, "int64") if self.labels else np.empty((n, self.plan.n_out), dtype)
+        w = np.ones(n, dtype)
+        cdef _Buffer b = _hold(y, dtype, y.size, True)
+        dr_custom_get(call, _at(b))
+        b = _hold(t, "int64" if self.labels else dtype, t.size, True)
+        cdef _Buffer wb = _hold(w, dtype, n, True), hb, db = None
+        dr_custom_get_targets(call, _at(b), _at(wb))
+        with _activation.quiet():
+            lost = _loss.samples(graph.loss, y, t).astype(dtype)
+            hits = _loss.hits(graph.accuracy, graph.loss, y, t).astype(dtype)
+            if call.training:
+                dy = _loss.backward(graph.loss, y, t, w.astype("float64"))
+                db = _hold(dy, dtype, y.size)
+        b, hb = _hold(lost, dtype, n), _hold(hits, dtype, n)
+        dr_custom_set_loss(call, _at(b), _at(hb), _at(db))
+        return 0
 
 
 cdef class Plan:
@@ -55,8 +122,11 @@ cdef class Plan:
         cdef dr_node_spec *nodes = NULL
         cdef size_t *widths = NULL
         cdef size_t *sources = NULL
+        cdef dr_shape *shapes = NULL
         cdef size_t n_buffers = len(graph.widths), n_nodes = len(graph.nodes), wire = 0
         cdef size_t n_wires = sum(len(node.sources) for node in graph.nodes)
+        cdef size_t n_shapes = sum(len(node.custom.parameters) for node in graph.nodes if node.custom)
+        cdef size_t parameter = 0
         cdef dr_status status
         self.graph = graph
         self.dtype = graph.dtype
@@ -68,7 +138,8 @@ cdef class Plan:
             nodes = <dr_node_spec *>malloc(n_nodes * sizeof(dr_node_spec))
             widths = <size_t *>malloc(n_buffers * sizeof(size_t))
             sources = <size_t *>malloc(n_wires * sizeof(size_t))
-            if nodes == NULL or widths == NULL or sources == NULL:
+            shapes = <dr_shape *>malloc(n_shapes * sizeof(dr_shape) + 1)  # 0 bytes may be NULL
+            if nodes == NULL or widths == NULL or sources == NULL or shapes == NULL:
                 raise MemoryError("deltarule could not allocate memory")
             for i, width in enumerate(graph.widths):
                 widths[i] = width
@@ -85,8 +156,19 @@ cdef class Plan:
                     wire += 1
                 nodes[i].activation = <dr_activation><int>_ACTIVATIONS[node.activation]
                 nodes[i].alpha = node.alpha
-                nodes[i].bias = node.bias
+                nodes[i].eps, nodes[i].momentum = node.eps, node.momentum
+                nodes[i].weight, nodes[i].bias = node.weight, node.bias
                 nodes[i].trainable = node.trainable
+                nodes[i].noise = <dr_noise><int>_NOISES[node.noise]
+                nodes[i].amount = node.amount
+                nodes[i].parameters = shapes + parameter
+                nodes[i].n_parameters = 0
+                if node.custom is None:
+                    continue
+                for _, shape in node.custom.parameters:
+                    shapes[parameter].rows, shapes[parameter].cols = (0, *shape)[-2:]
+                    nodes[i].n_parameters += 1
+                    parameter += 1
             g.dtype = <dr_dtype><int>_DTYPES[graph.dtype]
             g.n_buffers, g.n_nodes = n_buffers, n_nodes
             g.widths, g.nodes = widths, nodes
@@ -94,6 +176,9 @@ cdef class Plan:
             g.logits = graph.loss.logits
             g.optimizer = _optimizer(graph.optimizer)
             g.hit = <dr_hit><int>_HITS[graph.accuracy]
+            g.seed = graph.seed
+            g.custom_loss = isinstance(graph.loss, losses.CustomLoss)
+            g.custom = _custom
             self.n_slots = 1 + dr_rule_states(g.optimizer.rule)
             with nogil:
                 status = dr_plan_create(&g, &self.plan)
@@ -102,6 +187,7 @@ cdef class Plan:
             free(nodes)
             free(widths)
             free(sources)
+            free(shapes)
 
     def __dealloc__(self):
         dr_plan_destroy(self.plan)
@@ -184,7 +270,7 @@ cdef class Plan:
         with nogil:
             status = dr_run_open(self.plan, mode, &data, batch_size, shuffle, &call.run)
         _raise(status)
-        call.plan = self
+        call.plan, call.kept, call.labels = self, {}, data.labels != NULL
         call.buffers = (xb, tb, wb, yb)
         return call
 

@@ -4,18 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .. import _check
+from .. import _check, _custom
 from .._lowering import Builder
 from .._spec import describe, from_config
 from ..activations import Activation as Function
 from .activation import Activation
 from .base import Layer, lower_chain, walk, width_of
+from .batch_norm import BatchNorm
 from .branches import Add, Concat, Residual
+from .custom import CustomLayer
 from .dense import Dense
+from .layer_norm import LayerNorm, RMSNorm
+from .noise import AlphaDropout, Dropout, GaussianNoise, Noise
+from .normalization import Normalization
 from .shape import Flatten, Reshape
 
 TABLE: dict[str, type[Layer]] = {
-    cls.kind: cls for cls in (Dense, Activation, Residual, Add, Concat, Flatten, Reshape)
+    cls.kind: cls
+    for cls in (
+        Dense,
+        Activation,
+        BatchNorm,
+        LayerNorm,
+        RMSNorm,
+        Normalization,
+        Residual,
+        Add,
+        Concat,
+        Flatten,
+        Reshape,
+        Dropout,
+        AlphaDropout,
+        GaussianNoise,
+    )
 }
 
 MAX_LAYERS = 1000  # keeps the description in a model file far below its bound
@@ -25,10 +46,18 @@ __all__ = [
     "TABLE",
     "Activation",
     "Add",
+    "AlphaDropout",
+    "BatchNorm",
     "Concat",
+    "CustomLayer",
     "Dense",
+    "Dropout",
     "Flatten",
+    "GaussianNoise",
     "Layer",
+    "LayerNorm",
+    "Normalization",
+    "RMSNorm",
     "Reshape",
     "Residual",
     "lower",
@@ -47,7 +76,9 @@ def check_chain(argument: str, layers: object, *, empty: bool = False) -> tuple[
     if not layers and not empty:
         raise ValueError(f"{argument} must have 1 to {MAX_LAYERS} layers, got 0")
     for index, layer in enumerate(layers):
-        if type(layer) not in TABLE.values():
+        if isinstance(layer, CustomLayer):
+            _custom.check(layer)
+        elif type(layer) not in TABLE.values():
             known = ", ".join(cls.__name__ for cls in TABLE.values())
             raise TypeError(
                 f"{argument}[{index}] must be a layer ({known}), got {describe(layer)}"
@@ -68,12 +99,20 @@ def chain_from_config(configs: object) -> tuple[Layer, ...]:
     """The layers that a list of JSON forms describes."""
     if not isinstance(configs, list):
         raise TypeError(f"layers must be a list, got {describe(configs)}")
-    return tuple(from_config(config, TABLE, "layer") for config in configs)
+    table = {**TABLE, **_custom.known(CustomLayer)}
+    return tuple(from_config(config, table, "layer", _custom.HINT) for config in configs)
 
 
 def check_layers(layers: object) -> tuple[Layer, ...]:
     """The layers of a network as a tuple; TypeError or ValueError for anything else."""
-    return check_chain("layers", layers)
+    checked = check_chain("layers", layers)
+    computing = [one for one in checked if not isinstance(one, Flatten | Reshape)]
+    if computing and isinstance(computing[-1], Noise):
+        raise ValueError(
+            f"layers must not end with {type(computing[-1]).__name__}: the loss would be that of "
+            "an output which predict() never gives"
+        )
+    return checked
 
 
 def check_sample_shape(shape: object) -> tuple[int, ...]:
@@ -82,6 +121,16 @@ def check_sample_shape(shape: object) -> tuple[int, ...]:
     if not sizes:
         raise ValueError("input_shape must be the shape of a sample such as (64,), got ()")
     return tuple(_check.integer("input_shape", size, 1, 1 << 31) for size in sizes)
+
+
+def check_batch(layers: Sequence[Layer], rows: int) -> None:
+    """ValueError when training on batches of so many rows would teach a layer nothing."""
+    for name, layer in walk(named(layers)):
+        if rows < layer.least_batch:
+            raise ValueError(
+                f"layer {name}, {layer!r}, learns from batches of {layer.least_batch} rows or "
+                f"more, got batches of {rows}"
+            )
 
 
 def output_activation(layers: Sequence[Layer]) -> Function:
@@ -102,9 +151,9 @@ def named(layers: Sequence[Layer]) -> list[tuple[str, Layer]]:
     return [(str(index), layer) for index, layer in enumerate(layers)]
 
 
-def lower(layers: Sequence[Layer], shape: tuple[int, ...]) -> Builder:
+def lower(layers: Sequence[Layer], shape: tuple[int, ...], dtype: str) -> Builder:
     """Nodes and buffers for samples of a shape; ValueError when the layers cannot take them."""
-    builder = Builder(shape)
+    builder = Builder(shape, dtype)
     lower_chain(named(layers), builder, shape, 0)
     if not builder.nodes:
         raise ValueError("layers must compute something, got only changes of shape")

@@ -11,7 +11,7 @@ from .._lowering import Builder
 from .._spec import by_name, from_config
 from ..activations import Activation
 from ..initializers import Initializer
-from .base import Layer, Shape
+from .base import Layer, Shape, check_rank_1
 
 
 @dataclass(frozen=True, repr=False, init=False)
@@ -21,7 +21,7 @@ class Dense(Layer):
     units: number of outputs, >= 1.
     activation: a name, an object of deltarule.activations, or None for none (identity).
     bias: whether there is one.
-    weight_init: a name, an object of deltarule.initializers, or None: the `default_init` of the
+    weight_init: a name, an object of deltarule.initializers, or None: the one that suits the
         activation, which is he_uniform for relu and its kin, lecun_normal for selu and
         glorot_uniform for the others.
     bias_init: a name or an object; zeros by default.
@@ -56,7 +56,7 @@ class Dense(Layer):
                 "use activation='sigmoid', or units=2"
             )
         if weight_init is None:
-            weight_init = activation.default_init
+            weight_init = initializers.default_for(activation)
         object.__setattr__(self, "units", units)
         object.__setattr__(self, "activation", activation)
         object.__setattr__(self, "bias", _check.boolean("bias", bias))
@@ -70,10 +70,10 @@ class Dense(Layer):
             shown.append(f"activation={by_name(self.activation)}")
         if not self.bias:
             shown.append("bias=False")
-        if self.weight_init.kind != self.activation.default_init:
-            shown.append(f"weight_init={self.weight_init.kind!r}")
-        if self.bias_init.kind != "zeros":
-            shown.append(f"bias_init={self.bias_init.kind!r}")
+        if self.weight_init != initializers.default_for(self.activation):
+            shown.append(f"weight_init={by_name(self.weight_init)}")
+        if self.bias_init != initializers.Zeros():
+            shown.append(f"bias_init={by_name(self.bias_init)}")
         if not self.trainable:
             shown.append("trainable=False")
         return f"Dense({', '.join(shown)})"
@@ -100,11 +100,7 @@ class Dense(Layer):
         return self.units
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        if len(input_shape) != 1:
-            raise ValueError(
-                f"a Dense layer needs samples of rank 1, (features,), got {input_shape}: "
-                "put a Flatten() layer before it"
-            )
+        check_rank_1("Dense", input_shape)
         return (self.units,)
 
     def lower(self, builder: Builder, name: str, shape: Shape, source: int) -> int:

@@ -6,23 +6,46 @@ whole networks.
 """
 
 from .activation import activation_backward, activation_forward
+from .batch_norm import (
+    batch_norm_backward,
+    batch_norm_forward,
+    batch_norm_inference,
+    batch_norm_running,
+)
 from .dense import dense_backward, dense_forward
 from .initializer import initialize
+from .layer_norm import (
+    layer_norm_backward,
+    layer_norm_forward,
+    rms_norm_backward,
+    rms_norm_forward,
+)
 from .loss import loss_backward, loss_forward
+from .noise import noise_backward, noise_forward
 from .optimizer import optimizer_step
 from .random import random_bits, random_normal, random_permutation, random_uniform
 
 __all__ = [
     "activation_backward",
     "activation_forward",
+    "batch_norm_backward",
+    "batch_norm_forward",
+    "batch_norm_inference",
+    "batch_norm_running",
     "dense_backward",
     "dense_forward",
     "initialize",
+    "layer_norm_backward",
+    "layer_norm_forward",
     "loss_backward",
     "loss_forward",
+    "noise_backward",
+    "noise_forward",
     "optimizer_step",
     "random_bits",
     "random_normal",
     "random_permutation",
     "random_uniform",
+    "rms_norm_backward",
+    "rms_norm_forward",
 ]

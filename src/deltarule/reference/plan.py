@@ -18,6 +18,7 @@ import numpy.typing as npt
 from .. import _check
 from .._check import Array
 from .._graph import Graph, Node
+from ..losses import CustomLoss
 from . import loss, nodes, optimizer, random
 from .activation import quiet
 from .ledger import Lap, Ledger, untimed
@@ -35,12 +36,14 @@ class _State(NamedTuple):
 
 
 class _Batch(NamedTuple):
-    """One pass over some rows: the sums of w l, w and w hit, and the gradients."""
+    """One pass over some rows: the sums of w l, w and w hit, the gradients, and what parameters are
+    afterwards that no gradient changes."""
 
     loss_sum: float
     weight_sum: float
     hit_sum: float
     gradients: Parameters
+    measured: Parameters
 
     @property
     def loss(self) -> float:
@@ -64,6 +67,7 @@ class Plan:
         self._shapes = graph.parameter_shapes()
         self._learnt = graph.learnt()
         self._parts = graph.parts()
+        self._numbers = {node.name: number for number, node in enumerate(graph.nodes)}
         zeros = (
             {name: np.zeros(shape, self._dtype) for name, shape in self._shapes.items()}
             for _ in range(graph.optimizer.n_slots)
@@ -142,7 +146,8 @@ class Plan:
 
     def _call(self, node: Node, values: Parameters, mode: Mode, lap: Lap) -> nodes.Call:
         own = {part: values[f"{node.name}.{part}"] for part in self._parts[node.name]}
-        return nodes.Call(node, own, self._activation(node, mode), mode is Mode.TRAIN, lap)
+        stream = self._graph.seed, self._numbers[node.name], self._state.step
+        return nodes.Call(node, own, self._activation(node, mode), mode is Mode.TRAIN, stream, lap)
 
     def _backward(
         self,
@@ -168,16 +173,16 @@ class Plan:
                 errors[source] = dx if other is None else other + dx
         return {name: gradients[name] for name in self._learnt}
 
-    def _hits(self, y: Array, t: Array) -> npt.NDArray[np.float64]:
-        """For each sample whether the output y is right; a mean over outputs for "threshold"."""
-        if self._graph.accuracy == "argmax":
-            right = np.argmax(y, axis=1) == (t if t.ndim == 1 else np.argmax(t, axis=1))
-            hits: npt.NDArray[np.float64] = right.astype(np.float64)
-            return hits
-        if self._graph.accuracy == "threshold":
-            hits = np.mean((y > self._graph.loss.half) == (t > 0.5), axis=1)
-            return hits
-        return np.zeros(len(y))
+    def _measured(
+        self, values: Parameters, buffers: list[Array], kept: list[Any], lap: Lap
+    ) -> Parameters:
+        found: Parameters = {}
+        for node, saved in zip(self._graph.nodes, kept, strict=True):
+            call = self._call(node, values, Mode.TRAIN, lap)
+            inputs = [buffers[source] for source in node.sources]
+            new = nodes.TABLE[node.kind].measured(call, inputs, saved)
+            found |= {f"{node.name}.{part}": array for part, array in new.items()}
+        return found
 
     def _pass(
         self,
@@ -196,16 +201,20 @@ class Plan:
             total = float(np.sum(weights))
             if total == 0:
                 zeros = {name: np.zeros_like(values[name]) for name in self._learnt}
-                return _Batch(0.0, 0.0, 0.0, zeros if backward else {})
+                return _Batch(0.0, 0.0, 0.0, zeros if backward else {}, {})
             mode = Mode.TRAIN if backward else Mode.EVALUATE
             buffers, kept = self._forward(values, x, mode=mode, lap=lap)
             y = buffers[-1]
+            lost = loss.samples(kind, y, t)
+            hits = loss.hits(self._graph.accuracy, kind, y, t)
             dy = loss.backward(kind, y, t, weights) if backward else None
+            lap("outside" if isinstance(kind, CustomLoss) else "activations")
             return _Batch(
-                float(np.sum(weights * loss.samples(kind, y, t))),
+                float(np.sum(weights * lost)),
                 total,
-                float(np.sum(weights * self._hits(y, t))),
+                float(np.sum(weights * hits)),
                 {} if dy is None else self._backward(values, buffers, kept, dy, lap),
+                {} if dy is None else self._measured(values, buffers, kept, lap),
             )
 
     def _train(self, x: Array, t: Array, w: Array | None) -> tuple[_Batch, _State]:
@@ -222,6 +231,7 @@ class Plan:
                 new = optimizer.update(self._graph.optimizer, value, g, tuple(rest), step)
                 for slot, array in zip(slots, new, strict=True):
                     slot[name] = array
+        slots[0].update(batch.measured)
         self._ledger.lap("optimizer")
         self._ledger.count(len(x))
         return batch, _State(slots, step)
