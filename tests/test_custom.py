@@ -400,3 +400,10 @@ def test_time_in_python_is_said(backend: str) -> None:
     performance = net.fit(x, x, epochs=3).performance
     assert performance is not None
     assert performance.python > 0
+
+
+def test_verify_says_that_it_cannot(backend: str) -> None:
+    net = make([dr.Dense(5), layers.Residual([Swish2()])], backend)
+    x, *_ = make_blobs(16)
+    with pytest.raises(ValueError, match=r"verify\(\) cannot know .* in Python: Swish2"):
+        dr.verify(net, x, x)
