@@ -78,12 +78,42 @@ typedef struct {
 
 typedef enum { DR_DROPOUT, DR_ALPHA_DROPOUT, DR_GAUSSIAN_NOISE, DR_N_NOISES } dr_noise;
 
-typedef enum { DR_SGD, DR_ADAM, DR_N_OPTIMIZERS } dr_optimizer;
+/* How a gradient becomes an update: a formula, with as many arrays of state as it needs. */
+typedef enum {
+    DR_SGD,
+    DR_MOMENTUM,
+    DR_NESTEROV,
+    DR_ADAM,
+    DR_AMSGRAD,
+    DR_NADAM,
+    DR_RADAM,
+    DR_ADAMAX,
+    DR_LION,
+    DR_RMSPROP,
+    DR_RMSPROP_MOMENTUM,
+    DR_RMSPROP_CENTERED,
+    DR_RMSPROP_CENTERED_MOMENTUM,
+    DR_ADAGRAD,
+    DR_ADADELTA,
+    DR_RPROP,
+    DR_N_RULES
+} dr_rule;
+
+#define DR_MAX_STATES 3
+#define DR_MAX_NUMBERS 4
+
+/* A rule with its numbers (betas, eps, ...: ops/optimizer.c). decoupled: weight decay does not pass
+ * through the gradient. */
+typedef struct {
+    dr_rule rule;
+    int decoupled;
+    double learning_rate, weight_decay, numbers[DR_MAX_NUMBERS];
+} dr_optimizer;
 
 /* How a sample counts as a hit for the metric "accuracy". */
 typedef enum { DR_HIT_NONE, DR_HIT_ARGMAX, DR_HIT_THRESHOLD } dr_hit;
 
-typedef enum { DR_OK = 0, DR_NO_MEMORY, DR_ABORTED, DR_WRONG_TEAM } dr_status;
+typedef enum { DR_OK = 0, DR_NO_MEMORY, DR_ABORTED, DR_WRONG_TEAM, DR_INDEFINITE } dr_status;
 
 /* What random numbers are drawn for: part of the key, so that no two uses share a stream. */
 typedef enum {
@@ -171,11 +201,13 @@ dr_status dr_noise_forward(dr_dtype dt, dr_noise kind, double amount, dr_stream 
                            size_t first, size_t n, size_t n_out, const void *x, void *y);
 dr_status dr_noise_backward(dr_dtype dt, dr_noise kind, double amount, dr_stream stream,
                             size_t first, size_t n, size_t n_out, const void *dy, void *dx);
-/* hyper: sgd (learning_rate, momentum, nesterov, weight_decay), adam (learning_rate, beta1, beta2,
- * eps); step counts from 1; state0 and state1 in place; sgd has only state0 */
-void dr_optimizer_step(dr_dtype dt, dr_optimizer kind, const double hyper[4], uint64_t step,
-                       size_t n, const void *g, void *w, void *state0, void *state1);
-int dr_optimizer_states(dr_optimizer kind);
+/* step counts from 1; at: the parameters and as many arrays of state as the rule has, in place */
+void dr_optimizer_step(dr_dtype dt, const dr_optimizer *optimizer, uint64_t step, size_t n,
+                       const void *g, void *const at[1 + DR_MAX_STATES]);
+int dr_rule_states(dr_rule rule);
+/* a (n, n) symmetric, of which the upper triangle is read: r upper triangular (n, n) with r^T r = a, and x
+ * (n) with a x = b (n); r, or both b and x, may be NULL. DR_INDEFINITE: a is not positive definite */
+dr_status dr_cholesky(dr_dtype dt, size_t n, const void *a, const void *b, void *r, void *x);
 
 /* -- random numbers (ops/random.c) ------------------------------------------------------------ */
 void dr_random_bits(dr_stream s, size_t n, uint32_t *out);
@@ -267,7 +299,6 @@ void dr_plan_destroy(dr_plan *plan);
  * in the order of its kind */
 void dr_plan_get(const dr_plan *plan, size_t node, size_t index, int slot, void *out);
 void dr_plan_set(dr_plan *plan, size_t node, size_t index, int slot, const void *in);
-void dr_plan_set_hyper(dr_plan *plan, const double hyper[4]);
 void dr_plan_set_fused(dr_plan *plan, int fused);    /* same bits either way; tests say so */
 uint64_t dr_plan_step(const dr_plan *plan);
 void dr_plan_set_step(dr_plan *plan, uint64_t step);
@@ -293,7 +324,7 @@ typedef struct {
 void dr_plan_restart_ledger(dr_plan *plan);
 dr_performance dr_plan_performance(const dr_plan *plan);
 
-typedef enum { DR_TRAIN, DR_EVALUATE, DR_PREDICT, DR_GRADIENT, DR_N_MODES } dr_mode;
+typedef enum { DR_TRAIN, DR_EVALUATE, DR_PREDICT, DR_GRADIENT, DR_LINEARIZE, DR_N_MODES } dr_mode;
 
 typedef struct {
     size_t n;                    /* rows */
@@ -327,5 +358,14 @@ dr_position dr_run_position(const dr_run *run);
 void dr_run_set_position(dr_run *run, dr_position position);
 /* After a DR_GRADIENT run: the gradient of one parameter, plain row-major. */
 void dr_run_gradient(const dr_run *run, size_t node, size_t index, void *out);
+/* Numbers that are learnt: parameters one after the other, in the order of the nodes. Of nodes that are
+ * linearised, which DR_LINEARIZE asks of all (network/linearize.c); its loss is DR_MSE. */
+size_t dr_plan_learnt(const dr_plan *plan);
+/* After a DR_LINEARIZE run: the gradient of the loss and the diagonal of A, the second derivatives that it
+ * has where outputs are linear in the parameters; and x with (A + damping I) x = right, where poll is as
+ * in dr_plan_run. */
+void dr_run_linear(const dr_run *run, double *gradient, double *diagonal);
+dr_status dr_run_solve(dr_run *run, double damping, const double *right, dr_poll poll, void *context,
+                       double *x);
 
 #endif

@@ -201,7 +201,6 @@ def test_width_that_only_the_layer_knows(backend: str) -> None:
         dr.Network([dr.Dense(1), Swish2()], "cross_entropy", backend=backend)
 
 
-# ------------------------------------------------------------------------------------- failures
 def failing(method: str, call: int, error: BaseException | Callable[[], None]) -> Any:
     """For DOES: the error at the call-th call of a method."""
     calls = []
@@ -374,7 +373,6 @@ def test_predictions_from_several_threads(backend: str) -> None:
     assert not wrong
 
 
-# -------------------------------------------------------------------------------------- warnings
 def test_slowness_is_said_once(monkeypatch: pytest.MonkeyPatch, blobs: Data) -> None:
     """For each class, where a network becomes a compiled one; the reference is slow anyway."""
     monkeypatch.setattr(_custom, "_warned", set())
@@ -400,10 +398,3 @@ def test_time_in_python_is_said(backend: str) -> None:
     performance = net.fit(x, x, epochs=3).performance
     assert performance is not None
     assert performance.python > 0
-
-
-def test_verify_says_that_it_cannot(backend: str) -> None:
-    net = make([dr.Dense(5), layers.Residual([Swish2()])], backend)
-    x, *_ = make_blobs(16)
-    with pytest.raises(ValueError, match=r"verify\(\) cannot know .* in Python: Swish2"):
-        dr.verify(net, x, x)

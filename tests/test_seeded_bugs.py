@@ -6,6 +6,7 @@ tree. A bug that is not found means that verify() looks away somewhere.
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import shutil
 from collections.abc import Callable
@@ -19,14 +20,18 @@ from deltarule._operations import COMPARED as OPERATIONS
 from deltarule._report import Report
 from deltarule.reference import plan as reference_plan
 from deltarule.verify import REFERENCE as PLANS
+from deltarule.verify import verify
 
+from .network.examples import EXAMPLES, N_IN, N_OUT, example, lowered, network
 from .seeded_kernels import KERNELS, ROOT, Tree, change
 from .seeded_scenes import SCENES, examine
 
-activation, dense, loss, normal, optimizer, random = (
+activation, dense, loss, nodes, noise, normal, optimizer, random = (
     importlib.import_module(f"deltarule.reference.{name}")
-    for name in ("activation", "dense", "loss", "normal", "optimizer", "random")
-)
+    for name in (
+        "activation", "dense", "loss", "nodes", "noise", "normal", "optimizer", "random",
+    )
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("scene", SCENES)
@@ -55,35 +60,38 @@ class Formula(NamedTuple):
     broken: Callable[..., Any]
     place: str
     compared: str = OPERATIONS
-    part: int = 0  # of the entry: 0 forward, 1 backward
+    part: int = 0  # of the entry: 0 forward, 1 backward; 0 constants, 1 update
 
 
 def flush_below(limit: float) -> Callable[[np.ndarray], np.ndarray]:
     return lambda v: np.where(np.abs(v) < limit, v.dtype.type(0), v)
 
 
-def sgd_with(**changed: int) -> Callable[..., Any]:
-    """sgd with some of its numbers turned to their opposite."""
-    right, names = optimizer._sgd, ("learning_rate", "momentum", "nesterov", "weight_decay")
+def with_numbers(rule: str, change: Callable[..., Any]) -> Callable[..., Any]:
+    """The rule's update, with other constants than those it is given."""
+    right = optimizer.TABLE[rule].update
 
-    def broken(w, g, state, step, hyper):
-        factors = [changed.get(name, 1) for name in names]
-        return right(w, g, state, step, tuple(a * b for a, b in zip(hyper, factors, strict=True)))
+    def broken(w, g, state, rate, c):
+        return right(w, g, state, *change(rate, c))
 
     return broken
 
 
-def adam_uncorrected(w, g, state, step, hyper):
-    return RIGHT_ADAM(w, g, state, 10**6, hyper)
+def adam_without_square(w, g, state, rate, c):
+    _, m, v = optimizer._adam(w, g, state, rate, (*c[:3], 0.0, *c[4:]))
+    v = v + c[3] * np.abs(g)
+    return w - rate * (m / (np.sqrt(v) * c[4] + c[5])), m, v
 
 
-def adam_without_square(w, g, state, step, hyper):
-    new, m, _ = RIGHT_ADAM(w, g, state, step, hyper)
-    return new, m, hyper[2] * state[1] + (1 - hyper[2]) * np.abs(g)
+def no_decay(given, *arguments):
+    return RIGHT_UPDATE(dataclasses.replace(given, weight_decay=0.0), *arguments)
 
 
-RIGHT_ADAM, RIGHT_PERMUTATION = optimizer._adam, random.permutation
-RIGHT_BACKWARD = reference_plan.Plan._backward
+RULES, RIGHT_UPDATE = optimizer.TABLE, optimizer.update
+RIGHT_PERMUTATION = random.permutation
+RIGHT_BACKWARD, RIGHT_CONCAT = reference_plan.Plan._backward, nodes.Concat.backward
+RIGHT_NOISE, RIGHT_NOISE_BACKWARD = noise.forward, noise.backward
+RIGHT_NOISE_NODE = nodes.Noise.forward
 ACTIVATIONS, LOSSES = activation._TABLE, loss._TABLE
 
 FORMULAS = {
@@ -149,15 +157,16 @@ FORMULAS = {
     "weights of samples are ignored": Formula(
         "classes", loss, "weights", lambda y, w: np.ones(len(y)), "loss"),
     "momentum has the wrong sign": Formula(
-        "momentum", optimizer.TABLE, "sgd", sgd_with(momentum=-1), "step", PLANS),
+        "momentum", RULES, "momentum", with_numbers("momentum", lambda rate, c: (rate, (-c[0],))),
+        " step", part=1),
     "nesterov is forgotten": Formula(
-        "classes", optimizer, "_sgd", sgd_with(nesterov=0), " step"),
-    "weight decay lets weights grow": Formula(
-        "classes", optimizer, "_sgd", sgd_with(weight_decay=-1), " step"),
+        "classes", RULES, "nesterov", optimizer._momentum, " step", part=1),
+    "weight decay is forgotten": Formula(
+        "classes", optimizer, "update", no_decay, " step"),
     "adam does not correct its means": Formula(
-        "numbers", optimizer, "_adam", adam_uncorrected, " step"),
+        "numbers", RULES, "adam", lambda rate, h, t: optimizer._of_adam(rate, h, 10**6), " step"),
     "adam takes the mean of |g|": Formula(
-        "bits", optimizer, "_adam", adam_without_square, " step"),
+        "bits", RULES, "adam", adam_without_square, " step", part=1),
     "errors are flushed too early": Formula(
         "classes", activation, "flush", flush_below(1e-3), "before"),
     "errors are never flushed": Formula(
@@ -176,8 +185,32 @@ FORMULAS = {
         "bits", reference_plan.Plan, "_activation", lambda plan, node, mode: node.activation,
         "loss", PLANS),
     "the plan counts hits wrongly": Formula(
-        "classes", reference_plan.Plan, "_hits", lambda plan, y, t: np.ones(len(y)),
+        "classes", reference_plan.loss, "hits", lambda accuracy, loss, y, t: np.ones(len(y)),
         "sums", PLANS),
+    "an addition forgets its last source": Formula(
+        "branches", nodes.Add, "forward", lambda call, inputs: (sum(inputs[:-1]), None),
+        "output", PLANS),
+    "the error of an addition reaches its first source alone": Formula(
+        "branches", nodes.Add, "backward",
+        lambda call, inputs, y, kept, dy: ([dy, *([0 * dy] * (len(inputs) - 1))], {}),
+        "gradient", PLANS),
+    "a concatenation sends errors to the wrong columns": Formula(
+        "branches", nodes.Concat, "backward",
+        lambda call, inputs, y, kept, dy: RIGHT_CONCAT(call, inputs, y, kept, dy[:, ::-1]),
+        "gradient", PLANS),
+    "dropout forgets to scale": Formula(
+        "branches", noise, "forward",
+        lambda kind, x, amount, stream: RIGHT_NOISE(kind, x, amount, stream) * (1 - amount),
+        "1.1.1.output"),
+    "dropout drops others on the way back": Formula(
+        "branches", noise, "backward",
+        lambda kind, dy, amount, stream: RIGHT_NOISE_BACKWARD(kind, dy[::-1], amount, stream)[::-1],
+        "1.1.1.error at the input"),
+    "the plan takes the random numbers of the next step": Formula(
+        "branches", nodes.Noise, "forward",
+        lambda call, inputs: RIGHT_NOISE_NODE(
+            call._replace(stream=(*call.stream[:2], call.stream[2] + 1)), inputs),
+        "loss", PLANS),
 }  # fmt: skip
 
 
@@ -185,12 +218,36 @@ FORMULAS = {
 def test_broken_formula_is_found(bug, monkeypatch):
     formula = FORMULAS[bug]
     if isinstance(formula.where, dict):
-        entry = list(formula.where[formula.name])
+        right = formula.where[formula.name]
+        entry = list(right)
         entry[formula.part] = formula.broken
-        monkeypatch.setitem(formula.where, formula.name, tuple(entry))
+        make = getattr(type(right), "_make", tuple)  # entries are plain or named tuples
+        monkeypatch.setitem(formula.where, formula.name, make(entry))
     else:
-        monkeypatch.setattr(formula.where, formula.name, formula.broken)
+        plain = formula.where in nodes.TABLE.values()
+        broken = staticmethod(formula.broken) if plain else formula.broken
+        monkeypatch.setattr(formula.where, formula.name, broken)
     assert_found(examine(formula.scene), formula.place, formula.compared)
+
+
+@pytest.mark.parametrize("way", ["forward", "backward"])
+@pytest.mark.parametrize("kind", nodes.TABLE)
+def test_every_kind_of_node_is_looked_at(kind, way, monkeypatch):
+    """A thousandth more of what it puts out, or of the errors that it sends back."""
+    stacks = [stack for stack in map(example, EXAMPLES)
+              if any(node.kind == kind for node in lowered(stack).nodes)]  # fmt: skip
+    right = getattr(nodes.TABLE[kind], way)
+
+    def broken(call, inputs, *rest):
+        found, other = right(call, inputs, *rest)
+        factor = inputs[0].dtype.type(1.001)
+        return [dx * factor for dx in found] if way == "backward" else found * factor, other
+
+    monkeypatch.setattr(nodes.TABLE[kind], way, staticmethod(broken))
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(20, N_IN)), rng.normal(size=(20, N_OUT))
+    reports = (verify(network(stack, "mse", dtype="float64"), X, y) for stack in stacks)
+    assert_found(next(report for report in reports if not report.ok), "", PLANS)
 
 
 OF_LOSSES = {losses.get(parts["loss"]).kind: scene for scene, parts in SCENES.items()}

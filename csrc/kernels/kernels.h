@@ -47,6 +47,16 @@ typedef struct {
                                   has written; both NULL: not kept */
 } dr_layer_norm;
 
+#define DR_MAX_CONSTANTS 8
+
+/* Of an optimizer, at one step: the gradient gets `decay` w added, w is multiplied by `left`, c are the
+ * constants of the rule. product: of NAdam's momenta up to step product_at, on from there at the next. */
+typedef struct {
+    double rate, decay, left, c[DR_MAX_CONSTANTS];
+    double product;
+    uint64_t product_at;
+} dr_constants;
+
 #define DR_AHEAD 3
 
 typedef struct {
@@ -105,9 +115,19 @@ typedef struct {
     /* one panel, m rows from row 0 on; db may be NULL */
     void (*layer_norm_gradient)(size_t m, size_t units, const dr_layer_norm *a, const void *x,
                                 const void *dy, void *dw, void *db);
-    /* n: a multiple of a unit; c: the coefficients that ops/optimizer.c prepares */
-    void (*step[DR_N_OPTIMIZERS])(size_t n, const double *c, const void *g, void *w, void *s0,
-                                  void *s1);
+    /* n: a multiple of a unit; at: the parameters, and the arrays of state that the rule has */
+    void (*step[DR_N_RULES])(size_t n, const dr_constants *k, const void *g,
+                             void *const at[1 + DR_MAX_STATES]);
+    /* on tiles of minus a matrix (cholesky.inc): a diagonal one, whether it is positive definite; one
+     * beside r, the diagonal one when done; then x = r^-1 y for y in column n of panels of `cols` */
+    int (*cholesky_pivot)(size_t rows, size_t units, void *w);
+    void (*cholesky_row)(size_t rows, size_t units, const void *r, size_t r_width, void *w);
+    void (*cholesky_back)(size_t n, size_t cols, size_t stride, const void *r, void *x);
+    /* y = factor x; n: a multiple of a unit */
+    void (*scale)(size_t n, double factor, const void *x, void *y);
+    /* products of the numbers of m rows of x, (., n_in), and dy, (., n_out): n_in n_out doubles a row */
+    void (*outer)(size_t m, size_t n_in, size_t n_out, size_t row, const void *x, size_t x_stride,
+                  const void *dy, size_t dy_stride, double *out, size_t out_stride);
     /* nothing but FMAs in registers; sink: a unit, begins with a factor < 1 and a term. Returns the
      * multiply-adds done */
     double (*peak)(size_t rounds, void *sink);

@@ -4,7 +4,11 @@
  * all of them at once, cut the first. */
 #include "network/network.h"
 
-size_t dr_program_tasks(const dr_plan *plan) { return 8 * plan->n_nodes + 3; }
+size_t dr_program_tasks(const dr_plan *plan, dr_mode mode) {
+    const size_t outputs = mode == DR_LINEARIZE ? plan->widths[plan->n_buffers - 1] : 0;
+    return 8 * plan->n_nodes + 3 + outputs * (plan->n_nodes + 2);
+}
+
 size_t dr_program_phases(const dr_plan *plan) { return 8 * plan->n_nodes + 5; }
 
 static void add(dr_program *program, dr_task_kind kind, size_t node) {
@@ -30,9 +34,31 @@ static void add_learning(const dr_plan *plan, dr_program *program, dr_task_kind 
         if (plan->nodes[i].learns) add(program, kind, i);
 }
 
+static void add_backward(const dr_plan *plan, dr_program *program) {
+    for (size_t i = plan->n_nodes; i-- > 0;) {
+        const dr_node *node = &plan->nodes[i];
+        const dr_kind *kind = node->kind;
+        if (!node->error) continue;
+        if (node->learns && kind->error_sums) interpose(program, TASK_ERROR_SUMS, i);
+        if (kind->whole_backward) interpose(program, TASK_WHOLE_BACKWARD, i);
+        if (kind->backward) add(program, TASK_BACKWARD, i);
+    }
+}
+
+/* Every output goes back through the network by itself. */
+static void add_linearizing(const dr_plan *plan, dr_program *program) {
+    for (size_t output = 0; output < plan->widths[plan->n_buffers - 1]; output++) {
+        add(program, TASK_SEED, output);
+        add_backward(plan, program);
+        add(program, TASK_JACOBIAN, output);
+    }
+    begin(program, 1);
+    add(program, TASK_PRODUCTS, 0);
+}
+
 void dr_program_build(const dr_plan *plan, dr_mode mode, dr_program *program) {
     const size_t n = plan->n_nodes;
-    const int training = mode == DR_TRAIN || mode == DR_GRADIENT;
+    const int training = mode == DR_TRAIN || mode == DR_GRADIENT || mode == DR_LINEARIZE;
 
     program->n_phases = 0;
     begin(program, 0);
@@ -56,14 +82,11 @@ void dr_program_build(const dr_plan *plan, dr_mode mode, dr_program *program) {
         begin(program, 1); /* end_batch sums the losses of all rows */
         return;
     }
-    for (size_t i = n; i-- > 0;) {
-        const dr_node *node = &plan->nodes[i];
-        const dr_kind *kind = node->kind;
-        if (!node->error) continue;
-        if (node->learns && kind->error_sums) interpose(program, TASK_ERROR_SUMS, i);
-        if (kind->whole_backward) interpose(program, TASK_WHOLE_BACKWARD, i);
-        if (kind->backward) add(program, TASK_BACKWARD, i);
+    if (mode == DR_LINEARIZE) {
+        add_linearizing(plan, program);
+        return;
     }
+    add_backward(plan, program);
     /* An update may be fused into the gradient only when nothing else reads the weights any more:
      * so it is here, behind the barrier. */
     const int fused = mode == DR_TRAIN && plan->fused;

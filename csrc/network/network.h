@@ -1,6 +1,6 @@
 /* A compiled network, from the inside. plan.c owns parameters, lower.c turns the graph into phases,
  * nodes/ computes what each kind of node does in them, workspace.c holds what one run needs, run.c
- * runs, team.c chooses the threads. */
+ * runs, team.c chooses the threads; linearize.c has the tasks of a method of second order. */
 #ifndef DR_NETWORK_H
 #define DR_NETWORK_H
 
@@ -8,8 +8,6 @@
 #include "memory.h"
 #include "ops/ops.h"
 #include "threads.h"
-
-#define DR_MAX_STATES 2
 
 typedef struct dr_kind dr_kind;
 
@@ -50,13 +48,15 @@ typedef struct {
  * panels of columns to sum over the rows, or thread 0 takes all there is. */
 typedef enum {
     TASK_GATHER, TASK_FORWARD, TASK_LOSS, TASK_BACKWARD, TASK_OUTPUT,           /* by rows */
+    TASK_SEED, TASK_JACOBIAN,                                                   /* of one output */
     TASK_WHOLE_FORWARD, TASK_WHOLE_LOSS, TASK_WHOLE_BACKWARD,                   /* by thread 0 */
-    TASK_STATISTICS, TASK_ERROR_SUMS, TASK_UPDATE, TASK_GRADIENT, TASK_APPLY    /* by tiles */
+    TASK_STATISTICS, TASK_ERROR_SUMS, TASK_UPDATE, TASK_GRADIENT, TASK_APPLY,   /* by tiles */
+    TASK_PRODUCTS
 } dr_task_kind;
 
 typedef struct {
     dr_task_kind kind;
-    size_t node;
+    size_t node;                /* or the output */
 } dr_step_task;
 
 typedef struct {
@@ -93,7 +93,6 @@ struct dr_plan {
     dr_hit hit;
     dr_custom custom;
     int custom_loss;
-    double hyper[4];
     uint64_t seed;
     uint64_t step;              /* updates made */
     int fused;
@@ -108,6 +107,15 @@ struct dr_plan {
     void *memory;
 };
 
+/* Least squares, linearised (linearize.c). In panels of double. */
+typedef struct {
+    size_t cols;                /* of J: the numbers that are learnt, and one for the right-hand side */
+    double *rows;               /* a batch of J, in rows */
+    dr_matrix jacobian;         /* the same in panels */
+    dr_matrix products, factor; /* J^T J, its upper tiles; and scratch memory for its factor */
+    double *solution;
+} dr_linear;
+
 struct dr_run {
     dr_plan *plan;
     dr_mode mode;
@@ -121,6 +129,7 @@ struct dr_run {
     char **scratch;             /* one a node: what its kind has asked for, or NULL */
     char *gradients;            /* a parameter area, where gradients are materialised */
     void *row_loss, *row_hit;
+    dr_linear linear;
     dr_position position;
     void *memory;
     size_t bytes;               /* of it */
@@ -145,7 +154,7 @@ typedef struct {
     size_t batch, first, m;
     double weight;              /* sum of the batch's weights */
     uint64_t step;              /* the one that this batch makes */
-    dr_coefficients coefficients;
+    dr_constants constants;     /* of that step's update */
     double work;                /* since the last look at the clock */
     double now;                 /* at that look */
     size_t fetched, fetch_end;  /* rows of the next batch that are on their way, and are to be */
@@ -174,6 +183,9 @@ struct dr_kind {
      * backward. */
     void (*whole_forward)(dr_cursor *c, const dr_node *node);
     void (*whole_backward)(dr_cursor *c, const dr_node *node);
+    /* Derivatives of an output by its parameters, from what has come back as error: rows of the batch as
+     * above, `apart` from each other in out. Returns how many there are of a row; m = 0 only asks that. */
+    size_t (*jacobian)(dr_cursor *c, const dr_node *node, size_t row, size_t m, double *out, size_t apart);
     /* After parameter `index` has been set from outside. */
     void (*refresh)(const dr_plan *plan, const dr_node *node, size_t index);
 };
@@ -183,7 +195,7 @@ extern const dr_kind dr_kind_dense, dr_kind_activation, dr_kind_add, dr_kind_con
 
 /* Whether what only training does is to be done. */
 static inline int dr_training(const dr_run *run) {
-    return run->mode == DR_TRAIN || run->mode == DR_GRADIENT;
+    return run->mode == DR_TRAIN || run->mode == DR_GRADIENT || run->mode == DR_LINEARIZE;
 }
 
 static inline dr_activation dr_node_activation(const dr_run *run, const dr_node *node) {
@@ -210,9 +222,17 @@ void dr_apply(dr_cursor *c, size_t offset, size_t n, const void *gradient);
 void dr_parameters_at(const dr_plan *plan, size_t offset, void *at[1 + DR_MAX_STATES]);
 
 /* lower.c: `tasks` and `phases` must have room for these. */
-size_t dr_program_tasks(const dr_plan *plan);
+size_t dr_program_tasks(const dr_plan *plan, dr_mode mode);
 size_t dr_program_phases(const dr_plan *plan);
 void dr_program_build(const dr_plan *plan, dr_mode mode, dr_program *program);
+
+/* linearize.c: memory, multiply-adds of a row beside its way forward, and what the tasks do. */
+void dr_linear_lay_out(dr_run *run, dr_arena *arena);
+double dr_linear_work(const dr_run *run);
+void dr_linear_seed(dr_cursor *c, size_t output, size_t row, size_t m);
+void dr_linear_rows(dr_cursor *c, size_t output, size_t row, size_t m);
+size_t dr_linear_tiles(const dr_run *run);
+void dr_linear_products(dr_cursor *c, size_t tile);
 
 /* One parameter of an area in plain row-major order. */
 void dr_copy_parameter(const dr_plan *plan, const char *area, size_t node, size_t index, void *out);

@@ -89,7 +89,7 @@ dr_status dr_plan_create(const dr_graph *graph, dr_plan **out) {
     plan->custom_loss = graph->custom_loss;
     plan->fused = 1;
     dr_ledger_restart(&plan->ledger);
-    plan->n_states = (size_t)dr_optimizer_states(graph->optimizer);
+    plan->n_states = (size_t)dr_rule_states(graph->optimizer.rule);
     plan->widths = dr_alloc(graph->n_buffers, sizeof *plan->widths);
     plan->nodes = dr_alloc(graph->n_nodes, sizeof *plan->nodes);
     size_t n_wires = 0;
@@ -151,10 +151,6 @@ void dr_plan_set(dr_plan *plan, size_t node_index, size_t index, int slot, const
     else
         memcpy(to.data, in, to.cols * dr_size(plan->dtype));
     if (!slot && node->kind->refresh) node->kind->refresh(plan, node, index);
-}
-
-void dr_plan_set_hyper(dr_plan *plan, const double hyper[4]) {
-    memcpy(plan->hyper, hyper, sizeof plan->hyper);
 }
 
 void dr_plan_set_fused(dr_plan *plan, int fused) { plan->fused = fused; }

@@ -8,10 +8,6 @@
 #include "memory.h"
 #include "panels.h"
 
-typedef struct {
-    double c[8];
-} dr_coefficients;
-
 int dr_activation_is_rowwise(dr_activation act);
 
 /* tick: called between tiles with the multiply-adds done since the last call; non-zero: stop early. */
@@ -70,6 +66,11 @@ void dr_layer_norm_gradient(dr_dtype dt, const dr_kernels *k, const dr_layer_nor
 /* A panel matrix and a vector, padded, out of an arena. */
 dr_matrix dr_take_matrix(dr_arena *arena, dr_dtype dt, size_t rows, size_t cols);
 void *dr_take_vector(dr_arena *arena, dr_dtype dt, size_t n);
+/* w: minus the upper triangle of a symmetric matrix of n rows, and beside it, in any columns behind the nth,
+ * minus right-hand sides. In their place come r with r^T r = a, and r^-T times these. poll, which may be
+ * NULL, is asked about every 20 ms, as in dr_plan_run. After DR_INDEFINITE and DR_ABORTED w holds nothing. */
+dr_status dr_cholesky_factor(dr_dtype dt, const dr_kernels *k, size_t n, dr_matrix w, dr_poll poll,
+                             void *context);
 
 /* Row-major matrices into and out of panels. */
 void dr_to_panels(const dr_kernels *k, size_t rows, const void *x, dr_matrix m);
@@ -78,7 +79,8 @@ void dr_from_panels(const dr_kernels *k, size_t rows, dr_matrix m, void *x);
 /* What the kernels noise_forward and noise_backward need; once a step. */
 dr_noise_args dr_noise_prepare(dr_noise kind, double amount, dr_stream stream, size_t first);
 
-dr_coefficients dr_optimizer_coefficients(dr_optimizer kind, const double hyper[4], uint64_t step);
+/* The constants of step number `step`, which counts from 1. *k: those of an earlier step, or zeros. */
+void dr_optimizer_prepare(const dr_optimizer *optimizer, uint64_t step, dr_constants *k);
 
 /* sum w_r v_r of a batch in the one order (16 strided partials, halves onto halves); w NULL: ones */
 double dr_weighted_sum(dr_dtype dt, size_t m, const void *values, const void *weight,

@@ -25,7 +25,21 @@ from .layers import (
 )
 from .losses import CustomLoss
 from .network import Network
-from .optimizers import SGD, Adam
+from .optimizers import (
+    LBFGS,
+    SGD,
+    Adadelta,
+    Adagrad,
+    Adam,
+    Adamax,
+    AdamW,
+    LevenbergMarquardt,
+    Lion,
+    NAdam,
+    RAdam,
+    RMSprop,
+    Rprop,
+)
 from .performance import Performance
 from .serialization import load
 from .verify import verify
@@ -33,9 +47,14 @@ from .verify import verify
 __version__ = "0.1.0"
 
 __all__ = [
+    "LBFGS",
     "SGD",
     "Activation",
+    "Adadelta",
+    "Adagrad",
     "Adam",
+    "AdamW",
+    "Adamax",
     "Add",
     "AlphaDropout",
     "BatchNorm",
@@ -49,13 +68,19 @@ __all__ = [
     "History",
     "Layer",
     "LayerNorm",
+    "LevenbergMarquardt",
+    "Lion",
     "ModelFileError",
+    "NAdam",
     "Network",
     "Normalization",
     "Performance",
+    "RAdam",
     "RMSNorm",
+    "RMSprop",
     "Reshape",
     "Residual",
+    "Rprop",
     "SlowWarning",
     "activations",
     "config",

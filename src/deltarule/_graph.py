@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 from . import losses
 from .losses import Loss
+from .optimizers import Optimizer
 
 
 class Parts(NamedTuple):
@@ -86,13 +87,12 @@ class Node:
 
 @dataclass(frozen=True)
 class Graph:
-    """A whole network with its loss and the kind of its optimizer.
+    """A whole network with its loss and its optimizer.
 
     dtype: "float32" or "float64".
     widths: features of each buffer; the first is the input, the last the output.
     nodes: in topological order. A buffer may have several readers.
     loss: an object of deltarule.losses, or the name of one.
-    optimizer: "sgd" or "adam".
     accuracy: how a sample counts as a hit: "none", "argmax" or "threshold".
     seed: of what is random in the nodes; each of them has a stream of its own, by its number.
     """
@@ -101,7 +101,7 @@ class Graph:
     widths: tuple[int, ...]
     nodes: tuple[Node, ...]
     loss: Loss
-    optimizer: str
+    optimizer: Optimizer
     accuracy: str
     seed: int = 0
 

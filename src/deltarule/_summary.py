@@ -63,7 +63,7 @@ def summarize(net: Network, graph: Graph, n_slots: int) -> Summary:
     itemsize = 4 if graph.dtype == "float32" else 8
     memory = (
         f"{total:,} parameters in {graph.dtype}: {n_bytes(total * itemsize)}, with "
-        f"{n_slots - 1} array{'s' if n_slots > 2 else ''} each of "
+        f"{n_slots - 1} array{'' if n_slots == 2 else 's'} each of "
         f"{net.optimizer.kind} {n_bytes(total * itemsize * n_slots)}"
     )
     title = f"Network, loss {net.loss.kind}, {net.optimizer!r}, backend {net.backend}"

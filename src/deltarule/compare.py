@@ -20,7 +20,7 @@ rms_norm_forward       the true value
 loss_backward          the largest |dy| of the sample
 noise_forward          |x| and the size of what is added to it, or the true value if larger
 noise_backward         the true value
-sgd_step, adam_step    the larger of the old and the new value
+optimizer_step         the larger of the old and the new value
 =====================  ===========================================================================
 
 Random numbers are compared with the reference in the same type, and so are initial values in

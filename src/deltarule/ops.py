@@ -7,9 +7,10 @@ checks, so the same bad call raises the same error.
 import numpy as np
 import numpy.typing as npt
 
-from . import _check, _check_norm, _fast, losses, reference
+from . import _check, _check_norm, _fast, losses, optimizers, reference
 from ._check import Array
 from .losses import Loss
+from .optimizers import Optimizer
 from .reference.initializer import Source, initial_values
 from .reference.noise import arguments as noise_arguments
 
@@ -18,11 +19,12 @@ F64 = npt.NDArray[np.float64]
 __all__ = [
     "activation_backward",
     "activation_forward",
-    "adam_step",
     "batch_norm_backward",
     "batch_norm_forward",
     "batch_norm_inference",
     "batch_norm_running",
+    "cholesky",
+    "cholesky_solve",
     "dense_backward",
     "dense_forward",
     "initialize",
@@ -32,13 +34,13 @@ __all__ = [
     "loss_forward",
     "noise_backward",
     "noise_forward",
+    "optimizer_step",
     "random_bits",
     "random_normal",
     "random_permutation",
     "random_uniform",
     "rms_norm_backward",
     "rms_norm_forward",
-    "sgd_step",
 ]
 
 
@@ -218,6 +220,20 @@ def rms_norm_backward(
     dx, dw = np.empty_like(x_), np.empty(x_.shape[1], x_.dtype)
     _fast.layer_norm_backward(x_.dtype.name, False, number, *_rows(x_), x_, w_, dy_, dx, dw, None)
     return dx, dw
+def cholesky(a: npt.ArrayLike) -> Array:
+    """See deltarule.reference.cholesky."""
+    a_ = _check.square("a", a)
+    r = np.empty_like(a_)
+    found = _fast.cholesky(a_.dtype.name, len(a_), a_, None, r, None)
+    return _check.positive_definite(r if found else None)
+
+
+def cholesky_solve(a: npt.ArrayLike, b: npt.ArrayLike) -> Array:
+    """See deltarule.reference.cholesky_solve."""
+    a_, b_ = _check.equations(a, b)
+    x = np.empty(len(a_), a_.dtype)
+    found = _fast.cholesky(a_.dtype.name, len(a_), a_, b_, None, x)
+    return _check.positive_definite(x if found else None)
 
 
 def _loss(
@@ -296,42 +312,20 @@ def noise_backward(
     return dx
 
 
-def sgd_step(
+def optimizer_step(
+    optimizer: str | Optimizer,
     w: npt.ArrayLike,
     g: npt.ArrayLike,
-    velocity: npt.ArrayLike,
-    *,
-    learning_rate: float,
-    momentum: float = 0.0,
-    nesterov: bool = False,
-    weight_decay: float = 0.0,
-) -> tuple[Array, Array]:
-    """See deltarule.reference.sgd_step."""
-    hyper = _check.sgd_hyper(learning_rate, momentum, nesterov, weight_decay)
-    w_, g_, velocity_ = _check.step_arrays(w=w, g=g, velocity=velocity)
-    new, speed = w_.copy(), velocity_.copy()
-    _fast.optimizer_step(new.dtype.name, "sgd", hyper, 1, new.size, g_, new, speed, None)
-    return new, speed
-
-
-def adam_step(
-    w: npt.ArrayLike,
-    g: npt.ArrayLike,
-    m: npt.ArrayLike,
-    v: npt.ArrayLike,
-    *,
-    step: int,
-    learning_rate: float = 1e-3,
-    betas: tuple[float, float] = (0.9, 0.999),
-    eps: float = 1e-8,
-) -> tuple[Array, Array, Array]:
-    """See deltarule.reference.adam_step."""
-    hyper = _check.adam_hyper(learning_rate, betas, eps)
-    count = _check.positive_int("step", step)
-    w_, g_, m_, v_ = _check.step_arrays(w=w, g=g, m=m, v=v)
-    new, mean, square = w_.copy(), m_.copy(), v_.copy()
-    _fast.optimizer_step(new.dtype.name, "adam", hyper, count, new.size, g_, new, mean, square)
-    return new, mean, square
+    *state: npt.ArrayLike,
+    step: int = 1,
+) -> tuple[Array, ...]:
+    """See deltarule.reference.optimizer_step."""
+    chosen = optimizers.get_step(optimizer)
+    w_, g_, *state_ = _check.step_arrays(optimizers.RULES[chosen.rule], w, g, state)
+    count = _check.integer("step", step, 1, 1 << 62)
+    new = tuple(a.copy() for a in (w_, *state_))
+    _fast.optimizer_step(w_.dtype.name, chosen, count, w_.size, g_, new)
+    return new
 
 
 def random_bits(

@@ -18,22 +18,30 @@ cdef extern from "deltarule.h" nogil:
         DR_N_LOSSES
     enum:
         DR_LOSS_PARAMETERS
+        DR_MAX_STATES
+        DR_MAX_NUMBERS
     ctypedef struct dr_loss_spec:
         dr_loss kind
         size_t n_parameters
         double parameters[99]
     ctypedef enum dr_noise:
         DR_N_NOISES
-    ctypedef enum dr_optimizer:
-        DR_SGD, DR_ADAM
+    ctypedef enum dr_rule:
+        DR_N_RULES
+    ctypedef struct dr_optimizer:
+        dr_rule rule
+        int decoupled
+        double learning_rate
+        double weight_decay
+        double numbers[4]
     ctypedef enum dr_hit:
         DR_HIT_NONE, DR_HIT_ARGMAX, DR_HIT_THRESHOLD
     ctypedef enum dr_status:
-        DR_OK, DR_NO_MEMORY, DR_ABORTED, DR_WRONG_TEAM
+        DR_OK, DR_NO_MEMORY, DR_ABORTED, DR_WRONG_TEAM, DR_INDEFINITE
     ctypedef enum dr_purpose:
         DR_PURPOSE_WEIGHT
     ctypedef enum dr_mode:
-        DR_TRAIN, DR_EVALUATE, DR_PREDICT, DR_GRADIENT
+        DR_TRAIN, DR_EVALUATE, DR_PREDICT, DR_GRADIENT, DR_LINEARIZE
 
     int dr_isa_count()
     const char *dr_isa_name(int isa)
@@ -84,9 +92,10 @@ cdef extern from "deltarule.h" nogil:
     dr_status dr_loss_backward(dr_dtype dt, const dr_loss_spec *loss, size_t n, size_t n_out,
                                const void *y, const int64_t *labels, const void *dense,
                                const void *weight, double *value, void *dy)
-    void dr_optimizer_step(dr_dtype dt, dr_optimizer kind, const double *hyper, uint64_t step,
-                           size_t n, const void *g, void *w, void *state0, void *state1)
-    int dr_optimizer_states(dr_optimizer kind)
+    void dr_optimizer_step(dr_dtype dt, const dr_optimizer *optimizer, uint64_t step, size_t n,
+                           const void *g, void **at)
+    int dr_rule_states(dr_rule rule)
+    dr_status dr_cholesky(dr_dtype dt, size_t n, const void *a, const void *b, void *r, void *x)
 
     ctypedef struct dr_stream:
         uint64_t seed
@@ -157,7 +166,6 @@ cdef extern from "deltarule.h" nogil:
     void dr_plan_destroy(dr_plan *plan)
     void dr_plan_get(const dr_plan *plan, size_t node, size_t index, int slot, void *out)
     void dr_plan_set(dr_plan *plan, size_t node, size_t index, int slot, const void *values)
-    void dr_plan_set_hyper(dr_plan *plan, const double *hyper)
     void dr_plan_set_fused(dr_plan *plan, int fused)
     uint64_t dr_plan_step(const dr_plan *plan)
     void dr_plan_set_step(dr_plan *plan, uint64_t step)
@@ -195,3 +203,7 @@ cdef extern from "deltarule.h" nogil:
     dr_position dr_run_position(const dr_run *run)
     void dr_run_set_position(dr_run *run, dr_position position)
     void dr_run_gradient(const dr_run *run, size_t node, size_t index, void *out)
+    size_t dr_plan_learnt(const dr_plan *plan)
+    void dr_run_linear(const dr_run *run, double *gradient, double *diagonal)
+    dr_status dr_run_solve(dr_run *run, double damping, const double *right, dr_poll poll,
+                           void *context, double *x)

@@ -1,4 +1,6 @@
 # A compiled network. The same interface as reference/plan.py, which says what each method does.
+from math import prod
+
 from libc.stdlib cimport free, malloc
 
 from .reference import activation as _activation, loss as _loss
@@ -56,6 +58,9 @@ cdef class _Call:
         cdef void *me = <void *>self
         with nogil:
             status = dr_plan_run(self.run, budget, _poll, me)
+        return self.check(status)
+
+    cdef int check(self, dr_status status) except -1:
         if status == DR_ABORTED:
             error, self.error = self.error, None
             raise error
@@ -115,6 +120,8 @@ cdef class Plan:
     cdef str dtype
     cdef size_t n_in, n_out
     cdef list learnt
+    cdef list pieces      # of the vector of what is learnt: (node, index in it, bytes)
+    cdef size_t size      # of that vector
     cdef dict shapes      # parameter name -> (node, index in it, shape)
 
     def __cinit__(self, graph):
@@ -134,6 +141,11 @@ cdef class Plan:
         self.shapes = {name: (node, index, shape)
                        for name, node, index, shape in graph.parameters()}
         self.learnt = graph.learnt()
+        self.pieces, self.size = [], 0
+        for name in self.learnt:
+            node, index, shape = self.shapes[name]
+            self.pieces.append((node, index, prod(shape) * <size_t>_SIZES[self.dtype]))
+            self.size += prod(shape)
         try:
             nodes = <dr_node_spec *>malloc(n_nodes * sizeof(dr_node_spec))
             widths = <size_t *>malloc(n_buffers * sizeof(size_t))
@@ -174,12 +186,12 @@ cdef class Plan:
             g.widths, g.nodes = widths, nodes
             g.loss = _loss_spec(graph.loss)
             g.logits = graph.loss.logits
-            g.optimizer = <dr_optimizer><int>_OPTIMIZERS[graph.optimizer]
+            g.optimizer = _optimizer(graph.optimizer)
             g.hit = <dr_hit><int>_HITS[graph.accuracy]
             g.seed = graph.seed
             g.custom_loss = isinstance(graph.loss, losses.CustomLoss)
             g.custom = _custom
-            self.n_slots = 1 + dr_optimizer_states(g.optimizer)
+            self.n_slots = 1 + dr_rule_states(g.optimizer.rule)
             with nogil:
                 status = dr_plan_create(&g, &self.plan)
             _raise(status)
@@ -199,11 +211,6 @@ cdef class Plan:
     @step.setter
     def step(self, uint64_t step):
         dr_plan_set_step(self.plan, step)
-
-    def set_hyper(self, hyper):
-        cdef double h[4]
-        h[0], h[1], h[2], h[3] = hyper
-        dr_plan_set_hyper(self.plan, h)
 
     def set_fused(self, bint fused):
         """Whether updates happen inside the weight-gradient product; the same bits either way."""
@@ -227,6 +234,23 @@ cdef class Plan:
         cdef _Buffer b = _hold(array, self.dtype, array.size, True)
         dr_plan_get(self.plan, node, index, slot, _at(b))
         return array
+
+    def get_vector(self):
+        vector = np.empty(self.size, self.dtype)
+        cdef _Buffer b = _hold(vector, self.dtype, self.size, True)
+        cdef char *at = <char *>_at(b)
+        for node, index, bytes in self.pieces:
+            dr_plan_get(self.plan, node, index, 0, at)
+            at += <size_t>bytes
+        return vector
+
+    def set_vector(self, vector):
+        vector = np.ascontiguousarray(vector, self.dtype)
+        cdef _Buffer b = _hold(vector, self.dtype, self.size)
+        cdef const char *at = <const char *>_at(b)
+        for node, index, bytes in self.pieces:
+            dr_plan_set(self.plan, node, index, 0, at)
+            at += <size_t>bytes
 
     def set(self, int slot, str name, array):
         node, index, shape = self._parameter(slot, name)
@@ -300,6 +324,20 @@ cdef class Plan:
             b = _hold(array, self.dtype, array.size, True)
             dr_run_gradient(call.run, node, index, _at(b))
         return _mean(dr_run_position(call.run)), gradients
+
+    def gradient_vector(self, x, t, w):
+        cdef _Call call = self._open(DR_GRADIENT, x, t, w, None, len(x), NULL)
+        call.advance(_FOREVER)
+        vector = np.empty(self.size, self.dtype)
+        cdef _Buffer b = _hold(vector, self.dtype, self.size, True)
+        cdef char *at = <char *>_at(b)
+        for node, index, bytes in self.pieces:
+            dr_run_gradient(call.run, node, index, at)
+            at += <size_t>bytes
+        return _sums(dr_run_position(call.run)), vector
+
+    def linearize(self, x, t, w):
+        return Linearization(self, x, t, w)
 
     def train_batch(self, x, t, w):
         cdef _Call call = self._open(DR_TRAIN, x, t, w, None, len(x), NULL)

@@ -12,6 +12,7 @@ from .batch_norm import (
     batch_norm_inference,
     batch_norm_running,
 )
+from .cholesky import cholesky, cholesky_solve
 from .dense import dense_backward, dense_forward
 from .initializer import initialize
 from .layer_norm import (
@@ -22,17 +23,18 @@ from .layer_norm import (
 )
 from .loss import loss_backward, loss_forward
 from .noise import noise_backward, noise_forward
-from .optimizer import adam_step, sgd_step
+from .optimizer import optimizer_step
 from .random import random_bits, random_normal, random_permutation, random_uniform
 
 __all__ = [
     "activation_backward",
     "activation_forward",
-    "adam_step",
     "batch_norm_backward",
     "batch_norm_forward",
     "batch_norm_inference",
     "batch_norm_running",
+    "cholesky",
+    "cholesky_solve",
     "dense_backward",
     "dense_forward",
     "initialize",
@@ -42,11 +44,11 @@ __all__ = [
     "loss_forward",
     "noise_backward",
     "noise_forward",
+    "optimizer_step",
     "random_bits",
     "random_normal",
     "random_permutation",
     "random_uniform",
     "rms_norm_backward",
     "rms_norm_forward",
-    "sgd_step",
 ]
