@@ -295,7 +295,8 @@ def test_a_loss_that_is_not_finite(method: Callable[..., Any], backend: str) -> 
     net.set_parameters({"0.bias": [1e4]})
     history = net.fit(x, y, epochs=5)
     assert history.stopped and not math.isfinite(history["loss"][-1])
-    assert method is LBFGS or history.epochs == 1 and "infinite or nan" in history.stopped
+    if method is LM:
+        assert history.epochs == 1 and "infinite or nan" in history.stopped
     assert net.parameters()["0.bias"] == 1e4
 
 
@@ -346,7 +347,7 @@ def test_a_loss_that_is_no_function_of_the_parameters(
 ) -> None:
     for layer in (dr.Dropout(0.1), dr.GaussianNoise(0.1), dr.BatchNorm()):
         net = network(method(), dr.Dense(4, "tanh"), layer, dr.Dense(1), backend=backend)
-        with pytest.raises(ValueError, match="cannot train layer 1: .* function of the parameters"):
+        with pytest.raises(ValueError, match=r"cannot train layer 1: .* function of the parameters"):
             net.build(2)
         assert not net.built
     frozen = network(method(), dr.Dense(1, trainable=False), backend=backend)
