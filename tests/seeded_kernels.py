@@ -31,6 +31,15 @@ class Kernel(NamedTuple):
 
 
 KERNELS = {
+    "Jacobians lack the biases": Kernel(
+        "squares", "network/nodes/dense.c", "    if (biases)\n", "    if (!weights)\n",
+        "linearised", PLANS),
+    "a batch of a Jacobian forgets the one before": Kernel(
+        "squares", "network/linearize.c", "c->batch ? sums : zeros", "zeros",
+        "linearised", PLANS),
+    "rows of a factor stay in the row below": Kernel(
+        "squares", "kernels/cholesky.inc", "for (size_t k = i + 1; k < rows; k++)",
+        "for (size_t k = i + 2; k < rows; k++)", "damped step", PLANS),
     "products drop the last k": Kernel(
         "classes", "kernels/dense.inc", "for (; n; n--, p +=", "for (; n > !k; n--, p +=",
         "output"),
@@ -151,6 +160,24 @@ KERNELS = {
         "slope = vset(0) * vload(y + i) -", "loss gradient"),
     "the most likely class is the least likely": Kernel(
         "chances", "kernels/loss.inc", "(p[j] > *most ||", "(-p[j] > *most ||", "sums", PLANS),
+    "an addition forgets its last source": Kernel(
+        "branches", "network/nodes/merge.c", "i < node->n_sources; i++)\n        move(run, i > 0,",
+        "i + 1 < node->n_sources; i++)\n        move(run, i > 0,", "output", LAYERS),
+    "a concatenation sends errors to the wrong columns": Kernel(
+        "branches", "network/nodes/merge.c", "dr_send_error(c, node, i, at, row, m);",
+        "dr_send_error(c, node, i, 0, row, m);", "gradient", LAYERS),
+    "errors of an earlier reader are overwritten": Kernel(
+        "branches", "network/nodes/merge.c", "move(c->run, !wire.first_writer,", "move(c->run, 0,",
+        "gradient", LAYERS),
+    "products overwrite errors of an earlier reader": Kernel(
+        "branches", "network/nodes/dense.c", "x.first_writer ? DR_FROM_ZERO : DR_FROM_C",
+        "DR_FROM_ZERO", "gradient", LAYERS),
+    "what is frozen learns": Kernel(
+        "branches", "network/plan.c", "spec->trainable && node->kind->tiles", "!!node->kind->tiles",
+        "4.weight after a step", LAYERS),
+    "dropout drops others on the way back": Kernel(
+        "branches", "network/nodes/noise.c", "&a, m, dy.cols, row,", "&a, m, dy.cols, row + 1,",
+        "gradient", LAYERS),
 }  # fmt: skip
 
 EXAMINE = """

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 import deltarule as dr
-from deltarule import losses
+from deltarule import layers, losses
 from deltarule._report import Report
 from deltarule.losses import Loss
 from deltarule.verify import verify
@@ -43,15 +43,33 @@ SCENES: dict[str, dict[str, Any]] = {
         "loss": "mse",
         "optimizer": dr.AdamW(1e-2),
     },
+    "squares": {
+        "layers": [("tanh", 7), ("sigmoid", 5), ("identity", 2)],
+        "loss": "mse",
+        "optimizer": dr.LevenbergMarquardt(),
+    },
     "noise": {
-        "layers": [("selu", 35), ("tanh", 20), ("identity", 3)],
-        "inserted": [(0, dr.GaussianNoise(0.1)), (2, dr.AlphaDropout(0.2)), (4, dr.Dropout(0.4))],
+        "layers": [
+            dr.GaussianNoise(0.1), ("selu", 35), dr.AlphaDropout(0.2), ("tanh", 20),
+            dr.Dropout(0.4), ("identity", 3),
+        ],
         "loss": "mse",
         "optimizer": dr.SGD(0.02),
     },
     "bits": {
         "layers": [("softmax", 20), ("sigmoid", 3)],
         "loss": "binary_cross_entropy",
+        "optimizer": dr.Adam(1e-2),
+    },
+    "branches": {
+        "layers": [
+            layers.Concat([[dr.Dense(35, "tanh")], [dr.Dense(20)]]),
+            layers.Add([[dr.Dense(20, "tanh")], [dr.Dense(20, "silu"), dr.Dropout(0.2)]]),
+            layers.Residual([layers.Activation("tanh"), dr.Dense(20)]),
+            layers.Activation("gelu"),
+            dr.Dense(3, trainable=False),
+        ],
+        "loss": "mse",
         "optimizer": dr.Adam(1e-2),
     },
     **{
@@ -104,18 +122,19 @@ def examine(scene: str, n: int = 100, weighted: bool = True, backend: str = "fas
     broken core, training could end anywhere."""
     rng = np.random.default_rng(0)
     parts = SCENES[scene]
-    layers: list[dr.Layer] = [
-        dr.Dense(k, activation=kind, bias_init="lecun_uniform") for kind, k in parts["layers"]
+    stack = [
+        one
+        if isinstance(one, layers.Layer)
+        else dr.Dense(one[1], activation=one[0], bias_init="lecun_uniform")
+        for one in parts["layers"]
     ]
-    for index, layer in parts.get("inserted", ()):
-        layers.insert(index, layer)
     loss = losses.get(parts["loss"])
     metrics = ["accuracy"] if loss.decides in ("argmax", "threshold") else []
     net, trained = (
-        dr.Network(layers, loss, parts["optimizer"], metrics=metrics, backend=which)
+        dr.Network(stack, loss, parts["optimizer"], metrics=metrics, backend=which)
         for which in (backend, "reference")
     )
-    X, n_out = rng.normal(size=(n, 5)), parts["layers"][-1][1]
+    X, n_out = rng.normal(size=(n, 5)), stack[-1].units
     y = targets(loss, n, n_out, rng)
     if scene == "chances":
         y = rng.dirichlet(np.ones(n_out), n)

@@ -20,14 +20,18 @@ from deltarule._operations import COMPARED as OPERATIONS
 from deltarule._report import Report
 from deltarule.reference import plan as reference_plan
 from deltarule.verify import REFERENCE as PLANS
+from deltarule.verify import verify
 
+from .network.examples import EXAMPLES, N_IN, N_OUT, example, lowered, network
 from .seeded_kernels import KERNELS, ROOT, Tree, change
 from .seeded_scenes import SCENES, examine
 
-activation, dense, loss, normal, optimizer, random = (
+activation, dense, loss, nodes, noise, normal, optimizer, random = (
     importlib.import_module(f"deltarule.reference.{name}")
-    for name in ("activation", "dense", "loss", "normal", "optimizer", "random")
-)
+    for name in (
+        "activation", "dense", "loss", "nodes", "noise", "normal", "optimizer", "random",
+    )
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("scene", SCENES)
@@ -85,7 +89,9 @@ def no_decay(given, *arguments):
 
 RULES, RIGHT_UPDATE = optimizer.TABLE, optimizer.update
 RIGHT_PERMUTATION = random.permutation
-RIGHT_BACKWARD = reference_plan.Plan._backward
+RIGHT_BACKWARD, RIGHT_CONCAT = reference_plan.Plan._backward, nodes.Concat.backward
+RIGHT_NOISE, RIGHT_NOISE_BACKWARD = noise.forward, noise.backward
+RIGHT_NOISE_NODE = nodes.Noise.forward
 ACTIVATIONS, LOSSES = activation._TABLE, loss._TABLE
 
 FORMULAS = {
@@ -181,6 +187,30 @@ FORMULAS = {
     "the plan counts hits wrongly": Formula(
         "classes", reference_plan.loss, "hits", lambda accuracy, loss, y, t: np.ones(len(y)),
         "sums", PLANS),
+    "an addition forgets its last source": Formula(
+        "branches", nodes.Add, "forward", lambda call, inputs: (sum(inputs[:-1]), None),
+        "output", PLANS),
+    "the error of an addition reaches its first source alone": Formula(
+        "branches", nodes.Add, "backward",
+        lambda call, inputs, y, kept, dy: ([dy, *([0 * dy] * (len(inputs) - 1))], {}),
+        "gradient", PLANS),
+    "a concatenation sends errors to the wrong columns": Formula(
+        "branches", nodes.Concat, "backward",
+        lambda call, inputs, y, kept, dy: RIGHT_CONCAT(call, inputs, y, kept, dy[:, ::-1]),
+        "gradient", PLANS),
+    "dropout forgets to scale": Formula(
+        "branches", noise, "forward",
+        lambda kind, x, amount, stream: RIGHT_NOISE(kind, x, amount, stream) * (1 - amount),
+        "1.1.1.output"),
+    "dropout drops others on the way back": Formula(
+        "branches", noise, "backward",
+        lambda kind, dy, amount, stream: RIGHT_NOISE_BACKWARD(kind, dy[::-1], amount, stream)[::-1],
+        "1.1.1.error at the input"),
+    "the plan takes the random numbers of the next step": Formula(
+        "branches", nodes.Noise, "forward",
+        lambda call, inputs: RIGHT_NOISE_NODE(
+            call._replace(stream=(*call.stream[:2], call.stream[2] + 1)), inputs),
+        "loss", PLANS),
 }  # fmt: skip
 
 
@@ -194,8 +224,30 @@ def test_broken_formula_is_found(bug, monkeypatch):
         make = getattr(type(right), "_make", tuple)  # entries are plain or named tuples
         monkeypatch.setitem(formula.where, formula.name, make(entry))
     else:
-        monkeypatch.setattr(formula.where, formula.name, formula.broken)
+        plain = formula.where in nodes.TABLE.values()
+        broken = staticmethod(formula.broken) if plain else formula.broken
+        monkeypatch.setattr(formula.where, formula.name, broken)
     assert_found(examine(formula.scene), formula.place, formula.compared)
+
+
+@pytest.mark.parametrize("way", ["forward", "backward"])
+@pytest.mark.parametrize("kind", nodes.TABLE)
+def test_every_kind_of_node_is_looked_at(kind, way, monkeypatch):
+    """A thousandth more of what it puts out, or of the errors that it sends back."""
+    stacks = [stack for stack in map(example, EXAMPLES)
+              if any(node.kind == kind for node in lowered(stack).nodes)]  # fmt: skip
+    right = getattr(nodes.TABLE[kind], way)
+
+    def broken(call, inputs, *rest):
+        found, other = right(call, inputs, *rest)
+        factor = inputs[0].dtype.type(1.001)
+        return [dx * factor for dx in found] if way == "backward" else found * factor, other
+
+    monkeypatch.setattr(nodes.TABLE[kind], way, staticmethod(broken))
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(20, N_IN)), rng.normal(size=(20, N_OUT))
+    reports = (verify(network(stack, "mse", dtype="float64"), X, y) for stack in stacks)
+    assert_found(next(report for report in reports if not report.ok), "", PLANS)
 
 
 OF_LOSSES = {losses.get(parts["loss"]).kind: scene for scene, parts in SCENES.items()}
