@@ -53,6 +53,9 @@ typedef enum { DR_MSE, DR_CROSS_ENTROPY, DR_BINARY_CROSS_ENTROPY, DR_N_LOSSES } 
 
 typedef enum { DR_SGD, DR_ADAM, DR_N_OPTIMIZERS } dr_optimizer;
 
+/* Of weights, as part of the loss: l1 sum |w| + l2 sum w^2. */
+typedef struct { double l1, l2; } dr_penalty;
+
 /* How a sample counts as a hit for the metric "accuracy". */
 typedef enum { DR_HIT_NONE, DR_HIT_ARGMAX, DR_HIT_THRESHOLD } dr_hit;
 
@@ -109,6 +112,10 @@ dr_status dr_loss_backward(dr_dtype dt, dr_loss loss, size_t n, size_t n_out, co
 void dr_optimizer_step(dr_dtype dt, dr_optimizer kind, const double hyper[4], uint64_t step,
                        size_t n, const void *g, void *w, void *state0, void *state1);
 int dr_optimizer_states(dr_optimizer kind);
+/* What weights (n_in, n_out) cost; and its gradient at n of them added to g */
+dr_status dr_penalty_forward(dr_dtype dt, dr_penalty penalty, size_t n_in, size_t n_out, const void *w,
+                             double *value);
+void dr_penalty_backward(dr_dtype dt, dr_penalty penalty, size_t n, const void *w, void *g);
 
 /* -- random numbers (ops/random.c) ------------------------------------------------------------ */
 typedef struct { uint64_t seed, step; uint32_t layer; dr_purpose purpose; } dr_stream;
@@ -133,6 +140,7 @@ typedef struct {
     double alpha;
     int bias;
     int trainable;               /* 0: its parameters stay as they are */
+    dr_penalty penalty;          /* of its weights, while it is trainable */
 } dr_node_spec;
 
 typedef struct {

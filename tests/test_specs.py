@@ -27,6 +27,8 @@ SPECS: list[tuple[Spec, dict[str, type]]] = [
     (dr.Adam(1 / 3, betas=(0.8, 0.99), eps=1e-7), optimizers.TABLE),
     (dr.Dense(4), layers.TABLE),
     (dr.Dense(4, "relu", bias=False), layers.TABLE),
+    (dr.Dense(4, trainable=False), layers.TABLE),
+    (dr.Dense(4, l1=1e-3, l2=0.5), layers.TABLE),
     (
         dr.Dense(
             9,
@@ -71,6 +73,7 @@ def test_repr_shows_what_is_not_default() -> None:
     assert repr(dr.Dense(4, "relu")) == "Dense(4, activation='relu')"
     leaky = dr.Dense(4, activations.LeakyReLU(0.2), bias=False)
     assert repr(leaky) == "Dense(4, activation=LeakyReLU(negative_slope=0.2), bias=False)"
+    assert repr(dr.Dense(4, l2=1e-4)) == "Dense(4, l2=0.0001)"
     assert repr(dr.SGD(0.5)) == "SGD(learning_rate=0.5)"
     assert repr(dr.Adam()) == "Adam()"
 
@@ -125,6 +128,9 @@ BAD = [
     (lambda: dr.Dense(3, weight_init="xavier"), ValueError, "did you mean 'glorot_uniform'"),
     (lambda: dr.Dense(3, weight_init=0), TypeError, "initializer must be"),
     (lambda: dr.Dense(3, bias_init=None), TypeError, "initializer must be"),
+    (lambda: dr.Dense(3, l1=-1e-3), ValueError, "l1 must be >= 0"),
+    (lambda: dr.Dense(3, l2=float("nan")), ValueError, "l2 must be finite"),
+    (lambda: dr.Dense(3, l2=None), TypeError, "l2 must be a real number"),
     (lambda: activations.LeakyReLU(-0.1), ValueError, "negative_slope must be >= 0"),
     (lambda: activations.LeakyReLU(float("nan")), ValueError, "negative_slope must be finite"),
     (lambda: activations.LeakyReLU("a"), TypeError, "negative_slope must be"),

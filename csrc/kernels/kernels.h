@@ -59,6 +59,8 @@ typedef struct {
     /* n: a multiple of a unit; c: the coefficients that ops/optimizer.c prepares */
     void (*step[DR_N_OPTIMIZERS])(size_t n, const double *c, const void *g, void *w, void *s0,
                                   void *s1);
+    /* l1 sum |w| + l2 sum w^2 of n weights, whole units; adds its gradient to g unless that is NULL */
+    double (*penalty)(size_t n, dr_penalty penalty, const void *w, void *g);
     /* nothing but FMAs in registers; sink: a unit, begins with a factor < 1 and a term. Returns the
      * multiply-adds done */
     double (*peak)(size_t rounds, void *sink);

@@ -4,7 +4,7 @@
 #include "network/network.h"
 
 size_t dr_program_tasks(const dr_plan *plan) { return 6 * plan->n_nodes + 3; }
-size_t dr_program_phases(const dr_plan *plan) { return 4 * plan->n_nodes + 3; }
+size_t dr_program_phases(const dr_plan *plan) { return 4 * plan->n_nodes + 4; }
 
 static void add(dr_program *program, dr_task_kind kind, size_t node) {
     dr_phase *phase = &program->phases[program->n_phases - 1];
@@ -59,4 +59,5 @@ void dr_program_build(const dr_plan *plan, dr_mode mode, dr_program *program) {
     const int fused = mode == DR_TRAIN && plan->fused;
     add_learning(plan, program, fused ? TASK_UPDATE : TASK_GRADIENT);
     if (mode == DR_TRAIN && !fused) add_learning(plan, program, TASK_APPLY);
+    if (plan->n_penalties) begin(program, 1); /* end_batch sums what all tiles cost */
 }

@@ -40,6 +40,8 @@ typedef struct {
     int error;                  /* the gradient at its output is wanted: it learns, or something before */
     size_t n_parameters;
     dr_parameter parameters[DR_MAX_PARAMETERS];
+    dr_penalty penalty;         /* of its weights; zeros where it does not learn */
+    size_t first_penalty;       /* into run->penalties: one for each of its tiles, if there is a penalty */
     size_t shadow;              /* into plan->shadow: the weights transposed, for the input error */
 } dr_node;
 
@@ -92,6 +94,7 @@ struct dr_plan {
     size_t n_parameters;        /* elements of one parameter area, padding included */
     size_t n_shadow;            /* elements of the shadow */
     char *values, *states[DR_MAX_STATES], *shadow;
+    size_t n_penalties;         /* tiles whose weights cost something */
     double multiply_adds;       /* of one sample's forward pass */
     dr_team team;               /* for training */
     _Atomic(dr_run *) spare[DR_N_MODES]; /* that earlier runs have left, or NULL */
@@ -113,6 +116,7 @@ struct dr_run {
     char **scratch;             /* one a node: what its kind has asked for, or NULL */
     char *gradients;            /* a parameter area, where gradients are materialised */
     void *row_loss, *row_hit;
+    double *penalties;          /* what each tile of weights costs, before the update */
     dr_position position;
     void *memory;
     size_t bytes;               /* of it */
@@ -161,6 +165,8 @@ struct dr_kind {
      * and of the error at the target, before any goes backward. Each has a barrier before and after. */
     void (*statistics)(dr_cursor *c, const dr_node *node, size_t p);
     void (*error_sums)(dr_cursor *c, const dr_node *node, size_t p);
+    /* What each tile of its weights costs. */
+    void (*penalties)(const dr_plan *plan, const dr_node *node, double *parts);
     /* After parameter `index` has been set from outside. */
     void (*refresh)(const dr_plan *plan, const dr_node *node, size_t index);
 };
@@ -174,6 +180,10 @@ static inline int dr_training(const dr_run *run) {
 
 static inline dr_activation dr_node_activation(const dr_run *run, const dr_node *node) {
     return run->mode == DR_PREDICT ? node->output : node->activation;
+}
+
+static inline int dr_penalised(const dr_node *node) {
+    return node->penalty.l1 > 0 || node->penalty.l2 > 0;
 }
 
 /* plan.c */

@@ -62,7 +62,12 @@ static void lay_out(dr_plan *plan, const dr_graph *graph) {
                                          .error = buffer_learns(plan, spec->sources[j], i)};
             node->error |= node->sources[j].error;
         }
+        if (node->learns && node->kind->penalties) node->penalty = spec->penalty;
         if (node->kind->lay_out) node->kind->lay_out(plan, node);
+        if (dr_penalised(node)) {
+            node->first_penalty = plan->n_penalties;
+            plan->n_penalties += node->kind->tiles(plan, node);
+        }
     }
     for (size_t i = 0; i < graph->n_nodes; i++)
         for (size_t j = 0; j < plan->nodes[i].n_sources; j++)

@@ -177,6 +177,18 @@ static void begin_batch(dr_cursor *c) {
         c->coefficients = dr_optimizer_coefficients(plan->optimizer, plan->hyper, c->step + 1);
 }
 
+/* What the weights cost that this batch has met. */
+static double penalty(const dr_run *run) {
+    const dr_plan *plan = run->plan;
+    double sum = 0;
+    for (size_t i = 0; plan->n_penalties && i < plan->n_nodes; i++) {
+        const dr_node *node = &plan->nodes[i];
+        if (dr_penalised(node))
+            sum += dr_penalty_sum(node->kind->tiles(plan, node), run->penalties + node->first_penalty);
+    }
+    return sum;
+}
+
 /* By thread 0, before the batch's last barrier: what the batch adds to the position. Returns whether
  * it was the last one of this call. A poll that says stop here finds the batch whole. */
 static int end_batch(dr_cursor *c, int idle) {
@@ -186,6 +198,7 @@ static int end_batch(dr_cursor *c, int idle) {
         run->position.weight_sum += c->weight;
         run->position.loss_sum += dr_weighted_sum(plan->dtype, c->m, run->row_loss,
                                                   run->data.weight, run->order, c->first);
+        run->position.loss_sum += c->weight * penalty(run);
         if (plan->hit != DR_HIT_NONE)
             run->position.hit_sum += dr_weighted_sum(plan->dtype, c->m, run->row_hit,
                                                      run->data.weight, run->order, c->first);

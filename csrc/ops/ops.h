@@ -48,6 +48,11 @@ void dr_dense_transpose(dr_dtype dt, const dr_kernels *k, dr_matrix w, size_t p_
 void dr_to_panels(const dr_kernels *k, size_t rows, const void *x, dr_matrix m);
 void dr_from_panels(const dr_kernels *k, size_t rows, dr_matrix m, void *x);
 
+/* What each tile of the weights w costs, panels of rows first; and all tiles together. */
+void dr_penalty_parts(dr_dtype dt, const dr_kernels *k, dr_penalty penalty, size_t rows, dr_matrix w,
+                      double *parts);
+double dr_penalty_sum(size_t tiles, const double *parts);
+
 dr_coefficients dr_optimizer_coefficients(dr_optimizer kind, const double hyper[4], uint64_t step);
 
 /* sum w_r v_r of a batch in the one order (16 strided partials, halves onto halves); w NULL: ones */

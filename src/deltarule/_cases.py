@@ -17,7 +17,7 @@ import numpy as np
 from . import _check, ops, optimizers
 from ._check import Array
 from .reference import activation as activations
-from .reference import dense, loss, optimizer
+from .reference import dense, loss, optimizer, penalty
 from .reference.activation import quiet
 
 __all__ = ["Case", "all_cases", "wide_type"]
@@ -75,6 +75,7 @@ def all_cases(dtype: str, quick: bool) -> Iterator[Case]:
     yield from _forward_first(_loss(name, dtype, n, columns) for name in _check.LOSSES)
     for kind in optimizers.TABLE:
         yield _optimizer(kind, dtype, n * columns)
+    yield from _penalty(dtype, n, columns)
     for name in _check.INITIALIZERS:
         yield _initializer(name, dtype, n, columns)
     if dtype == "float64":
@@ -228,6 +229,32 @@ def _optimizer(kind: str, dtype: str, n: int) -> Case:
     return Case(
         f"{kind}_step", "", str(n), dtype,
         lambda module: getattr(module, f"{kind}_step")(*arrays, **keywords), truth, largest,
+    )  # fmt: skip
+
+
+def _penalty(dtype: str, n_in: int, n_out: int) -> Iterator[Case]:
+    w, g = _normal(dtype, n_in, n_out, stream=14), _normal(dtype, n_in, n_out, stream=15)
+    rates = {"l1": 1e-3, "l2": 1e-2}
+
+    def value() -> Arrays:
+        wide = _wide(w)
+        sums = rates["l1"] * np.sum(np.abs(wide)) + rates["l2"] * np.sum(np.square(wide))
+        return (np.asarray(sums),)
+
+    def gradient() -> Arrays:
+        return (_wide(g) + penalty.gradient(_wide(w), **rates),)
+
+    def largest(truth: Arrays) -> Arrays:
+        return (np.maximum(np.abs(g), np.abs(truth[0])),)
+
+    size = f"{n_in}x{n_out}"
+    yield Case(
+        "penalty_forward", "", size, dtype,
+        lambda module: (np.array(module.penalty_forward(w, **rates)),), value, _magnitude,
+    )  # fmt: skip
+    yield Case(
+        "penalty_backward", "", size, dtype,
+        lambda module: (module.penalty_backward(w, g, **rates),), gradient, largest,
     )  # fmt: skip
 
 

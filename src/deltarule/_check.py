@@ -364,6 +364,11 @@ def sgd_hyper(
     )
 
 
+def penalty(l1: object, l2: object) -> tuple[float, float]:
+    """The rates of a penalty, finite and >= 0."""
+    return non_negative_real("l1", l1), non_negative_real("l2", l2)
+
+
 def adam_hyper(
     learning_rate: object, betas: object, eps: object
 ) -> tuple[float, float, float, float]:

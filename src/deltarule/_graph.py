@@ -35,7 +35,8 @@ class Node:
 
     `name` is the position of its layer: "2", or "2.0" inside of another layer. `alpha` is the
     parameter of the activation (the negative slope of leaky_relu) and 0.0 for an activation that
-    has none. What is not `trainable` keeps its parameters.
+    has none. What is not `trainable` keeps its parameters. `l1` and `l2`
+    penalise the weights of a node that is.
     """
 
     kind: str
@@ -46,6 +47,8 @@ class Node:
     alpha: float = 0.0
     bias: bool = False
     trainable: bool = True
+    l1: float = 0.0
+    l2: float = 0.0
 
     @property
     def source(self) -> int:
@@ -97,6 +100,14 @@ class Graph:
             if node.trainable and index < len(KINDS[node.kind].learnt):
                 found.append(name)
         return found
+
+    def penalties(self) -> list[tuple[str, float, float]]:
+        """(name of the weights, l1, l2) where they cost something, in the order of the nodes."""
+        return [
+            (f"{node.name}.weight", node.l1, node.l2)
+            for node in self.nodes
+            if node.trainable and (node.l1 or node.l2)
+        ]
 
     def parts(self) -> dict[str, list[str]]:
         """Of each node, by its name, what its parameters are called there."""

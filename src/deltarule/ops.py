@@ -22,6 +22,8 @@ __all__ = [
     "initialize",
     "loss_backward",
     "loss_forward",
+    "penalty_backward",
+    "penalty_forward",
     "random_bits",
     "random_normal",
     "random_permutation",
@@ -165,6 +167,25 @@ def adam_step(
     new, mean, square = w_.copy(), m_.copy(), v_.copy()
     _fast.optimizer_step(new.dtype.name, "adam", hyper, count, new.size, g_, new, mean, square)
     return new, mean, square
+
+
+def penalty_forward(w: npt.ArrayLike, *, l1: float = 0.0, l2: float = 0.0) -> float:
+    """See deltarule.reference.penalty_forward."""
+    rates = _check.penalty(l1, l2)
+    w_ = _check.real_array("w", w, ndim=2)
+    n_in, n_out = w_.shape
+    return _fast.penalty_forward(w_.dtype.name, *rates, n_in, n_out, w_)
+
+
+def penalty_backward(
+    w: npt.ArrayLike, g: npt.ArrayLike, *, l1: float = 0.0, l2: float = 0.0
+) -> Array:
+    """See deltarule.reference.penalty_backward."""
+    rates = _check.penalty(l1, l2)
+    w_, g_ = _check.step_arrays(w=w, g=g)
+    found = g_.copy()
+    _fast.penalty_backward(found.dtype.name, *rates, found.size, w_, found)
+    return found
 
 
 def random_bits(

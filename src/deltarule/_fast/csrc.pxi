@@ -62,6 +62,12 @@ cdef extern from "deltarule.h" nogil:
     void dr_optimizer_step(dr_dtype dt, dr_optimizer kind, const double *hyper, uint64_t step,
                            size_t n, const void *g, void *w, void *state0, void *state1)
     int dr_optimizer_states(dr_optimizer kind)
+    ctypedef struct dr_penalty:
+        double l1
+        double l2
+    dr_status dr_penalty_forward(dr_dtype dt, dr_penalty penalty, size_t n_in, size_t n_out,
+                                 const void *w, double *value)
+    void dr_penalty_backward(dr_dtype dt, dr_penalty penalty, size_t n, const void *w, void *g)
 
     ctypedef struct dr_stream:
         uint64_t seed
@@ -88,6 +94,7 @@ cdef extern from "deltarule.h" nogil:
         double alpha
         int bias
         int trainable
+        dr_penalty penalty
     ctypedef struct dr_graph:
         dr_dtype dtype
         size_t n_buffers

@@ -26,6 +26,9 @@ class Dense(Layer):
         glorot_uniform for the others.
     bias_init: a name or an object; zeros by default.
     trainable: False keeps weight and bias as they are.
+    l1, l2: >= 0; add l1 * sum |weight| + l2 * sum weight^2 to the loss that is trained on and
+        reported, while the layer is trainable (Keras' definition, in which l2 has no half; for the
+        gradient alone there is weight_decay of the optimizers).
 
     Raises TypeError or ValueError that names the argument.
     """
@@ -37,6 +40,8 @@ class Dense(Layer):
     weight_init: Initializer
     bias_init: Initializer
     trainable: bool
+    l1: float
+    l2: float
 
     def __init__(
         self,
@@ -47,6 +52,8 @@ class Dense(Layer):
         weight_init: str | Initializer | None = None,
         bias_init: str | Initializer = "zeros",
         trainable: bool = True,
+        l1: float = 0.0,
+        l2: float = 0.0,
     ) -> None:
         units = _check.integer("units", units, 1, 1 << 31)
         activation = activations.get(activation)
@@ -63,6 +70,8 @@ class Dense(Layer):
         object.__setattr__(self, "weight_init", initializers.get(weight_init))
         object.__setattr__(self, "bias_init", initializers.get(bias_init))
         object.__setattr__(self, "trainable", _check.boolean("trainable", trainable))
+        for name, rate in zip(("l1", "l2"), _check.penalty(l1, l2), strict=True):
+            object.__setattr__(self, name, rate)
 
     def __repr__(self) -> str:
         shown = [repr(self.units)]
@@ -76,6 +85,7 @@ class Dense(Layer):
             shown.append(f"bias_init={self.bias_init.kind!r}")
         if not self.trainable:
             shown.append("trainable=False")
+        shown += [f"{name}={rate}" for name in ("l1", "l2") if (rate := getattr(self, name))]
         return f"Dense({', '.join(shown)})"
 
     @classmethod
@@ -117,6 +127,8 @@ class Dense(Layer):
             alpha=self.activation.alpha,
             bias=self.bias,
             trainable=self.trainable,
+            l1=self.l1,
+            l2=self.l2,
         )
 
     def initializers(self) -> dict[str, Initializer]:

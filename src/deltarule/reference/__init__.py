@@ -10,6 +10,7 @@ from .dense import dense_backward, dense_forward
 from .initializer import initialize
 from .loss import loss_backward, loss_forward
 from .optimizer import adam_step, sgd_step
+from .penalty import penalty_backward, penalty_forward
 from .random import random_bits, random_normal, random_permutation, random_uniform
 
 __all__ = [
@@ -21,6 +22,8 @@ __all__ = [
     "initialize",
     "loss_backward",
     "loss_forward",
+    "penalty_backward",
+    "penalty_forward",
     "random_bits",
     "random_normal",
     "random_permutation",

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from .. import _check
 from .._check import Array
 from .._graph import Graph, Node
-from . import loss, nodes, optimizer, random
+from . import loss, nodes, optimizer, penalty, random
 from .activation import quiet
 from .ledger import Lap, Ledger, untimed
 from .nodes import Mode
@@ -65,6 +65,7 @@ class Plan:
         self._shapes = graph.parameter_shapes()
         self._learnt = graph.learnt()
         self._parts = graph.parts()
+        self._penalties = graph.penalties()
         self._update, states = optimizer.TABLE[graph.optimizer]
         zeros = (
             {name: np.zeros(shape, self._dtype) for name, shape in self._shapes.items()}
@@ -181,6 +182,8 @@ class Plan:
             for source, dx in zip(node.sources, sent, strict=True):
                 other = errors[source]
                 errors[source] = dx if other is None else other + dx
+        for name, l1, l2 in self._penalties:
+            gradients[name] = gradients[name] + penalty.gradient(values[name], l1, l2)
         return {name: gradients[name] for name in self._learnt}
 
     def _hits(self, y: Array, t: Array) -> npt.NDArray[np.float64]:
@@ -218,8 +221,9 @@ class Plan:
             buffers, kept = self._forward(values, x, mode=mode, lap=lap)
             y = buffers[-1]
             dy = loss.backward(kind, y, t, weights) if backward else None
+            costs = sum(penalty.value(values[name], *rates) for name, *rates in self._penalties)
             return _Batch(
-                float(np.sum(weights * loss.samples(kind, y, t))),
+                float(np.sum(weights * loss.samples(kind, y, t))) + total * costs,
                 total,
                 float(np.sum(weights * self._hits(y, t))),
                 {} if dy is None else self._backward(values, buffers, kept, dy, lap),
