@@ -102,6 +102,11 @@ dr_status dr_dense_forward(dr_dtype dt, dr_activation act, double alpha, size_t 
 dr_status dr_dense_backward(dr_dtype dt, dr_activation act, double alpha, size_t n, size_t n_in,
                             size_t n_out, const void *x, const void *w, const void *z,
                             const void *y, const void *dy, void *dx, void *dw, void *db);
+/* y = x where x > 0, else slope x; shared: one slope for all columns, else n_out of them */
+dr_status dr_prelu_forward(dr_dtype dt, int shared, size_t n, size_t n_out, const void *x,
+                           const void *slope, void *y);
+dr_status dr_prelu_backward(dr_dtype dt, int shared, size_t n, size_t n_out, const void *x,
+                            const void *slope, const void *dy, void *dx, void *dslope);
 /* Targets are either labels (n) or dense (n, n_out), the other NULL. weight (n) may be NULL.
  * dy may be NULL; *loss is the weighted mean, 0 when the weights sum to 0. */
 dr_status dr_loss_backward(dr_dtype dt, dr_loss loss, size_t n, size_t n_out, const void *y,
@@ -129,7 +134,14 @@ typedef struct dr_plan dr_plan;
 typedef struct dr_run dr_run;
 
 /* What a node computes: network/nodes/. */
-typedef enum { DR_NODE_DENSE, DR_NODE_ACTIVATION, DR_NODE_ADD, DR_NODE_CONCAT, DR_N_NODES } dr_node_kind;
+typedef enum {
+    DR_NODE_DENSE,
+    DR_NODE_ACTIVATION,
+    DR_NODE_ADD,
+    DR_NODE_CONCAT,
+    DR_NODE_PRELU,
+    DR_N_NODES
+} dr_node_kind;
 
 /* A node: reads the buffers `sources`, writes the buffer `target`. */
 typedef struct {
@@ -140,6 +152,7 @@ typedef struct {
     double alpha;
     int bias;
     int trainable;               /* 0: its parameters stay as they are */
+    int shared;                  /* prelu: one slope for all columns */
     dr_penalty penalty;          /* of its weights, while it is trainable */
 } dr_node_spec;
 

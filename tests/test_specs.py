@@ -28,6 +28,10 @@ SPECS: list[tuple[Spec, dict[str, type]]] = [
     (dr.Dense(4), layers.TABLE),
     (dr.Dense(4, "relu", bias=False), layers.TABLE),
     (dr.Dense(4, trainable=False), layers.TABLE),
+    (dr.Dense(4, "prelu"), layers.TABLE),
+    (dr.Dense(4, dr.PReLU(0.1)), layers.TABLE),
+    (dr.PReLU(-0.5, per_feature=True, trainable=False), layers.TABLE),
+    (layers.Activation(dr.PReLU(0.1)), layers.TABLE),
     (dr.Dense(4, l1=1e-3, l2=0.5), layers.TABLE),
     (
         dr.Dense(
@@ -134,6 +138,12 @@ BAD = [
     (lambda: activations.LeakyReLU(-0.1), ValueError, "negative_slope must be >= 0"),
     (lambda: activations.LeakyReLU(float("nan")), ValueError, "negative_slope must be finite"),
     (lambda: activations.LeakyReLU("a"), TypeError, "negative_slope must be"),
+    (lambda: dr.PReLU("a"), TypeError, "slope must be a real number"),
+    (lambda: dr.PReLU(float("inf")), ValueError, "slope must be finite"),
+    (lambda: dr.PReLU(per_feature=1), TypeError, "per_feature must be True or False"),
+    (lambda: dr.PReLU(trainable=None), TypeError, "trainable must be True or False"),
+    (lambda: dr.Dense(3, dr.PReLU), TypeError, "must be an instance, PReLU()"),
+    (lambda: dr.Dense(3, "parametric_relu"), ValueError, "did you mean 'prelu'"),
     (lambda: activations.ELU(-1), ValueError, "alpha must be >= 0"),
     (lambda: activations.ELU("1"), TypeError, "alpha must be a real number"),
     (lambda: activations.CELU(0), ValueError, "alpha must be > 0"),

@@ -54,6 +54,13 @@ typedef struct {
     void (*activation_backward[DR_N_ACTIVATIONS])(double alpha, size_t m, size_t n, size_t row,
                                                   size_t stride, const void *x, const void *y,
                                                   const void *dy, void *dx);
+    /* prelu on m rows of panels; shared: one slope, else one for each column, padded. dx = or += */
+    void (*prelu_forward)(size_t m, size_t n, size_t row, size_t stride, const void *x,
+                          const void *slope, int shared, void *y);
+    void (*prelu_backward)(int adding, size_t m, size_t n, size_t row, size_t stride, const void *x,
+                           const void *slope, int shared, const void *dy, void *dx);
+    /* what the slopes of one panel's columns get from m rows, ascending */
+    void (*prelu_slope)(size_t m, size_t units, const void *x, const void *dy, void *sums);
     void (*elementary[DR_N_FUNCTIONS])(size_t n, const void *x, void *y);
     void (*loss[DR_N_LOSSES])(const dr_loss_args *args);
     /* n: a multiple of a unit; c: the coefficients that ops/optimizer.c prepares */

@@ -35,7 +35,7 @@ typedef struct {
     dr_activation activation;   /* what training applies: identity where the loss takes logits */
     dr_activation output;       /* what predict applies */
     double alpha;
-    int has_bias;
+    int has_bias, shared;       /* as in dr_node_spec */
     int learns;                 /* it has parameters that training changes */
     int error;                  /* the gradient at its output is wanted: it learns, or something before */
     size_t n_parameters;
@@ -171,7 +171,7 @@ struct dr_kind {
     void (*refresh)(const dr_plan *plan, const dr_node *node, size_t index);
 };
 
-extern const dr_kind dr_kind_dense, dr_kind_activation, dr_kind_add, dr_kind_concat;
+extern const dr_kind dr_kind_dense, dr_kind_activation, dr_kind_add, dr_kind_concat, dr_kind_prelu;
 
 /* Whether what only training does is to be done. */
 static inline int dr_training(const dr_run *run) {

@@ -8,6 +8,7 @@ static const dr_kind *const KINDS[DR_N_NODES] = {
     [DR_NODE_ACTIVATION] = &dr_kind_activation,
     [DR_NODE_ADD] = &dr_kind_add,
     [DR_NODE_CONCAT] = &dr_kind_concat,
+    [DR_NODE_PRELU] = &dr_kind_prelu,
 };
 
 void dr_add_parameter(dr_plan *plan, dr_node *node, size_t rows, size_t cols) {
@@ -54,6 +55,7 @@ static void lay_out(dr_plan *plan, const dr_graph *graph) {
             .sources = wires,
             .activation = last && takes_logits(graph->loss) ? DR_IDENTITY : spec->activation,
             .output = spec->activation, .alpha = spec->alpha, .has_bias = spec->bias,
+            .shared = spec->shared,
         };
         wires += spec->n_sources;
         node->learns = node->error = spec->trainable && node->kind->tiles;

@@ -48,6 +48,13 @@ void dr_dense_transpose(dr_dtype dt, const dr_kernels *k, dr_matrix w, size_t p_
 void dr_to_panels(const dr_kernels *k, size_t rows, const void *x, dr_matrix m);
 void dr_from_panels(const dr_kernels *k, size_t rows, dr_matrix m, void *x);
 
+/* Gradients of prelu's slopes over m rows: of panel p's columns; and of the only one, by way of those
+ * of all columns. */
+void dr_prelu_slope_panel(dr_dtype dt, const dr_kernels *k, size_t m, dr_matrix x, dr_matrix dy,
+                          size_t p, void *slopes);
+void dr_prelu_shared_slope(dr_dtype dt, const dr_kernels *k, size_t m, dr_matrix x, dr_matrix dy,
+                           void *columns, void *slope);
+
 /* What each tile of the weights w costs, panels of rows first; and all tiles together. */
 void dr_penalty_parts(dr_dtype dt, const dr_kernels *k, dr_penalty penalty, size_t rows, dr_matrix w,
                       double *parts);

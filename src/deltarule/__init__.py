@@ -4,7 +4,7 @@ from . import activations, initializers, layers, losses, metrics, ops, optimizer
 from ._header import ModelFileError
 from .config import config, get_isa, get_num_threads, set_isa, set_num_threads
 from .history import History
-from .layers import Dense, Layer
+from .layers import Dense, Layer, PReLU
 from .network import Network
 from .optimizers import SGD, Adam
 from .performance import Performance
@@ -21,6 +21,7 @@ __all__ = [
     "Layer",
     "ModelFileError",
     "Network",
+    "PReLU",
     "Performance",
     "activations",
     "config",

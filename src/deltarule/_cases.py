@@ -17,7 +17,7 @@ import numpy as np
 from . import _check, ops, optimizers
 from ._check import Array
 from .reference import activation as activations
-from .reference import dense, loss, optimizer, penalty
+from .reference import dense, loss, optimizer, penalty, prelu
 from .reference.activation import quiet
 
 __all__ = ["Case", "all_cases", "wide_type"]
@@ -70,6 +70,7 @@ def all_cases(dtype: str, quick: bool) -> Iterator[Case]:
     """The cases of a dtype, in the order in which they are shown."""
     n, columns = (_ROWS_QUICK, _COLUMNS_QUICK) if quick else (_ROWS, _COLUMNS)
     yield from _forward_first(_activation(name, dtype, n, columns) for name in _check.ACTIVATIONS)
+    yield from _prelu(dtype, n, columns)
     for sizes in _DENSE_QUICK if quick else _DENSE:
         yield from _dense(dtype, *sizes)
     yield from _forward_first(_loss(name, dtype, n, columns) for name in _check.LOSSES)
@@ -147,6 +148,28 @@ def _activation(name: str, dtype: str, n: int, columns: int) -> tuple[Case, Case
             "activation_backward", name, size, dtype,
             lambda module: (module.activation_backward(name, x, y, dy),), backward, incoming,
         ),
+    )  # fmt: skip
+
+
+def _prelu(dtype: str, n: int, columns: int) -> Iterator[Case]:
+    x, dy = _normal(dtype, n, columns, stream=16), _normal(dtype, n, columns, stream=17)
+    slope = np.abs(_normal(dtype, columns, stream=18))
+
+    def backward() -> Arrays:
+        return prelu.backward(*map(_wide, (x, slope, dy)))
+
+    def scale(truth: Arrays) -> Arrays:
+        return np.maximum(np.abs(dy), np.abs(truth[0])), np.sum(np.abs(x * dy), axis=0)
+
+    size = f"{n}x{columns}"
+    yield Case(
+        "prelu_forward", "", size, dtype,
+        lambda module: (module.prelu_forward(x, slope),),
+        lambda: (prelu.forward(_wide(x), _wide(slope)),), _magnitude,
+    )  # fmt: skip
+    yield Case(
+        "prelu_backward", "", size, dtype,
+        lambda module: module.prelu_backward(x, slope, dy), backward, scale,
     )  # fmt: skip
 
 

@@ -101,7 +101,8 @@ def non_negative_int(argument: str, value: object) -> int:
     return integer(argument, value, 0)
 
 
-def _real(argument: str, value: object) -> float:
+def real(argument: str, value: object) -> float:
+    """`value` as a finite float."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
         raise TypeError(f"{argument} must be a real number, got {type(value).__name__}")
     try:
@@ -115,7 +116,7 @@ def _real(argument: str, value: object) -> float:
 
 def positive_real(argument: str, value: object) -> float:
     """`value` as a finite float > 0."""
-    number = _real(argument, value)
+    number = real(argument, value)
     if number <= 0:
         raise ValueError(f"{argument} must be > 0, got {number}")
     return number
@@ -123,7 +124,7 @@ def positive_real(argument: str, value: object) -> float:
 
 def non_negative_real(argument: str, value: object) -> float:
     """`value` as a finite float >= 0."""
-    number = _real(argument, value)
+    number = real(argument, value)
     if number < 0:
         raise ValueError(f"{argument} must be >= 0, got {number}")
     return number
@@ -131,7 +132,7 @@ def non_negative_real(argument: str, value: object) -> float:
 
 def fraction(argument: str, value: object) -> float:
     """`value` as a float with 0 <= value < 1."""
-    number = _real(argument, value)
+    number = real(argument, value)
     if not 0 <= number < 1:
         raise ValueError(f"{argument} must be >= 0 and < 1, got {number}")
     return number
@@ -315,6 +316,22 @@ def dense_backward_arrays(
         raise ValueError(f"z, what {activation!r} is applied to, is needed for its derivative")
     same_dtype(x=rows, w=weight, y=output, dy=gradient, z=before)
     return rows, weight, output, gradient, before
+
+
+def prelu_arrays(x: object, slope: object, dy: object = None) -> tuple[Array, ...]:
+    """(x, slope) of prelu_forward, or (x, slope, dy): (n, n_out), (1,) or (n_out,), (n, n_out)."""
+    rows = real_array("x", x, ndim=2)
+    slopes = real_array("slope", slope, ndim=1)
+    if slopes.shape[0] not in (1, rows.shape[1]):
+        raise ValueError(
+            f"slope must have shape (1,) or ({rows.shape[1]},), got {slopes.shape}"
+        )
+    if dy is None:
+        same_dtype(x=rows, slope=slopes)
+        return rows, slopes
+    error = real_array("dy", dy, shape=rows.shape)
+    same_dtype(x=rows, slope=slopes, dy=error)
+    return rows, slopes, error
 
 
 def loss_arrays(

@@ -26,6 +26,7 @@ KINDS: dict[str, Parts] = {
     "activation": Parts(),
     "add": Parts(),
     "concat": Parts(),
+    "prelu": Parts(learnt=("slope",)),
 }
 
 
@@ -36,7 +37,7 @@ class Node:
     `name` is the position of its layer: "2", or "2.0" inside of another layer. `alpha` is the
     parameter of the activation (the negative slope of leaky_relu) and 0.0 for an activation that
     has none. What is not `trainable` keeps its parameters. `l1` and `l2`
-    penalise the weights of a node that is.
+    penalise the weights of a node that is. A `shared` slope is one for all columns.
     """
 
     kind: str
@@ -47,6 +48,7 @@ class Node:
     alpha: float = 0.0
     bias: bool = False
     trainable: bool = True
+    shared: bool = False
     l1: float = 0.0
     l2: float = 0.0
 
@@ -125,6 +127,7 @@ class Graph:
             for index, part in enumerate(sum(KINDS[node.kind], ())):
                 if part == "bias" and not node.bias:
                     continue
-                shape = (n_in, n_out) if part == "weight" else (n_out,)
+                columns = 1 if node.shared else n_out
+                shape = (n_in, n_out) if part == "weight" else (columns,)
                 found.append((f"{node.name}.{part}", number, index, shape))
         return found

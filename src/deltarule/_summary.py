@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Sequence
 
 from ._graph import Graph
-from .layers import Layer
+from .layers import Layer, named
 from .optimizers import Optimizer
 
 
@@ -27,19 +29,26 @@ def n_bytes(count: float) -> str:
     return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
 
 
-def summarize(layers: Sequence[Layer], graph: Graph, optimizer: Optimizer, title: str) -> Summary:
-    """Layers with the shapes behind them and their parameters, and the memory of it all."""
-    counts: dict[str, int] = {}
-    for name, shape in graph.parameter_shapes().items():
-        size = 1
-        for length in shape:
-            size *= length
-        owner = name.rsplit(".", 1)[0]
-        counts[owner] = counts.get(owner, 0) + size
-    rows = [("", "layer", "output", "parameters"), ("", "input", f"(n, {graph.n_in})", "0")]
-    for node, layer in zip(graph.nodes, layers, strict=True):
-        shape_text = f"(n, {graph.widths[node.target]})"
-        rows.append((node.name, repr(layer), shape_text, f"{counts[node.name]:,}"))
+def _samples(shape: tuple[int, ...]) -> str:
+    return f"(n, {', '.join(map(str, shape))})"
+
+
+def summarize(
+    layers: Sequence[Layer],
+    shape: tuple[int, ...],
+    graph: Graph,
+    optimizer: Optimizer,
+    title: str,
+) -> Summary:
+    """Layers with the shapes behind them and their parameters, those of layers inside included,
+    and the memory of it all. `shape`: of a sample of the input."""
+    counts: Counter[str] = Counter()
+    for name, sizes in graph.parameter_shapes().items():
+        counts[name.split(".")[0]] += math.prod(sizes)
+    rows = [("", "layer", "output", "parameters"), ("", "input", _samples(shape), "0")]
+    for name, layer in named(layers):
+        shape = layer.output_shape(shape)
+        rows.append((name, repr(layer), _samples(shape), f"{counts[name]:,}"))
     widths = [max(len(row[i]) for row in rows) for i in range(4)]
     lines = [
         f"{name:>{widths[0]}}  {layer:<{widths[1]}}  {shape:<{widths[2]}}  {count:>{widths[3]}}"

@@ -161,6 +161,8 @@ class Network:
                     dtype=self.dtype,
                 )
                 plan.set(0, f"{name}.{part}", values)
+            for part, value in layer.constants().items():
+                plan.set(0, f"{name}.{part}", np.full(shapes[f"{name}.{part}"], value))
         self._adopt(plan, shape, Position())
 
     def _lower(self, shape: tuple[int, ...]) -> Graph:
@@ -372,7 +374,8 @@ class Network:
         """A printable table of the layers, their shapes and parameters, and the memory."""
         graph = self._built("summary()").graph
         title = f"Network, loss {self._loss.kind}, {self._optimizer!r}, backend {self._backend}"
-        return summarize(self._layers, graph, self._optimizer, title)
+        assert self._input_shape is not None
+        return summarize(self._layers, self._input_shape, graph, self._optimizer, title)
 
     # ------------------------------------------------------------------------- saving, copying
     def save(self, path: str | os.PathLike[str]) -> None:

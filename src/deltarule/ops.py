@@ -24,6 +24,8 @@ __all__ = [
     "loss_forward",
     "penalty_backward",
     "penalty_forward",
+    "prelu_backward",
+    "prelu_forward",
     "random_bits",
     "random_normal",
     "random_permutation",
@@ -98,6 +100,25 @@ def dense_backward(
         x_.dtype.name, activation, slope, n, n_in, n_out, x_, w_, z_, y_, dy_, dx, dw, db
     )
     return dx, dw, db
+
+
+def prelu_forward(x: npt.ArrayLike, slope: npt.ArrayLike) -> Array:
+    """See deltarule.reference.prelu_forward."""
+    x_, slope_ = _check.prelu_arrays(x, slope)
+    y, (n, n_out) = np.empty_like(x_), x_.shape
+    _fast.prelu_forward(y.dtype.name, slope_.size != n_out, n, n_out, x_, slope_, y)
+    return y
+
+
+def prelu_backward(
+    x: npt.ArrayLike, slope: npt.ArrayLike, dy: npt.ArrayLike
+) -> tuple[Array, Array]:
+    """See deltarule.reference.prelu_backward."""
+    x_, slope_, dy_ = _check.prelu_arrays(x, slope, dy)
+    dx, dslope, (n, n_out) = np.empty_like(x_), np.empty_like(slope_), x_.shape
+    shared = slope_.size != n_out
+    _fast.prelu_backward(dx.dtype.name, shared, n, n_out, x_, slope_, dy_, dx, dslope)
+    return dx, dslope
 
 
 def _loss(

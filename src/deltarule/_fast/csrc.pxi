@@ -56,6 +56,10 @@ cdef extern from "deltarule.h" nogil:
                                 size_t n_in, size_t n_out, const void *x, const void *w,
                                 const void *z, const void *y, const void *dy, void *dx, void *dw,
                                 void *db)
+    dr_status dr_prelu_forward(dr_dtype dt, int shared, size_t n, size_t n_out, const void *x,
+                               const void *slope, void *y)
+    dr_status dr_prelu_backward(dr_dtype dt, int shared, size_t n, size_t n_out, const void *x,
+                                const void *slope, const void *dy, void *dx, void *dslope)
     dr_status dr_loss_backward(dr_dtype dt, dr_loss loss, size_t n, size_t n_out, const void *y,
                                const int64_t *labels, const void *dense, const void *weight,
                                double *value, void *dy)
@@ -94,6 +98,7 @@ cdef extern from "deltarule.h" nogil:
         double alpha
         int bias
         int trainable
+        int shared
         dr_penalty penalty
     ctypedef struct dr_graph:
         dr_dtype dtype

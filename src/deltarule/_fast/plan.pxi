@@ -87,6 +87,7 @@ cdef class Plan:
                 nodes[i].alpha = node.alpha
                 nodes[i].bias = node.bias
                 nodes[i].trainable = node.trainable
+                nodes[i].shared = node.shared
                 nodes[i].penalty.l1, nodes[i].penalty.l2 = node.l1, node.l2
             g.dtype = <dr_dtype><int>_DTYPES[graph.dtype]
             g.n_buffers, g.n_nodes = n_buffers, n_nodes

@@ -12,10 +12,12 @@ from .activation import Activation
 from .base import Layer, lower_chain, walk, width_of
 from .branches import Add, Concat, Residual
 from .dense import Dense
+from .prelu import PReLU
 from .shape import Flatten, Reshape
 
 TABLE: dict[str, type[Layer]] = {
-    cls.kind: cls for cls in (Dense, Activation, Residual, Add, Concat, Flatten, Reshape)
+    cls.kind: cls
+    for cls in (Dense, Activation, PReLU, Residual, Add, Concat, Flatten, Reshape)
 }
 
 MAX_LAYERS = 1000  # keeps the description in a model file far below its bound
@@ -29,6 +31,7 @@ __all__ = [
     "Dense",
     "Flatten",
     "Layer",
+    "PReLU",
     "Reshape",
     "Residual",
     "lower",

@@ -46,16 +46,25 @@ class Layer(Spec):
         """How each of its own parameters begins, by the name that it has in the layer."""
         return {}
 
+    def constants(self) -> dict[str, float]:
+        """Its own parameters that begin with one number everywhere, by the name in the layer."""
+        return {}
+
     def children(self) -> Sequence[tuple[str, Layer]]:
         """The layers inside, each with its position: "0", or "1.0" in the branch 1."""
         return ()
+
+
+def inside(name: str, layer: Layer) -> list[tuple[str, Layer]]:
+    """The children of a layer with their positions in the network."""
+    return [(f"{name}.{inner}", child) for inner, child in layer.children()]
 
 
 def walk(layers: Sequence[tuple[str, Layer]]) -> Iterator[tuple[str, Layer]]:
     """Every layer with its position ("2", "2.0", "2.0.1"), those inside of one right behind it."""
     for name, layer in layers:
         yield name, layer
-        yield from walk([(f"{name}.{inner}", child) for inner, child in layer.children()])
+        yield from walk(inside(name, layer))
 
 
 def lower_chain(

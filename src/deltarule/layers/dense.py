@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -11,7 +11,8 @@ from .._lowering import Builder
 from .._spec import by_name, from_config
 from ..activations import Activation
 from ..initializers import Initializer
-from .base import Layer, Shape
+from .base import Layer, Shape, inside, lower_chain
+from .prelu import learnt_part
 
 
 @dataclass(frozen=True, repr=False, init=False)
@@ -25,7 +26,7 @@ class Dense(Layer):
         activation, which is he_uniform for relu and its kin, lecun_normal for selu and
         glorot_uniform for the others.
     bias_init: a name or an object; zeros by default.
-    trainable: False keeps weight and bias as they are.
+    trainable: False keeps weight and bias as they are, and the slope of the activation "prelu".
     l1, l2: >= 0; add l1 * sum |weight| + l2 * sum weight^2 to the loss that is trained on and
         reported, while the layer is trainable (Keras' definition, in which l2 has no half; for the
         gradient alone there is weight_decay of the optimizers).
@@ -118,18 +119,23 @@ class Dense(Layer):
         return (self.units,)
 
     def lower(self, builder: Builder, name: str, shape: Shape, source: int) -> int:
-        return builder.add(
+        learnt = self.children()
+        output = builder.add(
             "dense",
             name,
             (source,),
             self.units,
-            activation=self.activation.kind,
+            activation="identity" if learnt else self.activation.kind,
             alpha=self.activation.alpha,
             bias=self.bias,
             trainable=self.trainable,
             l1=self.l1,
             l2=self.l2,
         )
+        return lower_chain(inside(name, self), builder, (self.units,), output)[0]
+
+    def children(self) -> Sequence[tuple[str, Layer]]:
+        return learnt_part(self.activation, self.trainable)
 
     def initializers(self) -> dict[str, Initializer]:
         drawn = {"weight": self.weight_init}

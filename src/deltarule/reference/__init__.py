@@ -11,6 +11,7 @@ from .initializer import initialize
 from .loss import loss_backward, loss_forward
 from .optimizer import adam_step, sgd_step
 from .penalty import penalty_backward, penalty_forward
+from .prelu import prelu_backward, prelu_forward
 from .random import random_bits, random_normal, random_permutation, random_uniform
 
 __all__ = [
@@ -24,6 +25,8 @@ __all__ = [
     "loss_forward",
     "penalty_backward",
     "penalty_forward",
+    "prelu_backward",
+    "prelu_forward",
     "random_bits",
     "random_normal",
     "random_permutation",

@@ -9,7 +9,7 @@ import numpy as np
 from .. import _check
 from .._check import Array
 from .._graph import Node
-from . import activation, dense
+from . import activation, dense, prelu
 from .ledger import Lap
 
 Gradients = dict[str, Array]  # by the name of the parameter in its node
@@ -125,9 +125,28 @@ class Concat:
         return [np.ascontiguousarray(part) for part in np.split(dy, ends[:-1], axis=1)], {}
 
 
+class PReLU:
+    """y = x where x > 0, else slope x."""
+
+    @staticmethod
+    def forward(call: Call, inputs: Sequence[Array]) -> tuple[Array, None]:
+        y = prelu.forward(inputs[0], call.values["slope"])
+        call.lap("activations")
+        return y, None
+
+    @staticmethod
+    def backward(
+        call: Call, inputs: Sequence[Array], y: Array, kept: None, dy: Array
+    ) -> tuple[list[Array], Gradients]:
+        dx, slope = prelu.backward(inputs[0], call.values["slope"], dy)
+        call.lap("activations")
+        return [dx], {"slope": slope}
+
+
 TABLE: dict[str, type[Kind]] = {
     "dense": Dense,
     "activation": Activation,
     "add": Add,
     "concat": Concat,
+    "prelu": PReLU,
 }
