@@ -49,7 +49,32 @@ typedef enum {
 /* Elementary functions that no activation shows by itself: log1p for x in [0, 1], expm1 for x <= 0. */
 typedef enum { DR_LOG, DR_LOG1P, DR_EXPM1, DR_ERF, DR_N_FUNCTIONS } dr_function;
 
-typedef enum { DR_MSE, DR_CROSS_ENTROPY, DR_BINARY_CROSS_ENTROPY, DR_N_LOSSES } dr_loss;
+typedef enum {
+    DR_MSE,
+    DR_MAE,
+    DR_HUBER,
+    DR_LOG_COSH,
+    DR_QUANTILE,
+    DR_POISSON,
+    DR_GAUSSIAN_NLL,
+    DR_BINARY_CROSS_ENTROPY,
+    DR_BINARY_FOCAL,
+    DR_HINGE,
+    DR_CROSS_ENTROPY,
+    DR_KL_DIVERGENCE,
+    DR_FOCAL,
+    DR_CATEGORICAL_HINGE,
+    DR_COSINE,
+    DR_N_LOSSES
+} dr_loss;
+
+/* A loss with the numbers that it is made with: those of its class in src/deltarule/losses/. */
+#define DR_MAX_PARAMETERS 99
+typedef struct {
+    dr_loss kind;
+    size_t n_parameters;
+    double parameters[DR_MAX_PARAMETERS];
+} dr_loss_spec;
 
 typedef enum { DR_SGD, DR_ADAM, DR_N_OPTIMIZERS } dr_optimizer;
 
@@ -107,11 +132,13 @@ dr_status dr_prelu_forward(dr_dtype dt, int shared, size_t n, size_t n_out, cons
                            const void *slope, void *y);
 dr_status dr_prelu_backward(dr_dtype dt, int shared, size_t n, size_t n_out, const void *x,
                             const void *slope, const void *dy, void *dx, void *dslope);
+/* Whether a loss takes targets of this kind: labels, or numbers. */
+int dr_loss_takes(dr_loss loss, int labels);
 /* Targets are either labels (n) or dense (n, n_out), the other NULL. weight (n) may be NULL.
- * dy may be NULL; *loss is the weighted mean, 0 when the weights sum to 0. */
-dr_status dr_loss_backward(dr_dtype dt, dr_loss loss, size_t n, size_t n_out, const void *y,
-                           const int64_t *labels, const void *dense, const void *weight,
-                           double *value, void *dy);
+ * dy may be NULL; *value is the weighted mean, 0 when the weights sum to 0. */
+dr_status dr_loss_backward(dr_dtype dt, const dr_loss_spec *loss, size_t n, size_t n_out,
+                           const void *y, const int64_t *labels, const void *dense,
+                           const void *weight, double *value, void *dy);
 /* hyper: sgd (learning_rate, momentum, nesterov, weight_decay), adam (learning_rate, beta1, beta2,
  * eps); step counts from 1; state0 and state1 in place; sgd has only state0 */
 void dr_optimizer_step(dr_dtype dt, dr_optimizer kind, const double hyper[4], uint64_t step,
@@ -161,7 +188,8 @@ typedef struct {
     size_t n_buffers, n_nodes;
     const size_t *widths;        /* n_buffers: features of each; 0 is the input, the last the output */
     const dr_node_spec *nodes;   /* n_nodes, in topological order */
-    dr_loss loss;
+    dr_loss_spec loss;
+    int logits;                  /* the loss is taken before the activation of the last node */
     dr_optimizer optimizer;
     dr_hit hit;
 } dr_graph;

@@ -12,6 +12,8 @@
  *   vmin(a, b), vmax(a, b) a < b ? a : b and a > b ? a : b, so that NaN in b stays
  *   vscale(v, n)           v 2^n for whole n, rounded once; n within twice the exponents there are
  *   vsum, vlargest         of the lanes, halves onto halves
+ *   vlefts(v), vrights(v)  the left, or right, one of every two lanes in both of them
+ *   valternate(a, b)       left lanes of a, right lanes of b
  *   vtranspose(r)          of VL vectors, in place
  *   vload_n, vstore_n      the first n < VL elements; the rest reads as zero, is not written
  *   vload_reals, vload_others, vload_bytes   the first n <= VL numbers of the type real, of the other

@@ -107,8 +107,38 @@ KERNELS = {
     "too much is flushed": Kernel(
         "numbers", "simd.h", "vlt(vabs(v), vset(DR_TINY))", "vlt(vabs(v), vset(DR_TINY * 16))",
         "flush"),
+    "quantiles have one level": Kernel(
+        "quantile", "kernels/loss.inc", "* VL) % turn);", "* VL) % 1);", "loss"),
+    "huber does not bend": Kernel(
+        "huber", "kernels/loss.inc", "c * vfma(vset((real)-0.5), c, d)", "vset((real)0.5) * d * d",
+        "loss"),
+    "a logarithm of cosh has lost its other half": Kernel(
+        "log_cosh", "kernels/loss.inc", "return vselect(vlt(a, vset((real)0.6)), near, far);",
+        "return near;", "loss"),
+    "the variance has the slope of the mean": Kernel(
+        "gaussian_nll", "kernels/loss.inc",
+        "valternate((d + d) * inverse, e * inverse * (vset(1) - square))", "(d + d) * inverse",
+        "loss gradient"),
+    "all questions are answered by yes": Kernel(
+        "binary_focal", "kernels/loss.inc", "*slope = vselect(one, vnegative(by_x), by_x);",
+        "*slope = vnegative(by_x);", "loss gradient"),
+    "the factor of focal has no slope": Kernel(
+        "focal", "kernels/cross_entropy.inc", "vfma(gamma * p, lost / q, one)", "one",
+        "loss gradient"),
+    "all that is smoothed is the label": Kernel(
+        "cross_entropy", "kernels/cross_entropy.inc",
+        "s.keep * shifted + s.add * unit_sum(sum)", "s.keep * shifted", "loss"),
+    "the entropy of targets is forgotten": Kernel(
+        "kl_divergence", "kernels/cross_entropy.inc", "sum[v] = sum[v] + t_log_t(tv);", ";",
+        "loss"),
+    "the label is its own rival": Kernel(
+        "categorical_hinge", "kernels/loss.inc", "first_max(a, y, r, label, &most)",
+        "first_max(a, y, r, NO_COLUMN, &most)", "loss"),
+    "lengths of outputs count": Kernel(
+        "cosine", "kernels/loss.inc", "slope = likeness * (vload(y + i) / length) -",
+        "slope = vset(0) * vload(y + i) -", "loss gradient"),
     "the most likely class is the least likely": Kernel(
-        "chances", "kernels/loss.inc", "if (p[j] > most) {", "if (p[j] < most) {", "sums", PLANS),
+        "chances", "kernels/loss.inc", "(p[j] > *most ||", "(-p[j] > *most ||", "sums", PLANS),
 }  # fmt: skip
 
 EXAMINE = """

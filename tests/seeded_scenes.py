@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 import deltarule as dr
+from deltarule import losses
 from deltarule._report import Report
+from deltarule.losses import Loss
 from deltarule.verify import verify
 
 SCENES: dict[str, dict[str, Any]] = {
@@ -46,7 +48,49 @@ SCENES: dict[str, dict[str, Any]] = {
         "loss": "binary_cross_entropy",
         "optimizer": dr.Adam(1e-2),
     },
+    **{
+        loss.kind: {
+            "layers": [("tanh", 20), (last, n_out)],
+            "loss": loss,
+            "optimizer": dr.Adam(1e-2),
+        }
+        for loss, last, n_out in (
+            (losses.MAE(), "identity", 3),
+            (losses.Huber(0.5), "identity", 3),
+            (losses.LogCosh(), "identity", 3),
+            (losses.Quantile((0.1, 0.5, 0.9)), "identity", 21),
+            (losses.Poisson(), "identity", 3),
+            (losses.GaussianNLL(), "identity", 6),
+            (losses.BinaryFocal(), "sigmoid", 3),
+            (losses.Hinge(), "identity", 3),
+            (losses.CrossEntropy(0.1), "softmax", 35),
+            (losses.KLDivergence(), "softmax", 20),
+            (losses.Focal(1.5), "softmax", 20),
+            (losses.CategoricalHinge(), "identity", 20),
+            (losses.Cosine(), "identity", 5),
+        )
+    },
+    "rates": {
+        "layers": [("tanh", 20), ("softplus", 3)],
+        "loss": losses.Poisson(log_input=False),
+        "optimizer": dr.Adam(1e-2),
+    },
 }
+
+
+def targets(loss: Loss, n: int, n_out: int, rng: np.random.Generator) -> np.ndarray:
+    shape = (n, n_out // loss.per_target)
+    return {
+        "numbers": lambda: rng.normal(size=shape),
+        "directions": lambda: rng.normal(size=shape),
+        "counts": lambda: rng.poisson(2, shape),
+        "shares": lambda: rng.integers(0, 2, shape),
+        "bits": lambda: rng.integers(0, 2, shape),
+        "signs": lambda: rng.choice([-1, 1], shape),
+        "classes": lambda: rng.integers(0, n_out, n),
+        "labels": lambda: rng.integers(0, n_out, n),
+        "chances": lambda: rng.dirichlet(np.ones(n_out), n),
+    }[loss.targets]()
 
 
 def examine(scene: str, n: int = 100, weighted: bool = True, backend: str = "fast") -> Report:
@@ -57,18 +101,16 @@ def examine(scene: str, n: int = 100, weighted: bool = True, backend: str = "fas
     layers = [
         dr.Dense(k, activation=kind, bias_init="lecun_uniform") for kind, k in parts["layers"]
     ]
-    metrics = [] if parts["loss"] == "mse" else ["accuracy"]
+    loss = losses.get(parts["loss"])
+    metrics = ["accuracy"] if loss.decides in ("argmax", "threshold") else []
     net, trained = (
-        dr.Network(layers, parts["loss"], parts["optimizer"], metrics=metrics, backend=which)
+        dr.Network(layers, loss, parts["optimizer"], metrics=metrics, backend=which)
         for which in (backend, "reference")
     )
     X, n_out = rng.normal(size=(n, 5)), layers[-1].units
-    y = {
-        "mse": rng.normal(size=(n, n_out)),
-        "cross_entropy": rng.integers(0, n_out, n) if scene != "chances" else (
-            rng.dirichlet(np.ones(n_out), n)),
-        "binary_cross_entropy": rng.integers(0, 2, (n, n_out)),
-    }[parts["loss"]]
+    y = targets(loss, n, n_out, rng)
+    if scene == "chances":
+        y = rng.dirichlet(np.ones(n_out), n)
     weight = rng.integers(1, 4, n).astype(float) if weighted else None
     trained.fit(X, y, sample_weight=weight, epochs=2, verbose=False)
     net.build(5)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deltarule import _inputs
+from deltarule import _inputs, _targets, losses
 
 RNG = np.random.default_rng(0)
 WHOLE = RNG.integers(0, 200, (6, 4))  # exact in every dtype below
@@ -47,7 +47,7 @@ def test_x_layouts(layout: str, given: str, dtype: str) -> None:
     made = LAYOUTS[layout]
     if layout == "unaligned" and np.dtype(given).itemsize == 1:
         pytest.skip("single bytes are always aligned")
-    x = _inputs.prepare_x(made(WHOLE.astype(given)), 4, dtype)
+    x = _inputs.prepare_x(made(WHOLE.astype(given)), (4,), dtype)
     assert type(x) is np.ndarray
     assert _inputs.streams(x)
     assert x.dtype.isnative
@@ -86,7 +86,7 @@ def test_x_that_is_not_copied(layout: str, given: str, dtype: str) -> None:
 @pytest.mark.parametrize("layout", COPIED)
 def test_x_that_is_copied(layout: str, given: str, dtype: str) -> None:
     values = COPIED[layout](WHOLE.astype(given))
-    x = _inputs.prepare_x(values, 4, dtype)
+    x = _inputs.prepare_x(values, (4,), dtype)
     assert not np.shares_memory(x, values)
     assert x.dtype == dtype and x.flags.carray
     np.testing.assert_array_equal(x, values)
@@ -97,36 +97,37 @@ def test_x_memory_map(tmp_path: Path, dtype: str) -> None:
         path = tmp_path / f"{given}.npy"
         np.save(path, WHOLE.astype(given))
         mapped = np.load(path, mmap_mode="r")
-        x = _inputs.prepare_x(mapped, 4, dtype)
+        x = _inputs.prepare_x(mapped, (4,), dtype)
         assert np.shares_memory(x, mapped)
         np.testing.assert_array_equal(x, WHOLE)
 
 
 def test_x_bool_and_matrix(dtype: str) -> None:
-    np.testing.assert_array_equal(_inputs.prepare_x(WHOLE > 100, 4, dtype), WHOLE > 100)
+    np.testing.assert_array_equal(_inputs.prepare_x(WHOLE > 100, (4,), dtype), WHOLE > 100)
     mask = np.array([[0, 255, 2, 1]], "uint8").view(bool)  # as in a file of 0 and 255 read as bool
-    np.testing.assert_array_equal(_inputs.prepare_x(mask, 4, dtype), [[0, 1, 1, 1]])
+    np.testing.assert_array_equal(_inputs.prepare_x(mask, (4,), dtype), [[0, 1, 1, 1]])
     masked = np.ma.MaskedArray(WHOLE)  # nothing is masked
-    np.testing.assert_array_equal(_inputs.prepare_x(masked, 4, dtype), WHOLE)
+    np.testing.assert_array_equal(_inputs.prepare_x(masked, (4,), dtype), WHOLE)
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])
 def test_data_frames(library: str, dtype: str) -> None:
     frames = pytest.importorskip(library)
     columns = {f"c{i}": WHOLE[:, i].astype("float64" if i % 2 else "int32") for i in range(4)}
-    np.testing.assert_array_equal(_inputs.prepare_x(frames.DataFrame(columns), 4, dtype), WHOLE)
+    np.testing.assert_array_equal(_inputs.prepare_x(frames.DataFrame(columns), (4,), dtype), WHOLE)
     labels = np.arange(6) % 3
     series = frames.Series(labels)
-    np.testing.assert_array_equal(_inputs.prepare_y(series, "cross_entropy", 6, 3, dtype), labels)
+    t = _targets.prepare_y(series, losses.get("cross_entropy"), 6, 3, dtype)
+    np.testing.assert_array_equal(t, labels)
     text = frames.DataFrame({"a": ["x", "y"], "b": [1, 2]})
     with pytest.raises(TypeError, match="X must be numbers, got dtype object"):
-        _inputs.prepare_x(text, 2, dtype)
+        _inputs.prepare_x(text, (2,), dtype)
 
 
 def test_sparse() -> None:
     sparse = pytest.importorskip("scipy.sparse")
     with pytest.raises(TypeError, match="toarray"):
-        _inputs.prepare_x(sparse.csr_matrix(WHOLE), 4, "float32")
+        _inputs.prepare_x(sparse.csr_matrix(WHOLE), (4,), "float32")
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -137,8 +138,8 @@ def test_nonfinite_place(value: float, given: str, row: int, column: int, dtype:
     x[row, column] = value
     for made in (np.copy, np.asfortranarray, LAYOUTS["strided"], STREAMING["every second row"]):
         with pytest.raises(ValueError, match=f"X has {value} at row {row}, column {column}$"):
-            _inputs.prepare_x(made(x), 20, dtype)
-    assert not np.isfinite(_inputs.prepare_x(x, 20, dtype, finite=False)[row, column])
+            _inputs.prepare_x(made(x), (20,), dtype)
+    assert not np.isfinite(_inputs.prepare_x(x, (20,), dtype, finite=False)[row, column])
 
 
 @pytest.mark.parametrize("at", [0, 1, _inputs.CHUNK - 1, _inputs.CHUNK, 2 * _inputs.CHUNK + 4])
@@ -170,21 +171,22 @@ def test_overflow_in_the_conversion_is_said_to_be_one() -> None:
     x = np.zeros((4, 3))
     x[2, 1] = 1e300
     with pytest.raises(ValueError, match=r"X has 1e\+300 at row 2, column 1, which becomes inf"):
-        _inputs.prepare_x(x, 3, "float32")
-    assert _inputs.prepare_x(x, 3, "float64")[2, 1] == 1e300
-    assert _inputs.prepare_x(x, 3, "float32", finite=False) is x
-    assert np.isinf(_inputs.prepare_x(np.asfortranarray(x), 3, "float32", finite=False)[2, 1])
+        _inputs.prepare_x(x, (3,), "float32")
+    assert _inputs.prepare_x(x, (3,), "float64")[2, 1] == 1e300
+    assert _inputs.prepare_x(x, (3,), "float32", finite=False) is x
+    assert np.isinf(_inputs.prepare_x(np.asfortranarray(x), (3,), "float32", finite=False)[2, 1])
     with pytest.raises(ValueError, match=r"y has 1e\+300 at row 2, column 1, which becomes inf"):
-        _inputs.prepare_y(x, "mse", 4, 3, "float32")
+        _targets.prepare_y(x, losses.get("mse"), 4, 3, "float32")
     with pytest.raises(ValueError, match=r"sample_weight has 1e\+300 at row 2, which becomes inf"):
-        _inputs.prepare_weight(x[:, 1], 4, "float32")
+        _targets.prepare_weight(x[:, 1], 4, "float32")
 
 
 @pytest.mark.parametrize("given", ["bool", "int8", "int64", "uint8", "uint64"])
 @pytest.mark.parametrize("column", [False, True])
 def test_labels(given: str, column: bool, dtype: str) -> None:
     labels = np.array([0, 1, 1, 0, 1]).astype(given)
-    t = _inputs.prepare_y(labels[:, None] if column else labels, "cross_entropy", 5, 2, dtype)
+    given_as = labels[:, None] if column else labels
+    t = _targets.prepare_y(given_as, losses.get("cross_entropy"), 5, 2, dtype)
     assert t.dtype == np.int64
     assert t.shape == (5,)
     np.testing.assert_array_equal(t, labels)
@@ -197,12 +199,12 @@ def test_labels_out_of_range(bad: int, given: str, dtype: str) -> None:
     labels = np.array([0, 1, 2, 0, 1]).astype(given)
     labels[3] = bad
     with pytest.raises(ValueError, match=f"y has label {bad} at row 3; with 3 outputs"):
-        _inputs.prepare_y(labels, "cross_entropy", 5, 3, dtype)
+        _targets.prepare_y(labels, losses.get("cross_entropy"), 5, 3, dtype)
 
 
 def test_one_hot_and_probabilities(dtype: str) -> None:
     for rows in (np.eye(3, dtype=int)[[0, 2, 1]], np.full((3, 3), 1 / 3), np.eye(3, dtype=bool)):
-        t = _inputs.prepare_y(rows, "cross_entropy", 3, 3, dtype)
+        t = _targets.prepare_y(rows, losses.get("cross_entropy"), 3, 3, dtype)
         assert t.dtype == np.dtype(dtype)
         np.testing.assert_array_equal(t, rows.astype(dtype))
 
@@ -220,7 +222,7 @@ def test_one_hot_and_probabilities(dtype: str) -> None:
 def test_real_targets(loss: str, n_out: int, shapes: list, given: str, dtype: str) -> None:
     for shape in shapes:
         y = RNG.integers(0, 2, shape).astype(given)
-        t = _inputs.prepare_y(np.asfortranarray(y), loss, 4, n_out, dtype)
+        t = _targets.prepare_y(np.asfortranarray(y), losses.get(loss), 4, n_out, dtype)
         assert t.shape == (4, n_out)
         assert t.dtype == np.dtype(dtype)
         assert t.flags.c_contiguous
@@ -232,32 +234,32 @@ def test_targets_and_weights_are_copies(dtype: str) -> None:
     rows = np.eye(3, dtype=dtype)
     weights = np.ones(3, dtype)
     for kept, given in [
-        (_inputs.prepare_y(labels, "cross_entropy", 3, 3, dtype), labels),
-        (_inputs.prepare_y(rows, "cross_entropy", 3, 3, dtype), rows),
-        (_inputs.prepare_y(rows, "mse", 3, 3, dtype), rows),
-        (_inputs.prepare_y(rows, "binary_cross_entropy", 3, 3, dtype), rows),
-        (_inputs.prepare_y(rows[0], "mse", 3, 1, dtype), rows),
-        (_inputs.prepare_weight(weights, 3, dtype), weights),
+        (_targets.prepare_y(labels, losses.get("cross_entropy"), 3, 3, dtype), labels),
+        (_targets.prepare_y(rows, losses.get("cross_entropy"), 3, 3, dtype), rows),
+        (_targets.prepare_y(rows, losses.get("mse"), 3, 3, dtype), rows),
+        (_targets.prepare_y(rows, losses.get("binary_cross_entropy"), 3, 3, dtype), rows),
+        (_targets.prepare_y(rows[0], losses.get("mse"), 3, 1, dtype), rows),
+        (_targets.prepare_weight(weights, 3, dtype), weights),
     ]:
         assert kept is not None
         assert not np.shares_memory(kept, given)
 
 
 def test_weights(dtype: str) -> None:
-    assert _inputs.prepare_weight(None, 3, dtype) is None
+    assert _targets.prepare_weight(None, 3, dtype) is None
     for given in ([1, 0, 2], np.array([True, False, True]), np.array([0.5, 0, 1.5])):
-        w = _inputs.prepare_weight(given, 3, dtype)
+        w = _targets.prepare_weight(given, 3, dtype)
         assert w is not None
         assert w.dtype == np.dtype(dtype)
         np.testing.assert_array_equal(w, given)
-    zeros = _inputs.prepare_weight(np.zeros(3), 3, dtype)
+    zeros = _targets.prepare_weight(np.zeros(3), 3, dtype)
     assert zeros is not None
     assert not zeros.any()
     with pytest.raises(ValueError, match="sample_weight is zero everywhere"):
-        _inputs.prepare_weight(np.zeros(3), 3, dtype, positive=True)
+        _targets.prepare_weight(np.zeros(3), 3, dtype, positive=True)
 
 
 def test_no_rows_only_where_asked(dtype: str) -> None:
-    assert _inputs.prepare_x(np.zeros((0, 4)), 4, dtype, empty=True).shape == (0, 4)
+    assert _inputs.prepare_x(np.zeros((0, 4)), (4,), dtype, empty=True).shape == (0, 4)
     with pytest.raises(ValueError, match="X is empty"):
-        _inputs.prepare_x(np.zeros((0, 4)), 4, dtype)
+        _inputs.prepare_x(np.zeros((0, 4)), (4,), dtype)

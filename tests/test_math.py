@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 import deltarule as dr
-from deltarule import _fast
+from deltarule import _fast, losses
 from deltarule.reference import normal
 
 ISAS = [name for name, supported in dr.config()["isas"].items() if supported]
@@ -262,7 +262,7 @@ def test_log_in_a_loss(isa, dtype):
     """The cross-entropy of n equal logits is log n: by columns to 16 classes, by rows beyond."""
     for n in [*range(1, 40), 1000, 99_991]:
         row, label, out = np.zeros((1, n), dtype), np.zeros(1, np.int64), None
-        got = _fast.loss_backward(dtype, "cross_entropy", 1, n, row, label, out, None, None)
+        got = _fast.loss_backward(dtype, losses.CrossEntropy(), 1, n, row, label, out, None, None)
         whole = elementary("log")(np.array([n], dtype))
         assert got == whole[0], n
 

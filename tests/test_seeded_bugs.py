@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
+from deltarule import losses
 from deltarule._operations import COMPARED as OPERATIONS
 from deltarule._report import Report
 from deltarule.reference import plan as reference_plan
@@ -135,15 +136,16 @@ FORMULAS = {
         "classes", dense, "backward",
         lambda x, w, dz: (dz @ w.T, x.T @ dz, dz[1:].sum(axis=0)), "bias gradient"),
     "mse is a sum": Formula(
-        "numbers", LOSSES, "mse", lambda y, t: np.sum((y - t) ** 2, axis=1), "loss"),
+        "numbers", LOSSES, "mse", lambda y, t, p: np.sum((y - t) ** 2, axis=1), "loss"),
     "the gradient of mse lacks the 2": Formula(
-        "numbers", LOSSES, "mse", lambda y, t: (y - t) / y.shape[1], "loss gradient", part=1),
+        "numbers", LOSSES, "mse", lambda y, t, p: (y - t) / y.shape[1], "loss gradient",
+        part=1),
     "the gradient of cross_entropy has the wrong sign": Formula(
         "classes", LOSSES, "cross_entropy",
-        lambda y, t: loss._one_hot(y, t) - loss._softmax(y), "loss gradient", part=1),
+        lambda y, t, p: loss._one_hot(y, t) - loss._softmax(y), "loss gradient", part=1),
     "binary_cross_entropy forgets the targets": Formula(
         "bits", LOSSES, "binary_cross_entropy",
-        lambda y, t: np.mean(np.logaddexp(0, y), axis=1), "loss"),
+        lambda y, t, p: np.mean(np.logaddexp(0, y), axis=1), "loss"),
     "weights of samples are ignored": Formula(
         "classes", loss, "weights", lambda y, w: np.ones(len(y)), "loss"),
     "momentum has the wrong sign": Formula(
@@ -189,6 +191,20 @@ def test_broken_formula_is_found(bug, monkeypatch):
     else:
         monkeypatch.setattr(formula.where, formula.name, formula.broken)
     assert_found(examine(formula.scene), formula.place, formula.compared)
+
+
+OF_LOSSES = {losses.get(parts["loss"]).kind: scene for scene, parts in SCENES.items()}
+
+
+@pytest.mark.parametrize("part", ["loss", "loss gradient"])
+@pytest.mark.parametrize("kind", losses.TABLE)
+def test_every_loss_is_looked_at(kind, part, monkeypatch):
+    """A thousandth more of it, or of its slope."""
+    entry = list(LOSSES[kind])
+    right = entry[part != "loss"]
+    entry[part != "loss"] = lambda y, t, p: right(y, t, p) * y.dtype.type(1.001)
+    monkeypatch.setitem(LOSSES, kind, tuple(entry))
+    assert_found(examine(OF_LOSSES[kind]), part, OPERATIONS)
 
 
 def test_central_differences_tell_who_is_wrong(monkeypatch):

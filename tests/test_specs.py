@@ -7,11 +7,14 @@ import dataclasses
 import json
 import pickle
 
+import numpy as np
 import pytest
 
 import deltarule as dr
 from deltarule import activations, initializers, layers, losses, metrics, optimizers
 from deltarule._spec import Spec, from_config
+
+from .losses import LOSSES
 
 SPECS: list[tuple[Spec, dict[str, type]]] = [
     *[(cls(), activations.TABLE) for cls in activations.TABLE.values()],
@@ -19,7 +22,7 @@ SPECS: list[tuple[Spec, dict[str, type]]] = [
     (activations.ELU(0), activations.TABLE),
     (activations.CELU(0.5), activations.TABLE),
     *[(cls(), initializers.TABLE) for cls in initializers.TABLE.values()],
-    *[(cls(), losses.TABLE) for cls in losses.TABLE.values()],
+    *[(loss, losses.TABLE) for loss in LOSSES],
     *[(cls(), metrics.TABLE) for cls in metrics.TABLE.values()],
     (dr.SGD(), optimizers.TABLE),
     (dr.SGD(0.1, momentum=0.9, nesterov=True, weight_decay=1e-4), optimizers.TABLE),
@@ -48,7 +51,7 @@ SPECS: list[tuple[Spec, dict[str, type]]] = [
 @pytest.mark.parametrize(("spec", "table"), SPECS, ids=lambda value: repr(value)[:60])
 def test_json_pickle_copy_and_repr(spec: Spec, table: dict[str, type]) -> None:
     config = json.loads(json.dumps(spec.to_config(), allow_nan=False))
-    names = {**vars(dr), **vars(activations), **vars(initializers), **vars(losses), **vars(metrics)}
+    names = {**vars(activations), **vars(initializers), **vars(losses), **vars(metrics), **vars(dr)}
     again = [
         from_config(config, table, "spec"),
         pickle.loads(pickle.dumps(spec)),
@@ -104,6 +107,17 @@ def test_default_weight_init(activation: str | None, kind: str) -> None:
     assert layer == dr.Dense(3, activation, weight_init=kind)
     assert list(layer.initializers()) == ["weight", "bias"]
     assert list(dr.Dense(3, bias=False).initializers()) == ["weight"]
+
+
+def test_losses_and_what_engines_get() -> None:
+    assert losses.Quantile(0.5) == losses.Quantile((0.5,)) == losses.Quantile(np.array([0.5]))
+    assert losses.Quantile([0.1, 0.9]).parameters == (0.1, 0.9)
+    assert losses.BinaryFocal(1, None).parameters == (1.0, -1.0)
+    assert losses.Focal(1, None).parameters == (1.0, 1.0)
+    assert losses.CrossEntropy(0.1, ignore_index=7).parameters == (0.1,)
+    assert losses.Poisson(False).parameters == (0.0,)
+    assert repr(losses.Huber(0.5)) == "Huber(delta=0.5)"
+    assert repr(losses.Focal(alpha=None)) == "Focal(alpha=None)"
 
 
 def test_hyper() -> None:
@@ -168,7 +182,28 @@ BAD = [
     (lambda: dr.Adam(betas=(-0.1, 0.9)), ValueError, "betas[0] must be"),
     (lambda: dr.Adam(eps=0.0), ValueError, "eps must be > 0"),
     (lambda: losses.get("bce"), ValueError, "did you mean 'binary_cross_entropy'"),
+    (lambda: losses.get("KLDiv"), ValueError, "did you mean 'kl_divergence'"),
+    (lambda: losses.get("pinball"), ValueError, "did you mean 'quantile'"),
     (lambda: losses.get(None), TypeError, "loss must be"),
+    (lambda: losses.get(losses.Huber), TypeError, "must be an instance, Huber(), not the class"),
+    (lambda: losses.Huber(0), ValueError, "delta must be > 0"),
+    (lambda: losses.Huber("1"), TypeError, "delta must be a real number"),
+    (lambda: losses.Quantile(0.0), ValueError, "levels must be > 0"),
+    (lambda: losses.Quantile(1.0), ValueError, "levels must be >= 0 and < 1"),
+    (lambda: losses.Quantile([0.5, 1.5]), ValueError, "levels[1] must be"),
+    (lambda: losses.Quantile(()), ValueError, "levels must be 1 to 99 numbers, got 0"),
+    (lambda: losses.Quantile([0.5] * 100), ValueError, "levels must be 1 to 99 numbers, got 100"),
+    (lambda: losses.Quantile("0.5"), TypeError, "levels must be a real number"),
+    (lambda: losses.Poisson(1), TypeError, "log_input must be True or False"),
+    (lambda: losses.GaussianNLL(0.0), ValueError, "eps must be > 0"),
+    (lambda: losses.GaussianNLL(1e-40), ValueError, "eps must be >= 1e-30"),
+    (lambda: losses.Focal(-1), ValueError, "gamma must be >= 0"),
+    (lambda: losses.Focal(alpha=1.0), ValueError, "alpha must be >= 0 and < 1"),
+    (lambda: losses.BinaryFocal(alpha=0), ValueError, "alpha must be > 0"),
+    (lambda: losses.BinaryFocal(alpha="x"), TypeError, "alpha must be a real number"),
+    (lambda: losses.CrossEntropy(1.0), ValueError, "label_smoothing must be >= 0 and < 1"),
+    (lambda: losses.CrossEntropy(ignore_index=0.5), TypeError, "ignore_index must be an integer"),
+    (lambda: losses.CategoricalHinge(None), TypeError, "ignore_index must be an integer"),
     (lambda: optimizers.get("adma"), ValueError, "did you mean 'adam'"),
     (lambda: metrics.get("acuracy"), ValueError, "did you mean 'accuracy'"),
     (lambda: dr.Dense.from_config({"kind": "conv"}), ValueError, "kind 'dense'"),

@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 
 import deltarule as dr
+from deltarule import losses
 from deltarule._check import ACTIVATIONS
 from deltarule._report import Check, Report, same_bits, within
 from deltarule.verify import verify
+
+from .losses import CASES, LABELS, ROWS, given, lasts, shown, targets, width
 
 OPTIMIZERS = [
     dr.SGD(0.1),
@@ -20,26 +23,20 @@ OPTIMIZERS = [
     dr.SGD(0.05, momentum=0.9, nesterov=True, weight_decay=1e-3),
     dr.Adam(1e-2),
 ]
-# loss, last activation, what the targets are
-ENDS = [
-    ("mse", "identity", "numbers"),
-    ("mse", "tanh", "numbers"),
-    ("mse", "softmax", "numbers"),
-    ("cross_entropy", "softmax", "labels"),
-    ("cross_entropy", "identity", "labels"),
-    ("cross_entropy", "softmax", "probabilities"),
-    ("binary_cross_entropy", "sigmoid", "bits"),
-    ("binary_cross_entropy", "identity", "bits"),
+# loss, last activation, what the targets are: those that stand at the end of every activation, ...
+USUAL = [
+    (losses.MSE(), "identity", ROWS),
+    (losses.CrossEntropy(), "softmax", LABELS),
+    (losses.BinaryCrossEntropy(), "sigmoid", ROWS),
 ]
-
-
-def targets(kind: str, rng: np.random.Generator, n: int, n_out: int) -> np.ndarray:
-    return {
-        "numbers": lambda: rng.normal(size=(n, n_out)),
-        "labels": lambda: rng.integers(0, n_out, n),
-        "probabilities": lambda: rng.dirichlet(np.ones(n_out), n),
-        "bits": lambda: rng.integers(0, 2, (n, n_out)).astype(float),
-    }[kind]()
+# ... and all of them
+ENDS = [
+    (loss, last, form)
+    for loss, form in CASES
+    for last in (("identity", "tanh", "softmax") if loss.kind == "mse" else lasts(loss))
+]
+PAIRS = [(hidden, *end) for hidden in ACTIVATIONS for end in USUAL]
+PAIRS += [(ACTIVATIONS[i % len(ACTIVATIONS)], *end) for i, end in enumerate(ENDS)]
 
 
 def problem(
@@ -55,16 +52,16 @@ def problem(
 
 
 # ------------------------------------------------------------------------------ what is right
-@pytest.mark.parametrize("loss, last, kind", ENDS, ids=lambda value: value)
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_ok_for_every_activation_and_loss(activation, loss, last, kind, dtype):
+@pytest.mark.parametrize("activation, loss, last, form", PAIRS, ids=shown)
+def test_ok_for_every_activation_and_loss(activation, loss, last, form, dtype):
     # an exponential of exponentials soon leaves the range of float32
     second = "tanh" if activation == "exp" else activation
-    number = ACTIVATIONS.index(activation) + ENDS.index((loss, last, kind))
+    number = PAIRS.index((activation, loss, last, form))
     backend = ("fast", "reference")[number // 2 % 2]
     for optimizer in OPTIMIZERS[number % 2 :: 2]:
         rng = np.random.default_rng(number)
         n, n_in, n_hidden, n_out = (int(k) for k in rng.integers([1, 1, 2, 2], [40, 40, 40, 20]))
+        n_out = width(loss, n_out)
         net = dr.Network(
             [
                 dr.Dense(n_hidden, activation=activation, bias=number % 3 > 0),
@@ -73,13 +70,13 @@ def test_ok_for_every_activation_and_loss(activation, loss, last, kind, dtype):
             ],
             loss=loss,
             optimizer=optimizer,
-            metrics=["accuracy"] if loss != "mse" else [],
+            metrics=["accuracy"] if loss.decides else [],
             dtype=dtype,
             backend=backend,
             seed=number,
         )
         net.build(n_in)
-        X, y = rng.normal(size=(n, n_in)), targets(kind, rng, n, n_out)
+        X, y = rng.normal(size=(n, n_in)), given(loss, targets(loss, n, n_out, form=form))
         weight = rng.integers(0, 3, n).astype(float) if number % 2 else None
         report = verify(net, X, y, weight)
         assert report.ok, report

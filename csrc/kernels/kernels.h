@@ -7,6 +7,7 @@
 
 /* Samples of a loss: row r of the panel matrix is the user's row rows[first + r], or first + r. */
 typedef struct {
+    const dr_loss_spec *loss;
     size_t m, n_out, stride;
     const void *y;             /* panels, at the first of the m rows of panel 0; see row_in_panel */
     size_t row;                /* where the m rows begin inside the panels */

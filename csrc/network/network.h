@@ -26,7 +26,7 @@ typedef struct {
     size_t offset;              /* in elements, into each of the plan's parameter areas */
 } dr_parameter;
 
-#define DR_MAX_PARAMETERS 4
+#define DR_NODE_PARAMETERS 4
 
 typedef struct {
     const dr_kind *kind;
@@ -39,7 +39,7 @@ typedef struct {
     int learns;                 /* it has parameters that training changes */
     int error;                  /* the gradient at its output is wanted: it learns, or something before */
     size_t n_parameters;
-    dr_parameter parameters[DR_MAX_PARAMETERS];
+    dr_parameter parameters[DR_NODE_PARAMETERS];
     dr_penalty penalty;         /* of its weights; zeros where it does not learn */
     size_t first_penalty;       /* into run->penalties: one for each of its tiles, if there is a penalty */
     size_t shadow;              /* into plan->shadow: the weights transposed, for the input error */
@@ -73,11 +73,13 @@ typedef struct {
 typedef struct {
     double work;                /* multiply-adds of the batch that all this is about */
     int most, size;             /* threads allowed, and in use */
-    int trial, up;              /* threads on trial, or 0; whether the next trial is with more */
+    int rival, up;              /* threads that these have a contest with, or 0; the next is with more */
+    int blocks;                 /* done of the contest, in turn by `size` threads and by `rival` */
+    double best[2];             /* rows a second of the two */
+    double rivals_seconds;
     double rows, seconds;       /* done in this block of time */
-    int blocks;                 /* whole ones since the last pause that were no trials */
-    double rate;                /* rows a second in the last of these */
-    double last, trial_at;      /* when the last call ended, and when the next trial is due */
+    int cold;                   /* it is the first after a pause */
+    double last, due;           /* when the last call ended, and when the next contest is due */
 } dr_team;
 
 struct dr_plan {
@@ -85,7 +87,7 @@ struct dr_plan {
     size_t n_buffers, n_nodes, n_states;
     size_t *widths;
     dr_node *nodes;
-    dr_loss loss;
+    dr_loss_spec loss;
     dr_optimizer optimizer;
     dr_hit hit;
     double hyper[4];

@@ -21,10 +21,6 @@ dr_matrix dr_parameter_matrix(const dr_plan *plan, const char *area, const dr_no
     return (dr_matrix){dr_offset(plan->dtype, area, p.offset), dr_panel_stride(plan->dtype, p.rows), p.cols};
 }
 
-static int takes_logits(dr_loss loss) {
-    return loss == DR_CROSS_ENTROPY || loss == DR_BINARY_CROSS_ENTROPY;
-}
-
 /* Whether what buffer `b` holds depends on parameters that training changes. */
 static int buffer_learns(const dr_plan *plan, size_t b, size_t before) {
     for (size_t i = 0; i < before; i++)
@@ -53,7 +49,7 @@ static void lay_out(dr_plan *plan, const dr_graph *graph) {
             .kind = KINDS[spec->kind], .n_sources = spec->n_sources, .target = spec->target,
             .n_in = graph->widths[spec->sources[0]], .n_out = graph->widths[spec->target],
             .sources = wires,
-            .activation = last && takes_logits(graph->loss) ? DR_IDENTITY : spec->activation,
+            .activation = last && graph->logits ? DR_IDENTITY : spec->activation,
             .output = spec->activation, .alpha = spec->alpha, .has_bias = spec->bias,
             .shared = spec->shared,
         };

@@ -42,13 +42,13 @@ static void loss(dr_cursor *c, size_t row, size_t m) {
     const size_t last = plan->n_buffers - 1;
     const dr_matrix y = run->values[last];
     const dr_loss_args args = {
-        .m = m, .n_out = y.cols, .stride = y.stride, .y = y.data, .row = row, .rows = run->order,
-        .first = c->first + row, .labels = run->data.labels, .dense = run->data.dense,
+        .loss = &plan->loss, .m = m, .n_out = y.cols, .stride = y.stride, .y = y.data, .row = row,
+        .rows = run->order, .first = c->first + row, .labels = run->data.labels, .dense = run->data.dense,
         .weight = run->data.weight, .total = c->weight > 0 ? c->weight : 1, .hit = plan->hit,
         .dy = run->errors[last].data, .row_loss = dr_offset(plan->dtype, run->row_loss, row),
         .row_hit = dr_offset(plan->dtype, run->row_hit, row),
     };
-    run->kernels->loss[plan->loss](&args);
+    run->kernels->loss[plan->loss.kind](&args);
     dr_lap(&c->watch.ledger, DR_ACTIVATIONS);
 }
 

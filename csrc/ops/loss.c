@@ -23,9 +23,18 @@ double dr_weighted_sum(dr_dtype dt, size_t m, const void *values, const void *we
     return part[0];
 }
 
-dr_status dr_loss_backward(dr_dtype dt, dr_loss loss, size_t n, size_t n_out, const void *y,
-                           const int64_t *labels, const void *dense, const void *weight,
-                           double *value, void *dy) {
+int dr_loss_takes(dr_loss loss, int labels) {
+    switch (loss) {
+    case DR_CROSS_ENTROPY: return 1;
+    case DR_FOCAL:
+    case DR_CATEGORICAL_HINGE: return labels;
+    default: return !labels;
+    }
+}
+
+dr_status dr_loss_backward(dr_dtype dt, const dr_loss_spec *loss, size_t n, size_t n_out,
+                           const void *y, const int64_t *labels, const void *dense,
+                           const void *weight, double *value, void *dy) {
     const dr_kernels *k = dr_kernels_for(dt);
     const double total = weight ? dr_weighted_sum(dt, n, NULL, weight, NULL, 0) : (double)n;
     *value = 0;
@@ -39,11 +48,11 @@ dr_status dr_loss_backward(dr_dtype dt, dr_loss loss, size_t n, size_t n_out, co
     const dr_matrix out = {dr_offset(dt, data, size), stride, n_out};
     void *row_loss = dr_offset(dt, data, 2 * size);
     const dr_loss_args args = {
-        .m = n, .n_out = n_out, .stride = stride, .y = in.data, .labels = labels, .dense = dense,
-        .weight = weight, .total = total, .dy = dy ? out.data : NULL, .row_loss = row_loss,
+        .loss = loss, .m = n, .n_out = n_out, .stride = stride, .y = in.data, .labels = labels,
+        .dense = dense, .weight = weight, .total = total, .dy = dy ? out.data : NULL, .row_loss = row_loss,
     };
     dr_to_panels(k, n, y, in);
-    k->loss[loss](&args);
+    k->loss[loss->kind](&args);
     *value = dr_weighted_sum(dt, n, row_loss, weight, NULL, 0) / total;
     if (dy) dr_from_panels(k, n, out, dy);
     dr_free(data);

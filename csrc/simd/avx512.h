@@ -49,6 +49,15 @@ INLINE vec vload_bytes(const void *p, size_t n) {
 }
 
 #if DR_REAL_BITS == 32
+INLINE vec vlefts(vec v) { return _mm512_moveldup_ps(v); }
+INLINE vec vrights(vec v) { return _mm512_movehdup_ps(v); }
+#else
+INLINE vec vlefts(vec v) { return _mm512_movedup_pd(v); }
+INLINE vec vrights(vec v) { return _mm512_permute_pd(v, 0xff); }
+#endif
+INLINE vec valternate(vec a, vec b) { return vselect((mask)0xaaaa, b, a); }
+
+#if DR_REAL_BITS == 32
 INLINE real vsum(vec v) {
     __m256 a = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
     __m128 b = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));

@@ -126,6 +126,19 @@ INLINE real vlargest(vec v) {
     return v[0];
 }
 
+INLINE vec vlefts(vec v) {
+    for (size_t j = 0; j < VL; j += 2) v[j + 1] = v[j];
+    return v;
+}
+INLINE vec vrights(vec v) {
+    for (size_t j = 0; j < VL; j += 2) v[j] = v[j + 1];
+    return v;
+}
+INLINE vec valternate(vec a, vec b) {
+    for (size_t j = 0; j < VL; j += 2) b[j] = a[j];
+    return b;
+}
+
 #if defined(DR_SIMD_AVX2) && DR_REAL_BITS == 32
 /* Within 128-bit lanes by unpacking, then the lanes themselves. */
 INLINE void vtranspose(vec r[VL]) {

@@ -4,7 +4,7 @@ from . import activations, initializers, layers, losses, metrics, ops, optimizer
 from ._header import ModelFileError
 from .config import config, get_isa, get_num_threads, set_isa, set_num_threads
 from .history import History
-from .layers import Dense, Layer, PReLU
+from .layers import Activation, Add, Concat, Dense, Flatten, Layer, PReLU, Reshape, Residual
 from .network import Network
 from .optimizers import SGD, Adam
 from .performance import Performance
@@ -15,14 +15,20 @@ __version__ = "0.1.0"
 
 __all__ = [
     "SGD",
+    "Activation",
     "Adam",
+    "Add",
+    "Concat",
     "Dense",
+    "Flatten",
     "History",
     "Layer",
     "ModelFileError",
     "Network",
     "PReLU",
     "Performance",
+    "Reshape",
+    "Residual",
     "activations",
     "config",
     "get_isa",

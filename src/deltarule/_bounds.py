@@ -209,53 +209,6 @@ def slope(p: Precision, kind: str, alpha: float, z: Near, y: Near, dy: Near) -> 
     return _plus(error, p.tiny)
 
 
-# ----------------------------------------------------------------------------------------- losses
-def loss_rows(p: Precision, kind: str, y: Near, t: Array) -> Array:
-    """Of the loss of each row, t being labels (n,) or targets (n, n_out)."""
-    n = y.value.shape[1]
-    if kind == "mse":
-        d = np.abs(y.value - t)
-        terms = (2 * d + y.error) * y.error + p.eps * (n + _ROUNDINGS) * (d + y.error) ** 2
-        return _plus(terms.mean(axis=1), p.least)
-    if kind == "binary_cross_entropy":  # its derivative is sigmoid(y) - t, at most 1 in magnitude
-        size = y.size * (1 + np.abs(t)) + np.log1p(np.exp(-np.abs(y.value)))
-        terms = y.error + p.eps * (n + 2 * _ROUNDINGS) * size
-        return _plus(terms.mean(axis=1), p.least)
-    # sum_j t_j (log_sum - shifted_j); the logarithm makes relative errors of the sum absolute
-    shifted = np.abs(y.value - y.value.max(axis=1, keepdims=True))
-    log_sum = np.log(np.exp(-shifted).sum(axis=1, keepdims=True))
-    each = _log_softmax_error(p, y)
-    if t.ndim == 1:
-        each += p.eps * (log_sum + shifted)
-        return _plus(each[np.arange(len(t)), t], p.least)
-    each += p.eps * (n + _ROUNDINGS) * (log_sum + shifted)
-    return _plus(np.sum(t * each, axis=1), p.least)
-
-
-def loss_gradient(p: Precision, kind: str, y: Near, t: Array, share: Array) -> Array:
-    """Of the gradient at y; share (n,): the weight of each row over the sum of all."""
-    n = y.value.shape[1]
-    if kind == "mse":
-        size = np.abs(y.value - t) + y.error
-        error = 2 * (y.error + p.eps * 2 * _ROUNDINGS * size) / n
-    elif kind == "binary_cross_entropy":
-        error = (y.error / 4 + p.eps * 2 * _ROUNDINGS * (1 + np.abs(t))) / n
-    else:
-        chances = np.exp(y.value - y.value.max(axis=1, keepdims=True))
-        chances /= chances.sum(axis=1, keepdims=True)
-        hot = np.zeros_like(chances)
-        if t.ndim == 1:
-            hot[np.arange(len(t)), t] = 1
-        else:
-            hot = np.abs(t)
-        mass = hot.sum(axis=1, keepdims=True)
-        relative = _softmax_relative(y.value) + n + 2 * _ROUNDINGS
-        size = p.eps * (relative * chances * mass + 2 * _ROUNDINGS * hot)
-        error = _softmax_change(y, chances) * mass + size
-    gradient: Array = share[:, None] * error + p.tiny
-    return gradient
-
-
 # ------------------------------------------------------------------------------------- optimizers
 def sgd(
     p: Precision, w: Near, g: Near, velocity: Near, hyper: tuple[float, ...]

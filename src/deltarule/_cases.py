@@ -14,10 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from . import _check, ops, optimizers
+from . import _check, losses, ops, optimizers
 from ._check import Array
+from .losses import Loss
 from .reference import activation as activations
-from .reference import dense, loss, optimizer, penalty, prelu
+from .reference import dense, optimizer, penalty, prelu
+from .reference import loss as reference_loss
 from .reference.activation import quiet
 
 __all__ = ["Case", "all_cases", "wide_type"]
@@ -73,7 +75,7 @@ def all_cases(dtype: str, quick: bool) -> Iterator[Case]:
     yield from _prelu(dtype, n, columns)
     for sizes in _DENSE_QUICK if quick else _DENSE:
         yield from _dense(dtype, *sizes)
-    yield from _forward_first(_loss(name, dtype, n, columns) for name in _check.LOSSES)
+    yield from _forward_first(_loss(cls(), dtype, n, columns) for cls in losses.TABLE.values())
     for kind in optimizers.TABLE:
         yield _optimizer(kind, dtype, n * columns)
     yield from _penalty(dtype, n, columns)
@@ -201,26 +203,41 @@ def _dense(dtype: str, n: int, n_in: int, n_out: int) -> Iterator[Case]:
     )  # fmt: skip
 
 
-def _loss(name: str, dtype: str, n: int, columns: int) -> tuple[Case, Case]:
+def _target(loss: Loss, dtype: str, n: int, columns: int) -> Array:
+    """What the engines take for such a loss."""
+    chances = ops.activation_forward("softmax", _normal(dtype, n, columns, stream=7))
+    if not loss.takes(labels=False):
+        labels: Array = chances.argmax(axis=1)
+        return labels
+    if loss.targets in ("bits", "signs"):
+        bits = (chances > 1 / columns).astype(dtype)
+        return bits if loss.targets == "bits" else 2 * bits - 1
+    each = loss.per_target
+    return np.repeat(chances[:, ::each], each, axis=1)[:, :columns]
+
+
+def _loss(loss: Loss, dtype: str, n: int, columns: int) -> tuple[Case, Case]:
     y = _normal(dtype, n, columns, stream=6, deviation=2.0)
-    t = ops.activation_forward("softmax", _normal(dtype, n, columns, stream=7))
+    t = _target(loss, dtype, n, columns)
+    wide = _wide(t) if t.ndim > 1 else t
 
     def samples() -> Arrays:
-        each = loss.samples(name, _wide(y), _wide(t))
+        each = reference_loss.samples(loss, _wide(y), wide)
         return (np.asarray(np.mean(each, dtype=wide_type(dtype))),)
 
     def gradient() -> Arrays:
-        return (loss.backward(name, _wide(y), _wide(t), loss.weights(y, None)),)
+        w = reference_loss.weights(y, None)
+        return (reference_loss.backward(loss, _wide(y), wide, w),)
 
     size = f"{n}x{columns}"
     return (
         Case(
-            "loss_forward", name, size, dtype,
-            lambda module: (np.array(module.loss_forward(name, y, t)),), samples, _magnitude,
+            "loss_forward", loss.kind, size, dtype,
+            lambda module: (np.array(module.loss_forward(loss, y, t)),), samples, _magnitude,
         ),
         Case(
-            "loss_backward", name, size, dtype,
-            lambda module: (module.loss_backward(name, y, t),), gradient, _row_maximum,
+            "loss_backward", loss.kind, size, dtype,
+            lambda module: (module.loss_backward(loss, y, t),), gradient, _row_maximum,
         ),
     )  # fmt: skip
 

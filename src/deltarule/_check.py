@@ -10,10 +10,13 @@ import math
 import numbers
 import operator
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from .losses import Loss
 
 Array = npt.NDArray[Any]
 
@@ -41,7 +44,6 @@ ACTIVATIONS = (
 )
 # Those whose derivative is read off their input; of the others the output is enough.
 NEED_INPUT = frozenset({"gelu", "gelu_tanh", "silu", "mish", "hard_swish"})
-LOSSES = ("mse", "cross_entropy", "binary_cross_entropy")
 # What the rows that a plan reads may be made of; it converts them batch by batch.
 ELEMENTS = tuple(map(np.dtype, ("float32", "float64", "uint8")))
 INITIALIZERS = (
@@ -101,7 +103,7 @@ def non_negative_int(argument: str, value: object) -> int:
     return integer(argument, value, 0)
 
 
-def real(argument: str, value: object) -> float:
+def finite_real(argument: str, value: object) -> float:
     """`value` as a finite float."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
         raise TypeError(f"{argument} must be a real number, got {type(value).__name__}")
@@ -116,7 +118,7 @@ def real(argument: str, value: object) -> float:
 
 def positive_real(argument: str, value: object) -> float:
     """`value` as a finite float > 0."""
-    number = real(argument, value)
+    number = finite_real(argument, value)
     if number <= 0:
         raise ValueError(f"{argument} must be > 0, got {number}")
     return number
@@ -124,7 +126,7 @@ def positive_real(argument: str, value: object) -> float:
 
 def non_negative_real(argument: str, value: object) -> float:
     """`value` as a finite float >= 0."""
-    number = real(argument, value)
+    number = finite_real(argument, value)
     if number < 0:
         raise ValueError(f"{argument} must be >= 0, got {number}")
     return number
@@ -132,7 +134,7 @@ def non_negative_real(argument: str, value: object) -> float:
 
 def fraction(argument: str, value: object) -> float:
     """`value` as a float with 0 <= value < 1."""
-    number = real(argument, value)
+    number = finite_real(argument, value)
     if not 0 <= number < 1:
         raise ValueError(f"{argument} must be >= 0 and < 1, got {number}")
     return number
@@ -318,36 +320,21 @@ def dense_backward_arrays(
     return rows, weight, output, gradient, before
 
 
-def prelu_arrays(x: object, slope: object, dy: object = None) -> tuple[Array, ...]:
-    """(x, slope) of prelu_forward, or (x, slope, dy): (n, n_out), (1,) or (n_out,), (n, n_out)."""
-    rows = real_array("x", x, ndim=2)
-    slopes = real_array("slope", slope, ndim=1)
-    if slopes.shape[0] not in (1, rows.shape[1]):
-        raise ValueError(
-            f"slope must have shape (1,) or ({rows.shape[1]},), got {slopes.shape}"
-        )
-    if dy is None:
-        same_dtype(x=rows, slope=slopes)
-        return rows, slopes
-    error = real_array("dy", dy, shape=rows.shape)
-    same_dtype(x=rows, slope=slopes, dy=error)
-    return rows, slopes, error
-
-
 def loss_arrays(
-    loss: str, y: object, t: object, weight: object
+    loss: "Loss", y: object, t: object, weight: object
 ) -> tuple[Array, Array, Array | None]:
     """(y, t, sample_weight) of the loss functions.
 
-    y (n, n_out) with n_out >= 1; t of that shape and dtype or, for cross_entropy, int64 labels
-    (n,); sample_weight (n,) of the dtype of y, or None.
+    y (n, n_out) with n_out >= 1; t int64 labels (n,), or of the shape and dtype of y, whichever the
+    loss takes; sample_weight (n,) of the dtype of y, or None.
     """
     output = real_array("y", y, ndim=2)
     n, n_out = output.shape
     if n_out == 0:
         raise ValueError(f"y must have at least 1 column, got shape {output.shape}")
+    loss.check_columns(n_out)
     target = _as_array("t", t)
-    if loss == "cross_entropy" and target.ndim == 1:
+    if loss.has_labels(target.ndim):
         target = labels("t", target, n, n_out)
     else:
         target = real_array("t", target, shape=output.shape)
@@ -379,11 +366,6 @@ def sgd_hyper(
         float(boolean("nesterov", nesterov)),
         non_negative_real("weight_decay", weight_decay),
     )
-
-
-def penalty(l1: object, l2: object) -> tuple[float, float]:
-    """The rates of a penalty, finite and >= 0."""
-    return non_negative_real("l1", l1), non_negative_real("l2", l2)
 
 
 def adam_hyper(

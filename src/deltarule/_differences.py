@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from . import _bounds, _layerwise, ops, reference
+from . import _bounds, _layerwise, _loss_bounds, ops, reference
 from ._bounds import KINKS, exact
 from ._graph import Graph
 from ._layerwise import Data, Pass
@@ -67,14 +67,14 @@ class _Loss:
             squares += float(np.sum((step.dz * of_z) ** 2) + np.sum((step.dy * of_y) ** 2))
         weights = data.weights
         share = weights / (float(weights.sum()) or 1.0)
-        of_rows = _bounds.loss_rows(p, self.graph.loss, exact(plain.y), data.t)
+        of_rows = _loss_bounds.rows(p, self.graph.loss, exact(plain.y), data.t)
         squares += float(np.sum((share * of_rows) ** 2)) + (p.eps * plain.loss) ** 2
         return DEVIATIONS * float(np.sqrt(squares))
 
     def after(self, first: int, z: Array) -> tuple[Array, Array]:
         """For z (variants, rows, n), what node number `first` has before its activation, of several
-        variants of the network: the losses (variants,), and on which side of its kink each unit is
-        (variants, units)."""
+        variants of the network: the losses (variants,), and on which side of its kink each unit is,
+        and each row of its loss (variants, kinks)."""
         count, rows, _ = z.shape
         steps = self.plain.steps
         buffers = {0: np.tile(self.data.x, (count, 1))}
@@ -90,11 +90,12 @@ class _Loss:
             y = reference.activation_forward(step.kind, y, alpha=step.alpha)
             buffers[step.node.target] = y
         t, w = self.data.t, self.data.w
+        outputs = y.reshape(count, rows, -1)
         losses = [
-            reference.loss_forward(self.graph.loss, one, t, sample_weight=w)
-            for one in y.reshape(count, rows, -1)
+            reference.loss_forward(self.graph.loss, one, t, sample_weight=w) for one in outputs
         ]
-        return np.array(losses), np.concatenate(sides, axis=1)
+        of_loss = [_loss_bounds.sides(self.graph.loss, one, t).reshape(-1) for one in outputs]
+        return np.array(losses), np.concatenate([*sides, np.array(of_loss)], axis=1)
 
     def differences(
         self, first: int, bias: bool, chosen: npt.NDArray[np.int64], steps: Array

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._graph import Graph
+from .losses import Loss
 
 _Array = npt.NDArray[Any]
 _Sums = tuple[float, float, float]
@@ -68,7 +69,7 @@ def dense_backward(
 ) -> None: ...
 def loss_backward(
     dtype: str,
-    loss: str,
+    loss: Loss,
     n: int,
     n_out: int,
     y: _Array,

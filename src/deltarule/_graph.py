@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-LOGIT_LOSSES = ("cross_entropy", "binary_cross_entropy")
+from . import losses
+from .losses import Loss
 
 
 class Parts(NamedTuple):
@@ -65,7 +66,7 @@ class Graph:
     dtype: "float32" or "float64".
     widths: features of each buffer; the first is the input, the last the output.
     nodes: in topological order. A buffer may have several readers.
-    loss: "mse", "cross_entropy" or "binary_cross_entropy".
+    loss: an object of deltarule.losses, or the name of one.
     optimizer: "sgd" or "adam".
     accuracy: how a sample counts as a hit: "none", "argmax" or "threshold".
     """
@@ -73,14 +74,12 @@ class Graph:
     dtype: str
     widths: tuple[int, ...]
     nodes: tuple[Node, ...]
-    loss: str
+    loss: Loss
     optimizer: str
     accuracy: str
 
-    @property
-    def logits(self) -> bool:
-        """Whether the loss is computed before the activation of the last node."""
-        return self.loss in LOGIT_LOSSES
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "loss", losses.get(self.loss))
 
     @property
     def n_in(self) -> int:

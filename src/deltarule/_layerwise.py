@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from . import _bounds, _check, _engine, reference
+from . import _bounds, _check, _engine, _loss_bounds, reference
 from ._bounds import Near, Precision
 from ._graph import Graph, Node
 
@@ -114,7 +114,7 @@ def slope_of(kind: str, alpha: float) -> float | None:
 
 def kind_in_training(graph: Graph, node: Node) -> str:
     last = node.target == len(graph.widths) - 1
-    return "identity" if last and graph.logits else node.activation
+    return "identity" if last and graph.loss.logits else node.activation
 
 
 def run(functions: ModuleType, graph: Graph, values: dict[str, Array], data: Data) -> Pass:
@@ -233,7 +233,7 @@ def bounded_run(p: Precision, graph: Graph, values: dict[str, Near], data: Data)
     y, weights = nears[last.target], data.weights
     total = float(weights.sum())
     share = weights / total if total else weights
-    rows = _bounds.loss_rows(p, graph.loss, y, data.t)
+    rows = _loss_bounds.rows(p, graph.loss, y, data.t)
     slack = (len(weights) + 4) * float(np.finfo(float).eps)
     loss_error = float(np.sum(share * rows)) + slack * abs(plain.loss)
     loss = Near(np.array(plain.loss), np.array(loss_error))
@@ -249,7 +249,7 @@ def bounded_run(p: Precision, graph: Graph, values: dict[str, Near], data: Data)
             ]
         ),
     )
-    error = _bounds.loss_gradient(p, graph.loss, y, data.t, share)
+    error = _loss_bounds.gradient(p, graph.loss, y, data.t, share)
     gradients = _bounded_backward(p, plain, values, nears, zs, Near(plain.loss_gradient, error))
     return Bounded(plain, output, loss, sums, gradients)
 
@@ -294,7 +294,7 @@ def _hits(graph: Graph, y: Near, t: Array) -> tuple[Array, Array]:
         rivals[rows, best] = False
         return (best == wanted).astype(float), rivals.any(axis=1).astype(float)
     if graph.accuracy == "threshold":
-        half = 0.0 if graph.loss == "binary_cross_entropy" else 0.5
+        half = graph.loss.half
         unsure = np.abs(y.value - half) <= y.error
         return np.mean((y.value > half) == (t > 0.5), axis=1), np.mean(unsure, axis=1)
     return np.zeros(len(y.value)), np.zeros(len(y.value))

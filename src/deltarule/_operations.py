@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import _bounds, _layerwise, ops, reference
+from . import _bounds, _layerwise, _loss_bounds, ops, reference
 from ._bounds import Near, Precision, exact
 from ._graph import Graph
 from ._layerwise import EPOCH, Data, Pass, State, Step
@@ -69,11 +69,11 @@ def _check_loss(state: State, layers: Pass, data: Data) -> list[Check]:
     weights = data.weights
     share = weights / (weights.sum() or 1.0)
     value = reference.loss_forward(graph.loss, y.value, exactly.t, sample_weight=exactly.w)
-    bound = float(np.sum(share * _bounds.loss_rows(p, graph.loss, y, exactly.t)))
+    bound = float(np.sum(share * _loss_bounds.rows(p, graph.loss, y, exactly.t)))
     bound += (len(weights) + 4) * float(np.finfo(float).eps) * abs(value)
     checks = [within("loss", COMPARED, layers.loss, value, bound, graph.dtype)]
     dy = reference.loss_backward(graph.loss, y.value, exactly.t, sample_weight=exactly.w)
-    error = _bounds.loss_gradient(p, graph.loss, y, exactly.t, share)
+    error = _loss_bounds.gradient(p, graph.loss, y, exactly.t, share)
     got = layers.loss_gradient
     checks.append(within("loss gradient", COMPARED, got, dy, error, graph.dtype))
     return checks

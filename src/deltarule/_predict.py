@@ -1,5 +1,7 @@
 """``deltarule predict``: run a saved network over a file of samples."""
 
+import math
+
 import numpy as np
 
 import deltarule as dr
@@ -34,12 +36,13 @@ def run(
     net = dr.load(model, backend=backend)
     x = read_table(data, key=key, header=header)
     assert net.input_shape is not None  # a network from a file is built
-    (n_in,) = net.input_shape
+    n_in = math.prod(net.input_shape)
     if x.ndim != 2 or x.shape[1] != n_in:
         has = f"{x.shape[1]} columns" if x.ndim == 2 else f"the shape {x.shape}"
         name = "standard input" if data == "-" else data
         raise ValueError(f"{name} has {has}, but the model takes rows of {n_in} numbers")
-    result = net.predict(x)
+    result = net.predict(x.reshape(len(x), *net.input_shape))
+    result = result.reshape(len(x), math.prod(result.shape[1:]))
     if labels:
         result = classes(net, result)
     if output is None:
@@ -52,22 +55,23 @@ def run(
 def classes(net: dr.Network, outputs: Array) -> Array:
     """The classes that outputs (n, n_out) stand for, int64.
 
-    cross_entropy: (n,), the number of the largest output (the first of equal ones).
-    binary_cross_entropy: (n, n_out), or (n,) for a single output: 1 where the output is above 1/2,
-    or above 0 where the last layer is linear and puts out logits; else 0.
+    For losses of several classes (n,): the number of the largest output (the first of equal ones).
+    For those of two (n, n_out), or (n,) for a single output: 1 where the output is above 1/2, or
+    above 0 where the last layer puts out logits or margins; else 0.
 
     Raises ValueError for another loss, whose outputs are no classes, and for nan.
     """
-    kind = net.loss.kind
-    if kind not in ("cross_entropy", "binary_cross_entropy"):
+    loss = net.loss
+    if loss.decides not in ("argmax", "threshold"):
+        kind = loss.kind
         raise ValueError(f"a network trained with the loss {kind} puts out numbers, not labels")
     lost = np.isnan(outputs).any(axis=1)
     if lost.any():
         row = int(np.argmax(lost))
         raise ValueError(f"the output for row {row + 1} is nan, which stands for no label")
-    if kind == "cross_entropy":
+    if loss.decides == "argmax":
         largest: Array = outputs.argmax(axis=1)
         return largest
-    logits = output_activation(net.layers).kind == "identity"
-    above = (outputs > (0.0 if logits else 0.5)).astype(np.int64)
+    chances = loss.logits and output_activation(net.layers).kind != "identity"
+    above = (outputs > (0.5 if chances else loss.half)).astype(np.int64)
     return above[:, 0] if above.shape[1] == 1 else above

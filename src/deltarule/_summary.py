@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+from . import layers as _layers
 from ._graph import Graph
-from .layers import Layer, named
-from .optimizers import Optimizer
+from ._spec import by_name
+
+if TYPE_CHECKING:
+    from .network import Network
 
 
 class Summary(str):
@@ -20,6 +22,16 @@ class Summary(str):
         return str(self)
 
 
+def in_one_line(net: Network) -> str:
+    """The call that makes such a network."""
+    layers = ", ".join(map(repr, net.layers))
+    parts = [f"[{layers}]", f"loss={by_name(net.loss)}", f"optimizer={net.optimizer!r}"]
+    if net.metrics:
+        parts.append(f"metrics={[metric.kind for metric in net.metrics]!r}")
+    parts += [f"dtype={net.dtype!r}", f"backend={net.backend!r}", f"seed={net.seed}"]
+    return f"Network({', '.join(parts)})"
+
+
 def n_bytes(count: float) -> str:
     """1536 -> "1.5 KiB"."""
     for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
@@ -29,26 +41,17 @@ def n_bytes(count: float) -> str:
     return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
 
 
-def _samples(shape: tuple[int, ...]) -> str:
-    return f"(n, {', '.join(map(str, shape))})"
-
-
-def summarize(
-    layers: Sequence[Layer],
-    shape: tuple[int, ...],
-    graph: Graph,
-    optimizer: Optimizer,
-    title: str,
-) -> Summary:
-    """Layers with the shapes behind them and their parameters, those of layers inside included,
-    and the memory of it all. `shape`: of a sample of the input."""
-    counts: Counter[str] = Counter()
-    for name, sizes in graph.parameter_shapes().items():
-        counts[name.split(".")[0]] += math.prod(sizes)
-    rows = [("", "layer", "output", "parameters"), ("", "input", _samples(shape), "0")]
-    for name, layer in named(layers):
+def summarize(net: Network, graph: Graph, n_slots: int) -> Summary:
+    """Layers with the shapes behind them and their parameters, and the memory of it all."""
+    counts = {name: 0 for name, _ in _layers.walk(_layers.named(net.layers))}
+    for name, shape in graph.parameter_shapes().items():
+        counts[name.rsplit(".", 1)[0]] += math.prod(shape)
+    shape = net.input_shape or ()
+    rows = [("", "layer", "output", "parameters"), ("", "input", _shape_text(shape), "0")]
+    for name, layer in _layers.named(net.layers):
         shape = layer.output_shape(shape)
-        rows.append((name, repr(layer), _samples(shape), f"{counts[name]:,}"))
+        inside = sum(n for owner, n in counts.items() if f"{owner}.".startswith(f"{name}."))
+        rows.append((name, repr(layer), _shape_text(shape), f"{inside:,}"))
     widths = [max(len(row[i]) for row in rows) for i in range(4)]
     lines = [
         f"{name:>{widths[0]}}  {layer:<{widths[1]}}  {shape:<{widths[2]}}  {count:>{widths[3]}}"
@@ -58,7 +61,12 @@ def summarize(
     itemsize = 4 if graph.dtype == "float32" else 8
     memory = (
         f"{total:,} parameters in {graph.dtype}: {n_bytes(total * itemsize)}, with "
-        f"{optimizer.n_slots - 1} array{'s' if optimizer.n_slots > 2 else ''} each of "
-        f"{optimizer.kind} {n_bytes(total * itemsize * optimizer.n_slots)}"
+        f"{n_slots - 1} array{'s' if n_slots > 2 else ''} each of "
+        f"{net.optimizer.kind} {n_bytes(total * itemsize * n_slots)}"
     )
+    title = f"Network, loss {net.loss.kind}, {net.optimizer!r}, backend {net.backend}"
     return Summary("\n".join([title, *lines, memory]))
+
+
+def _shape_text(shape: tuple[int, ...]) -> str:
+    return f"({', '.join(map(str, ('n', *shape)))})"

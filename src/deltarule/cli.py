@@ -115,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument(
         "--labels",
         action="store_true",
-        help="write classes: the largest output; for binary_cross_entropy 0 or 1",
+        help="write classes: the largest output, or 0 and 1 where each output decides by itself",
     )
     predict.add_argument("--key", metavar="NAME", help="which array of an .npz file")
     predict.add_argument(

@@ -19,9 +19,10 @@ class Metric(Spec):
 class Accuracy(Metric):
     """The weighted share of samples whose output is right.
 
-    With several outputs (but for binary_cross_entropy): the largest output is the label. With
-    one output or binary_cross_entropy: each output is on the right side of one half, and a sample
-    counts with its share of right outputs.
+    For losses of classes: the largest output is the label. For binary_cross_entropy, binary_focal
+    and hinge: each output is on the right side (a probability of 1/2, or a logit or margin of 0),
+    and a sample counts with its share of right outputs. For mse, mae, huber and log_cosh: one
+    output is on the right side of 1/2, of several the largest is the label. Other losses have none.
     """
 
     kind: ClassVar[str] = "accuracy"
@@ -61,4 +62,8 @@ def accuracy_rule(metrics: Iterable[Metric], loss: Loss, n_out: int) -> str:
     """How the engine counts hits: "none", "argmax" or "threshold"."""
     if not any(isinstance(metric, Accuracy) for metric in metrics):
         return "none"
-    return "threshold" if n_out == 1 or loss.kind == "binary_cross_entropy" else "argmax"
+    if not loss.decides:
+        raise ValueError(f"metric 'accuracy' needs classes, and loss {loss.kind!r} has none")
+    if loss.decides == "either":
+        return "threshold" if n_out == 1 else "argmax"
+    return loss.decides

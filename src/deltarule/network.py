@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import _check, _engine, _inputs, _progress, _state, losses, optimizers
+from . import _check, _engine, _initial, _inputs, _progress, _state, losses, optimizers
 from . import layers as _layers
 from . import metrics as _metrics
 from ._gate import Gate
 from ._graph import Graph
 from ._position import Position
-from ._summary import Summary, summarize
+from ._summary import Summary, in_one_line, summarize
+from ._targets import ClassWeight, Data, Target, Validation, prepare_data, prepare_validation
 from .history import History
 from .layers import Layer
 from .losses import Loss
@@ -24,7 +25,6 @@ from .optimizers import Optimizer
 from .performance import Stopwatch
 
 Array = npt.NDArray[Any]
-Validation = tuple[npt.ArrayLike, npt.ArrayLike] | tuple[npt.ArrayLike, npt.ArrayLike, Any]
 
 _MAX_BYTES = 1 << 46  # more than any machine has; an honest allocation failure below that
 _SLICE = 0.05  # seconds of training between two looks at Ctrl-C and the progress bar
@@ -34,8 +34,8 @@ class Network:
     """A stack of layers trained by backpropagation (Rumelhart, Hinton and Williams, 1986).
 
     layers: a list of layers; they are specifications and may be shared between networks.
-    loss: "mse", "cross_entropy", "binary_cross_entropy", or an object. cross_entropy needs a last
-        activation of softmax or identity (logits), binary_cross_entropy sigmoid or identity.
+    loss: a name such as "cross_entropy", or an object such as losses.Huber(0.5). Each says which
+        last activations go with it; with cross_entropy softmax, log_softmax or identity (logits).
     optimizer: "adam", "sgd", or an object such as Adam(1e-3).
     metrics: a list of names; "accuracy".
     dtype: "float32" or "float64", of the parameters and of all arithmetic.
@@ -61,15 +61,16 @@ class Network:
         self._loss = losses.get(loss)
         self._activation = _layers.output_activation(self._layers)
         width = _layers.width_of(self._layers)
-        if width is not None:
-            self._loss.check_output(self._activation, width)
         self._optimizer = optimizers.get(optimizer)
         self._metrics = _metrics.get_all(metrics)
+        if width is not None:
+            self._check_output(width)
         self._dtype = _check.float_dtype("dtype", dtype).name
         self._backend = _engine.check_backend(backend)
         self._seed = _check.integer("seed", seed, 0, 1 << 64)
         self._plan: _engine.Plan | None = None
         self._input_shape: tuple[int, ...] | None = None
+        self._output_shape: tuple[int, ...] = ()
         self._position = Position()
         self._gate = Gate()
 
@@ -120,12 +121,7 @@ class Network:
         return self._plan is not None
 
     def __repr__(self) -> str:
-        parts = [f"[{', '.join(map(repr, self._layers))}]", f"loss={self._loss.kind!r}"]
-        parts.append(f"optimizer={self._optimizer!r}")
-        if self._metrics:
-            parts.append(f"metrics={[metric.kind for metric in self._metrics]!r}")
-        parts += [f"dtype={self.dtype!r}", f"backend={self._backend!r}", f"seed={self._seed}"]
-        return f"Network({', '.join(parts)})"
+        return in_one_line(self)
 
     # ----------------------------------------------------------------------------- building
     def build(self, input_shape: int | Sequence[int]) -> None:
@@ -136,48 +132,38 @@ class Network:
         with self._gate.training("build()"):
             self._build(_layers.check_sample_shape(input_shape))
 
-    def _build(self, shape: tuple[int, ...]) -> None:
+    def _build(self, shape: tuple[int, ...]) -> _engine.Plan:
         if self._plan is not None:
             if shape != self._input_shape:
                 raise ValueError(
                     f"this network is already built for samples of shape {self._input_shape}, "
                     f"got input_shape {shape}"
                 )
-            return
-        graph = self._lower(shape)
-        plan = self._new_plan(graph)
-        shapes = graph.parameter_shapes()
-        for index, (name, layer) in enumerate(_layers.walk(_layers.named(self._layers))):
-            for part, initializer in layer.initializers().items():
-                n_in, n_out = shapes[f"{name}.weight"]
-                values = _engine.initialize(
-                    self._backend,
-                    initializer.kind,
-                    n_in,
-                    n_out,
-                    seed=self._seed,
-                    layer=index,
-                    purpose=part,
-                    dtype=self.dtype,
-                )
-                plan.set(0, f"{name}.{part}", values)
-            for part, value in layer.constants().items():
-                plan.set(0, f"{name}.{part}", np.full(shapes[f"{name}.{part}"], value))
+            return self._plan
+        plan = self._new_plan(self._lower(shape))
+        first = _initial.first_values(self._layers, plan.graph, self._backend, self._seed)
+        for name, values in first:
+            plan.set(0, name, values)
         self._adopt(plan, shape, Position())
+        return plan
 
     def _lower(self, shape: tuple[int, ...]) -> Graph:
         """The graph for samples of a shape; ValueError when the layers cannot take them."""
         builder = _layers.lower(self._layers, shape)
         n_out = builder.widths[-1]
-        self._loss.check_output(self._activation, n_out)
         return Graph(
             dtype=self.dtype,
             widths=tuple(builder.widths),
             nodes=tuple(builder.nodes),
-            loss=self._loss.kind,
+            loss=self._loss,
             optimizer=self._optimizer.kind,
-            accuracy=_metrics.accuracy_rule(self._metrics, self._loss, n_out),
+            accuracy=self._check_output(n_out),
         )
+
+    def _check_output(self, n_out: int) -> str:
+        """How hits are counted; ValueError where the loss or a metric cannot take the output."""
+        self._loss.check_output(self._activation, n_out)
+        return _metrics.accuracy_rule(self._metrics, self._loss, n_out)
 
     def _new_plan(self, graph: Graph) -> _engine.Plan:
         size = sum(int(np.prod(s, dtype=object)) for s in graph.parameter_shapes().values())
@@ -188,9 +174,8 @@ class Network:
         return plan
 
     def _adopt(self, plan: _engine.Plan, shape: tuple[int, ...], position: Position) -> None:
-        self._input_shape = shape
-        self._position = position
-        self._plan = plan
+        self._plan, self._input_shape, self._position = plan, shape, position
+        self._output_shape = _layers.output_shape(self._layers, shape)
 
     def _built(self, what: str) -> _engine.Plan:
         if self._plan is None:
@@ -207,18 +192,22 @@ class Network:
         batch_size: int = 32,
         validation_data: Validation | None = None,
         sample_weight: npt.ArrayLike | None = None,
+        class_weight: ClassWeight = None,
         shuffle: bool = True,
         verbose: bool | str = "auto",
     ) -> History:
         """Trains for a number of epochs, from where the network is.
 
-        X: (n, features), finite. y: (n,) labels or numbers, or (n, n_out). sample_weight: (n,),
-        finite and >= 0. validation_data: (X, y) or (X, y, sample_weight), measured after every
-        epoch. shuffle: a new order of the rows every epoch. verbose: True or False for a progress
-        bar and a line on speed, "auto" for them where stderr is a terminal.
+        X: (n, features), or (n, ...) where the first layer takes that; finite. y: (n,) labels or
+        numbers, or (n, n_out); the loss says more. sample_weight: (n,), finite and >= 0.
+        class_weight: with classes, a factor for each: a dict {class: weight} (others 1), an array
+        or "balanced", n / (classes * samples of the class); where each output is a question of its
+        own, their product, or a list of one for each output. validation_data: (X, y) or (X, y,
+        sample_weight), measured after every epoch, classes all the same. shuffle: a new order of
+        rows every epoch. verbose: a progress bar and a line on speed; "auto": if in a terminal.
         X is not copied where it is float32, float64, uint8 or bool and the numbers of a row lie
         side by side (slices of rows or columns, memory maps): its batches are converted. Any other
-        X is converted whole. y and sample_weight are copied, labels to 8 bytes each.
+        X is converted whole; y and weights are copied, labels to 8 bytes each.
 
         Returns a History. After Ctrl-C the network is as after the last whole batch, and the next
         fit with the same number of rows, batch_size and shuffle first finishes that epoch, which
@@ -232,17 +221,16 @@ class Network:
             shuffle = _check.boolean("shuffle", shuffle)
             shown = _progress.wanted(verbose)
             with watch.on("data"):
-                data = self._prepare(X, y, sample_weight, positive=True)
-            rows, n_in = data[0].shape
-            validation = _inputs.prepare_validation(validation_data, self._target(n_in))
-            self._build((n_in,))
-            plan = self._built("fit()")
+                X = _inputs.as_array(X, "X")
+                data = self._prepare(X, y, sample_weight, class_weight, positive=True)
+            rows, *shape = X.shape
+            validation = prepare_validation(validation_data, self._target(tuple(shape)))
+            plan = self._build(tuple(shape))
             plan.restart_ledger()
-            batch_size = min(batch_size, rows)
             history = History()
             with _progress.Progress(shown, epochs) as progress:
                 for epoch in range(epochs):
-                    self._position = self._position.start(rows, batch_size, shuffle)
+                    self._position = self._position.start(rows, min(batch_size, rows), shuffle)
                     run = self._train_epoch(plan, data, epoch, progress)
                     values = _metrics.report(run.sums, self._metrics)
                     if validation is not None:
@@ -256,11 +244,7 @@ class Network:
             return history
 
     def _train_epoch(
-        self,
-        plan: _engine.Plan,
-        data: _inputs.Data,
-        epoch: int,
-        progress: _progress.Progress,
+        self, plan: _engine.Plan, data: Data, epoch: int, progress: _progress.Progress
     ) -> _engine.Run:
         """The rest of the epoch at the present position, which is kept whatever happens."""
         at = self._position
@@ -282,37 +266,43 @@ class Network:
         return run
 
     def train_on_batch(
-        self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
+        self,
+        X: npt.ArrayLike,
+        y: npt.ArrayLike,
+        sample_weight: npt.ArrayLike | None = None,
+        class_weight: ClassWeight = None,
     ) -> float:
         """One update over all rows of X. Returns the loss before it.
 
         Weights that sum to zero change nothing and give 0.0. Arguments and errors as for fit.
         """
         with self._gate.training("train_on_batch()"):
-            data = self._prepare(X, y, sample_weight)
-            self._build((data[0].shape[1],))
-            return self._built("train_on_batch()").train_batch(*data)
+            X = _inputs.as_array(X, "X")
+            data = self._prepare(X, y, sample_weight, class_weight)
+            return self._build(X.shape[1:]).train_batch(*data)
 
     # ------------------------------------------------------------------------ using the network
     def predict(self, X: npt.ArrayLike) -> Array:
-        """What the last layer puts out, (n, n_out). nan and inf in X pass through.
+        """What the last layer puts out, (n, n_out) or (n, ...). nan and inf in X pass through.
 
         X is copied only where `fit` would copy it. May be called from several threads, also while
         the network is training.
         """
         plan = self._built("predict()")
-        graph = plan.graph
-        n_in = graph.n_in
-        if type(X) is np.ndarray and X.ndim == 2 and X.shape[1] == n_in and _inputs.streams(X):
+        shape = self._input_shape
+        if type(X) is np.ndarray and X.ndim == 2 and X.shape[1:] == shape and _inputs.streams(X):
             x: Array = X
         else:
-            x = _inputs.prepare_x(X, n_in, self.dtype, finite=False, empty=True)
-        if x.shape[0] == 0:
-            return np.empty((0, graph.n_out), self._dtype)
-        return plan.predict(x)
+            x = _inputs.prepare_x(X, shape, self.dtype, finite=False, empty=True)
+        y = plan.predict(x) if len(x) else np.empty((0, plan.graph.n_out), self._dtype)
+        return y if len(self._output_shape) == 1 else y.reshape(len(y), *self._output_shape)
 
     def evaluate(
-        self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
+        self,
+        X: npt.ArrayLike,
+        y: npt.ArrayLike,
+        sample_weight: npt.ArrayLike | None = None,
+        class_weight: ClassWeight = None,
     ) -> dict[str, float]:
         """The loss and the metrics over all rows: {"loss": ..., "accuracy": ...}.
 
@@ -320,11 +310,15 @@ class Network:
         """
         with self._gate.reading("evaluate()"):
             plan = self._built("evaluate()")
-            sums = plan.evaluate(*self._prepare(X, y, sample_weight, positive=True))
-            return _metrics.report(sums, self._metrics)
+            data = self._prepare(X, y, sample_weight, class_weight, positive=True)
+            return _metrics.report(plan.evaluate(*data), self._metrics)
 
     def gradients(
-        self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
+        self,
+        X: npt.ArrayLike,
+        y: npt.ArrayLike,
+        sample_weight: npt.ArrayLike | None = None,
+        class_weight: ClassWeight = None,
     ) -> tuple[float, dict[str, Array]]:
         """(loss, {name: gradient}) over all rows; nothing is updated.
 
@@ -332,17 +326,13 @@ class Network:
         """
         with self._gate.training("gradients()"):  # the engine has one place for gradients
             plan = self._built("gradients()")
-            return plan.gradients(*self._prepare(X, y, sample_weight))
+            return plan.gradients(*self._prepare(X, y, sample_weight, class_weight))
 
-    def _prepare(
-        self, X: object, y: object, sample_weight: object, *, positive: bool = False
-    ) -> _inputs.Data:
-        n_in = None if self._plan is None else self._plan.graph.n_in
-        return _inputs.prepare_data((X, y, sample_weight), self._target(n_in), positive=positive)
+    def _prepare(self, *values: object, positive: bool = False) -> Data:
+        return prepare_data(values, self._target(), positive=positive)
 
-    def _target(self, n_in: int | None) -> _inputs.Target:
-        n_out = _layers.width_of(self._layers) or 0
-        return _inputs.Target(self._loss.kind, n_in, n_out, self.dtype)
+    def _target(self, shape: tuple[int, ...] | None = None) -> Target:
+        return Target(self._loss, self._layers, shape or self._input_shape, self.dtype)
 
     # --------------------------------------------------------------------------- parameters
     @property
@@ -373,9 +363,7 @@ class Network:
     def summary(self) -> Summary:
         """A printable table of the layers, their shapes and parameters, and the memory."""
         graph = self._built("summary()").graph
-        title = f"Network, loss {self._loss.kind}, {self._optimizer!r}, backend {self._backend}"
-        assert self._input_shape is not None
-        return summarize(self._layers, self._input_shape, graph, self._optimizer, title)
+        return summarize(self, graph, self._optimizer.n_slots)
 
     # ------------------------------------------------------------------------- saving, copying
     def save(self, path: str | os.PathLike[str]) -> None:

@@ -7,8 +7,9 @@ checks, so the same bad call raises the same error.
 import numpy as np
 import numpy.typing as npt
 
-from . import _check, _fast
+from . import _check, _check_weights, _fast, losses
 from ._check import Array
+from .losses import Loss
 from .reference.initializer import initial_values
 
 F64 = npt.NDArray[np.float64]
@@ -104,7 +105,7 @@ def dense_backward(
 
 def prelu_forward(x: npt.ArrayLike, slope: npt.ArrayLike) -> Array:
     """See deltarule.reference.prelu_forward."""
-    x_, slope_ = _check.prelu_arrays(x, slope)
+    x_, slope_ = _check_weights.prelu_arrays(x, slope)
     y, (n, n_out) = np.empty_like(x_), x_.shape
     _fast.prelu_forward(y.dtype.name, slope_.size != n_out, n, n_out, x_, slope_, y)
     return y
@@ -114,7 +115,7 @@ def prelu_backward(
     x: npt.ArrayLike, slope: npt.ArrayLike, dy: npt.ArrayLike
 ) -> tuple[Array, Array]:
     """See deltarule.reference.prelu_backward."""
-    x_, slope_, dy_ = _check.prelu_arrays(x, slope, dy)
+    x_, slope_, dy_ = _check_weights.prelu_arrays(x, slope, dy)
     dx, dslope, (n, n_out) = np.empty_like(x_), np.empty_like(slope_), x_.shape
     shared = slope_.size != n_out
     _fast.prelu_backward(dx.dtype.name, shared, n, n_out, x_, slope_, dy_, dx, dslope)
@@ -122,29 +123,37 @@ def prelu_backward(
 
 
 def _loss(
-    loss: str,
+    loss: str | Loss,
     y: npt.ArrayLike,
     t: npt.ArrayLike,
     sample_weight: npt.ArrayLike | None,
     gradient: bool,
 ) -> tuple[float, Array | None]:
-    _check.choice("loss", loss, _check.LOSSES)
-    y_, t_, w = _check.loss_arrays(loss, y, t, sample_weight)
+    kind = losses.get(loss)
+    y_, t_, w = _check.loss_arrays(kind, y, t, sample_weight)
     labels, dense = (t_, None) if t_.ndim == 1 else (None, t_)
     dy = np.empty_like(y_) if gradient else None
     n, n_out = y_.shape
-    return _fast.loss_backward(y_.dtype.name, loss, n, n_out, y_, labels, dense, w, dy), dy
+    return _fast.loss_backward(y_.dtype.name, kind, n, n_out, y_, labels, dense, w, dy), dy
 
 
 def loss_forward(
-    loss: str, y: npt.ArrayLike, t: npt.ArrayLike, *, sample_weight: npt.ArrayLike | None = None
+    loss: str | Loss,
+    y: npt.ArrayLike,
+    t: npt.ArrayLike,
+    *,
+    sample_weight: npt.ArrayLike | None = None,
 ) -> float:
     """See deltarule.reference.loss_forward."""
     return _loss(loss, y, t, sample_weight, False)[0]
 
 
 def loss_backward(
-    loss: str, y: npt.ArrayLike, t: npt.ArrayLike, *, sample_weight: npt.ArrayLike | None = None
+    loss: str | Loss,
+    y: npt.ArrayLike,
+    t: npt.ArrayLike,
+    *,
+    sample_weight: npt.ArrayLike | None = None,
 ) -> Array:
     """See deltarule.reference.loss_backward."""
     dy = _loss(loss, y, t, sample_weight, True)[1]
@@ -192,7 +201,7 @@ def adam_step(
 
 def penalty_forward(w: npt.ArrayLike, *, l1: float = 0.0, l2: float = 0.0) -> float:
     """See deltarule.reference.penalty_forward."""
-    rates = _check.penalty(l1, l2)
+    rates = _check_weights.penalty(l1, l2)
     w_ = _check.real_array("w", w, ndim=2)
     n_in, n_out = w_.shape
     return _fast.penalty_forward(w_.dtype.name, *rates, n_in, n_out, w_)
@@ -202,7 +211,7 @@ def penalty_backward(
     w: npt.ArrayLike, g: npt.ArrayLike, *, l1: float = 0.0, l2: float = 0.0
 ) -> Array:
     """See deltarule.reference.penalty_backward."""
-    rates = _check.penalty(l1, l2)
+    rates = _check_weights.penalty(l1, l2)
     w_, g_ = _check.step_arrays(w=w, g=g)
     found = g_.copy()
     _fast.penalty_backward(found.dtype.name, *rates, found.size, w_, found)

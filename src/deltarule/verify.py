@@ -14,6 +14,7 @@ from ._inputs import first_nonfinite
 from ._layerwise import Bounded, Data, NearSlots, Pass, Slots, State
 from ._operations import check_operations
 from ._report import Check, Report, same_bits, within
+from ._targets import ClassWeight
 
 if TYPE_CHECKING:
     from .network import Network
@@ -32,12 +33,13 @@ def verify(
     X: npt.ArrayLike,
     y: npt.ArrayLike,
     sample_weight: npt.ArrayLike | None = None,
+    class_weight: ClassWeight = None,
     *,
     rows: int = 200,
 ) -> Report:
     """Compares fast core, reference and central differences on a network and data of yours.
 
-    X, y and sample_weight are as for `net.gradients`; the first `rows` rows are used. The network
+    X, y and weights are as for `net.gradients`; the first `rows` rows are used. The network
     has to be built, and stays exactly as it is, its optimizer state and position included.
 
     The report lists, in this order:
@@ -65,7 +67,7 @@ def verify(
     rows = _check.positive_int("rows", rows)
     with net._gate.training("verify()"):
         plan = net._built("verify()")
-        given = Data(*net._prepare(X, y, sample_weight)).rows(slice(rows))
+        given = Data(*net._prepare(X, y, sample_weight, class_weight)).rows(slice(rows))
         state = _copy_state(net, plan)
         with np.errstate(all="ignore"):
             return Report(tuple(_all_checks(net.backend, plan, state, given)))

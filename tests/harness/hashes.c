@@ -107,6 +107,11 @@ static int64_t *labels_for(size_t n, size_t n_out) {
     return labels;
 }
 
+/* A loss with numbers that all of them can be made with. */
+static dr_loss_spec made(dr_loss kind, double first) {
+    return (dr_loss_spec){.kind = kind, .n_parameters = 2, .parameters = {first, 0.7}};
+}
+
 static void losses(dr_dtype dt, const size_t *s) {
     const size_t n = s[0], n_out = s[2];
     void *y = normals(dt, n * n_out, 3), *t = normals(dt, n * n_out, 1), *w = normals(dt, n, 1);
@@ -117,14 +122,16 @@ static void losses(dr_dtype dt, const size_t *s) {
         if (dt == DR_F32) ((float *)w)[i] *= ((float *)w)[i];
         else ((double *)w)[i] *= ((double *)w)[i];
     }
-    for (int loss = 0; loss < DR_N_LOSSES; loss++)
-        for (int weighted = 0; weighted < 2; weighted++)
-            for (int with_labels = 0; with_labels < 1 + (loss == DR_CROSS_ENTROPY); with_labels++) {
-                check(dr_loss_backward(dt, (dr_loss)loss, n, n_out, y, with_labels ? labels : NULL,
-                                       with_labels ? NULL : t, weighted ? w : NULL, &value, dy));
-                uint64_t h = hash(START, &value, sizeof value);
-                line("loss", loss, dt, s, hash(h, dy, n * n_out * width(dt)));
-            }
+    for (int i = 0; i < DR_N_LOSSES * 2 * 2 * 2; i++) {
+        const dr_loss kind = (dr_loss)(i / 8);
+        const int with_labels = i & 1, weighted = i & 2;
+        const dr_loss_spec loss = made(kind, i & 4 ? 0.3 : 0);
+        if (!dr_loss_takes(kind, with_labels)) continue;
+        check(dr_loss_backward(dt, &loss, n, n_out, y, with_labels ? labels : NULL,
+                               with_labels ? NULL : t, weighted ? w : NULL, &value, dy));
+        uint64_t h = hash(START, &value, sizeof value);
+        line("loss", i, dt, s, hash(h, dy, n * n_out * width(dt)));
+    }
     free(y), free(t), free(w), free(dy), free(labels);
 }
 
@@ -155,7 +162,7 @@ static void training(dr_dtype dt, dr_loss loss, dr_activation hidden, dr_optimiz
     const dr_activation second = hidden == DR_EXP || hidden == DR_LOG_SOFTMAX ? DR_TANH : hidden;
     const dr_node_spec nodes[] = {
         {0, 1, hidden, 0.01, 1}, {1, 2, second, 0.01, 0}, {2, 3, DR_IDENTITY, 0, 1}};
-    const dr_graph graph = {dt, 4, 3, widths, nodes, loss, optimizer, DR_HIT_NONE};
+    const dr_graph graph = {dt, 4, 3, widths, nodes, made(loss, 0.3), 1, optimizer, DR_HIT_NONE};
     dr_plan *plan;
     dr_run *run;
     check(dr_plan_create(&graph, &plan));
@@ -167,7 +174,7 @@ static void training(dr_dtype dt, dr_loss loss, dr_activation hidden, dr_optimiz
     dr_plan_set_hyper(plan, HYPER[optimizer]);
     void *x = normals(dt, n * widths[0], 1), *t = normals(dt, n * widths[3], 1);
     int64_t *labels = labels_for(n, widths[3]);
-    const int with_labels = loss == DR_CROSS_ENTROPY;
+    const int with_labels = dr_loss_takes(loss, 1);
     const dr_data data = {.n = n, .x = {(dr_element)dt, x, (ptrdiff_t)(widths[0] * width(dt))}, .labels = with_labels ? labels : NULL,
                           .dense = with_labels ? NULL : t};
     uint64_t h = START;
@@ -196,7 +203,7 @@ static void inputs(dr_dtype dt, const size_t *s) {
     static const size_t SIZE[DR_N_ELEMENTS] = {[DR_FLOAT32] = 4, [DR_FLOAT64] = 8, [DR_UINT8] = 1};
     const size_t n = s[0], n_in = s[1], n_out = s[2], widths[] = {n_in, n_out};
     const dr_node_spec node = {0, 1, DR_IDENTITY, 0, 1};
-    const dr_graph graph = {dt, 2, 1, widths, &node, DR_MSE, DR_SGD, DR_HIT_NONE};
+    const dr_graph graph = {dt, 2, 1, widths, &node, made(DR_MSE, 0), 0, DR_SGD, DR_HIT_NONE};
     dr_plan *plan;
     dr_run *run;
     check(dr_plan_create(&graph, &plan));

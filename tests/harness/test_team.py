@@ -18,13 +18,16 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     compiler = os.environ.get("CC") or shutil.which("gcc") or "cc"
     path = tmp_path_factory.mktemp("team") / "team"
     sources = [str(Path(__file__).with_name("team.c")), str(CSRC / "network" / "team.c")]
-    subprocess.run([compiler, "-std=c11", f"-I{CSRC}", *sources, "-o", str(path)], check=True)
+    options = ["-std=c11", f"-I{CSRC}", "-lm", "-o", str(path)]
+    subprocess.run([compiler, *sources, *options], check=True)
     return path
 
 
-def shares(program: Path, advised: int, work: float, rates: list[float]) -> list[float]:
+def shares(
+    program: Path, advised: int, work: float, rates: list[float], disturbed: float = 0.0
+) -> list[float]:
     """Of 60 seconds: those that each number of threads had of the second half."""
-    arguments = [advised, len(rates), work, 60, *rates]
+    arguments = [advised, len(rates), work, 60, disturbed, *rates]
     done = subprocess.run(
         [str(program), *map(str, arguments)], capture_output=True, text=True, timeout=60, check=True
     )
@@ -48,3 +51,9 @@ def test_up_and_down_many_cores(program: Path, best: int, advised: int) -> None:
 
 def test_alike_stays_as_it_is(program: Path) -> None:
     assert shares(program, 2, WORK, [1e5, 1e5])[1] > 0.95
+
+
+@pytest.mark.parametrize("advised", [1, 2])
+def test_a_neighbour_that_comes_and_goes(program: Path, advised: int) -> None:
+    """A fifth of all blocks are slow, whatever the number of threads."""
+    assert shares(program, advised, WORK, [1e5, 1.8e5], 0.2)[1] > 0.95

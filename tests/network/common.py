@@ -20,14 +20,17 @@ import numpy as np
 import deltarule as dr
 from deltarule import _fast
 from deltarule._graph import Graph, Node
+from deltarule.losses import Loss
+
+from ..losses import LABELS, ROWS, from_uniform
 
 Array = np.ndarray
 Data = tuple[Array, Array, Array | None]
 
+DENSE = ROWS
 SGD, PLAIN, ADAM = (0.05, 0.9, 1.0, 0.01), (0.05, 0.0, 0.0, 0.0), (0.01, 0.9, 0.99, 1e-8)
 SLOW = (0.001, 0.9, 1.0, 0.01)
 HYPER = {"sgd": SGD, "adam": ADAM}
-LABELS, DENSE = "labels", "dense"
 
 
 def isas(same_bits: bool) -> list[str]:
@@ -73,7 +76,7 @@ def graph(
     *,
     nodes: Sequence[Node] = (),
     dtype: str = "float64",
-    loss: str = "mse",
+    loss: str | Loss = "mse",
     optimizer: str = "sgd",
     accuracy: str = "none",
     bias: bool = True,
@@ -99,13 +102,9 @@ def ready(g: Graph, hyper: tuple[float, ...] | None = None, *, kind: Any = None)
 def data(g: Graph, n: int, *, targets: str = DENSE, weighted: bool = False, seed: int = 3) -> Data:
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((n, g.n_in)).astype(g.dtype)
-    t = rng.uniform(size=(n, g.n_out))
+    t = from_uniform(g.loss, rng.uniform(size=(n, g.n_out))).astype(g.dtype)
     if targets == LABELS:
         t = rng.integers(0, g.n_out, n)
-    elif g.loss == "cross_entropy":
-        t = (t / t.sum(axis=1, keepdims=True)).astype(g.dtype)
-    else:
-        t = t.astype(g.dtype)
     w = None
     if weighted:
         w = rng.uniform(0.25, 2, n).astype(g.dtype)

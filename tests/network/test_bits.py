@@ -3,7 +3,6 @@ not, layer by layer, in whatever portions an epoch is run, and after going on in
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +13,14 @@ import deltarule as dr
 from deltarule import _check
 from deltarule._check import ACTIVATIONS
 
+from .cases import BCE, CASES, CE, Case
 from .common import (
     ADAM,
-    DENSE,
     GROUPS,
     HYPER,
-    LABELS,
     PLAIN,
-    SGD,
-    SLOW,
     THREADS,
     Data,
-    calm,
     copy,
     data,
     epochs,
@@ -39,83 +34,6 @@ from .common import (
 
 OPTIMIZERS = ("sgd", "adam")
 DTYPES = ("float32", "float64")
-DEEP = ("identity", "relu", "leaky_relu", "sigmoid", "tanh", "softmax")
-
-
-@dataclass(frozen=True)
-class Case:
-    """A training. batch: its size; most leave a partial last one."""
-
-    widths: tuple[int, ...]
-    activations: tuple[str, ...]
-    loss: str = "mse"
-    optimizer: str = "sgd"
-    hyper: tuple[float, ...] = SGD
-    n: int = 23
-    batch: int = 5
-    shuffle: bool = True
-    weighted: bool = False
-    targets: str = DENSE
-    accuracy: str = "none"
-    bias: bool = True
-
-    def plan(self, dtype: str) -> Any:
-        g = graph(
-            self.widths,
-            self.activations,
-            dtype=dtype,
-            loss=self.loss,
-            optimizer=self.optimizer,
-            accuracy=self.accuracy,
-            bias=self.bias,
-        )
-        return ready(g, self.hyper)
-
-    def data(self, dtype: str, n: int | None = None) -> Data:
-        g = self.plan(dtype).graph
-        return data(g, n or self.n, targets=self.targets, weighted=self.weighted)
-
-    @property
-    def options(self) -> dict[str, Any]:
-        return {"batch_size": self.batch, "shuffle": self.shuffle}
-
-
-CE, BCE = "cross_entropy", "binary_cross_entropy"
-CASES = {
-    "narrow": Case((3, 5, 2), ("relu", "identity"), accuracy="threshold"),
-    "edges-32": Case(
-        (31, 32, 33, 3), ("tanh", "sigmoid", "softmax"), CE, "adam", ADAM,
-        n=45, batch=16, targets=LABELS, accuracy="argmax", weighted=True,
-    ),
-    "edges-16": Case(
-        (15, 16, 17, 4), ("leaky_relu", "relu", "identity"), CE, n=37, batch=16, accuracy="argmax"
-    ),
-    "edges-64": Case((33, 65, 63, 31), ("tanh", "leaky_relu", "identity"), n=66, batch=33),
-    "wide": Case(
-        (130, 257, 129, 2), ("relu", "tanh", "sigmoid"), BCE, "sgd", SGD,
-        n=301, batch=150, weighted=True, accuracy="threshold",
-    ),
-    "wide-adam": Case(
-        (129, 127, 5), ("sigmoid", "identity"), "mse", "adam", ADAM, n=140, batch=131
-    ),
-    "one-output": Case((7, 9, 1), ("sigmoid", "sigmoid"), hyper=PLAIN, accuracy="threshold"),
-    "deep": Case(
-        (6, 8, 9, 7, 10, 5, 8, 2), (*DEEP, "identity"), BCE, "adam", ADAM, shuffle=False
-    ),
-    "softmax-inside": Case((12, 40, 70, 10), ("softmax", "softmax", "softmax"), weighted=True),
-    "no-bias": Case((5, 34, 3), ("leaky_relu", "softmax"), CE, targets=LABELS, bias=False),
-    "row-by-row": Case((1, 1, 2), ("tanh", "identity"), n=19, batch=1),
-    "one-row": Case((9, 33, 3), ("relu", "softmax"), CE, "adam", ADAM, n=1, targets=LABELS),
-    **{
-        activation: Case(
-            (9, 35, 18, 3), (activation, calm(activation), "identity"), hyper=SLOW, weighted=True
-        )
-        for activation in ACTIVATIONS
-        if activation not in DEEP
-    },
-    "one-batch": Case((20, 18, 3), ("tanh", "identity"), n=50, batch=500, shuffle=False),
-    "linear": Case((40, 3), ("identity",), weighted=True, shuffle=False),
-}  # fmt: skip
 every_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 both_dtypes = pytest.mark.parametrize("dtype", DTYPES)
 groups = pytest.mark.parametrize("group", GROUPS, ids="+".join)
@@ -205,7 +123,7 @@ def layer_by_layer(case: Case, dtype: str, rows: Data) -> tuple[list[Any], list[
     slots = [{name: plan.get(s, name) for name in names} for s in range(plan.n_slots)]
     kinds = [(k.activation, k.alpha if k.activation in _check._ALPHAS else None)
              for k in plan.graph.nodes]  # fmt: skip
-    if plan.graph.logits:
+    if plan.graph.loss.logits:
         kinds[-1] = ("identity", None)
     order = np.arange(case.n)
     if case.shuffle:

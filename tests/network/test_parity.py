@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from deltarule import _fast
+from deltarule import _fast, losses
 from deltarule._check import ACTIVATIONS
 from deltarule._graph import Graph
+from deltarule.losses import Loss
 from deltarule.reference.plan import Plan as Reference
 
+from ..losses import CASES, accuracy, lasts, shown, width
 from .common import (
     ADAM,
     DENSE,
@@ -29,22 +31,22 @@ from .common import (
     state,
 )
 
-CE, BCE = "cross_entropy", "binary_cross_entropy"
-# (loss, last activation, targets, accuracy): what Network allows
+CE = "cross_entropy"
+# (loss, last activation, targets): what Network allows
 OUTPUTS = [
-    *(("mse", last, DENSE, "threshold") for last in ACTIVATIONS),
-    (CE, "softmax", LABELS, "argmax"),
-    (CE, "identity", DENSE, "argmax"),
-    (BCE, "sigmoid", DENSE, "threshold"),
-    (BCE, "identity", DENSE, "threshold"),
+    (loss, last, form)
+    for loss, form in CASES
+    for last in (ACTIVATIONS if loss.kind == "mse" else lasts(loss))
 ]
-# every activation inside with an output of each loss, and every output behind tanh
-PAIRS = [
-    (hidden, *output)
-    for hidden in ACTIVATIONS
-    for output in OUTPUTS
-    if hidden == "tanh" or output in (OUTPUTS[0], *OUTPUTS[-4::2])
+USUAL = [
+    (losses.MSE(), "identity", DENSE),
+    (losses.CrossEntropy(), "softmax", LABELS),
+    (losses.BinaryCrossEntropy(), "sigmoid", DENSE),
 ]
+# every activation inside with the usual outputs, and every output behind tanh
+PAIRS = [("tanh", *output) for output in OUTPUTS]
+PAIRS += [(hidden, *output) for hidden in ACTIVATIONS if hidden != "tanh" for output in USUAL]
+pairs = pytest.mark.parametrize(("hidden", "loss", "last", "targets"), PAIRS, ids=shown)
 both_dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
 optimizers = pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 # eps is large: where gradients are rounding errors, Adam would make them steps of full length
@@ -101,12 +103,12 @@ def agree(g: Graph, rows: Data, hyper: tuple[float, ...] | None = None, **option
 
 @both_dtypes
 @optimizers
-@pytest.mark.parametrize(("hidden", "loss", "last", "targets", "accuracy"), PAIRS)
+@pairs
 def test_training(
-    hidden: str, loss: str, last: str, targets: str, accuracy: str, optimizer: str, dtype: str
+    hidden: str, loss: Loss, last: str, targets: str, optimizer: str, dtype: str
 ) -> None:
-    g = graph((6, 35, 9, 4), (hidden, calm(hidden), last), dtype=dtype, loss=loss,
-              optimizer=optimizer, accuracy=accuracy)  # fmt: skip
+    g = graph((6, 35, 9, width(loss, 4)), (hidden, calm(hidden), last), dtype=dtype, loss=loss,
+              optimizer=optimizer, accuracy=accuracy(loss))  # fmt: skip
     hyper = GENTLE[optimizer] if hidden == calm(hidden) else CALM[optimizer]
     agree(g, data(g, 29, targets=targets, weighted=hidden != "relu"), hyper)
 
@@ -194,9 +196,10 @@ def central(plan: Any, rows: Data, h: float = 1e-5) -> dict[str, np.ndarray]:
     return result
 
 
-@pytest.mark.parametrize(("hidden", "loss", "last", "targets", "accuracy"), PAIRS)
-def test_gradients(hidden: str, loss: str, last: str, targets: str, accuracy: str) -> None:
-    g = graph((3, 18, 5, 2), (hidden, calm(hidden), last), loss=loss, accuracy=accuracy)
+@pairs
+def test_gradients(hidden: str, loss: Loss, last: str, targets: str) -> None:
+    g = graph((3, 18, 5, width(loss, 2)), (hidden, calm(hidden), last), loss=loss,
+              accuracy=accuracy(loss))  # fmt: skip
     rows = data(g, 9, targets=targets, weighted=True)
     plan = ready(g)
     value, gradients = plan.gradients(*rows)

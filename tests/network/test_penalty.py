@@ -141,12 +141,12 @@ def test_a_batch_is_made_of_operations(dtype: str) -> None:
 @both_dtypes
 def test_where_there_is_no_other_loss(dtype: str) -> None:
     """The penalties to the last bit: of the operation, layers in their order."""
-    g = penalised(RATES["all"], (33, 130, 65, 17), dtype=dtype)
+    g = penalised(RATES["all"], (200, 300, 90, 17), dtype=dtype)
     plan = ready(g)
     for name, shape in g.parameter_shapes().items():
         if name.endswith("bias"):
             plan.set(0, name, np.zeros(shape, dtype))
-    x, t = np.zeros((16, 33), dtype), np.zeros((16, 17), dtype)
+    x, t = np.zeros((16, 200), dtype), np.zeros((16, 17), dtype)
     expected = 0.0
     for name, l1, l2 in g.penalties():
         expected += dr.ops.penalty_forward(plan.get(0, name), l1=l1, l2=l2)

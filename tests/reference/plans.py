@@ -6,6 +6,8 @@ from deltarule import _check
 from deltarule._graph import Graph, Node
 from deltarule.reference.plan import Plan
 
+from ..losses import from_uniform
+
 SGD, ADAM = (0.1, 0.9, 1.0, 0.01), (0.01, 0.9, 0.99, 1e-8)
 HYPER = {"sgd": SGD, "adam": ADAM}
 N, WIDTHS = 7, (4, 5, 3)
@@ -42,10 +44,8 @@ def data(graph, n=N, labels=False, seed=1):
     x = rng.standard_normal((n, graph.widths[0])).astype(graph.dtype)
     if labels:
         return x, rng.integers(0, graph.widths[-1], n)
-    t = rng.uniform(size=(n, graph.widths[-1])).astype(graph.dtype)
-    if graph.loss == "cross_entropy":
-        t /= t.sum(axis=1, keepdims=True)
-    return x, t
+    u = rng.uniform(size=(n, graph.widths[-1]))
+    return x, from_uniform(graph.loss, u).astype(graph.dtype)
 
 
 def weights(n=N, dtype="float64"):

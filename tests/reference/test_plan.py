@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from deltarule import _check, reference
+from deltarule import _check, losses, reference
 from deltarule._graph import Graph, Node
 from deltarule.reference.plan import Plan
 
+from ..losses import CASES, LABELS, ROWS, lasts, shown, width
 from .plans import chain, data, epoch_graph, everything, ready, weights
 
 
@@ -24,29 +25,29 @@ def check_gradients(plan, x, t, w, agree):
         plan.set(0, name, value)
 
 
-LASTS = [("mse", name) for name in _check.ACTIVATIONS] + [
-    ("cross_entropy", "softmax"),
-    ("cross_entropy", "identity"),
-    ("binary_cross_entropy", "sigmoid"),
-    ("binary_cross_entropy", "identity"),
+# (loss, last activation, kind of targets); every output behind tanh, and the usual ones behind all
+OUTPUTS = [
+    (loss, last, form)
+    for loss, form in CASES
+    for last in (_check.ACTIVATIONS if loss.kind == "mse" else lasts(loss))
 ]
-
-
-# every activation inside with an output of each loss, and every output behind tanh
-PAIRS = [
-    (hidden, *last)
-    for hidden in _check.ACTIVATIONS
-    for last in LASTS
-    if hidden == "tanh" or last in (LASTS[0], *LASTS[-4::2])
+USUAL = [
+    (losses.MSE(), "identity", ROWS),
+    (losses.CrossEntropy(), "softmax", ROWS),
+    (losses.BinaryCrossEntropy(), "sigmoid", ROWS),
 ]
+PAIRS = [("tanh", *output) for output in OUTPUTS]
+PAIRS += [(hidden, *o) for hidden in _check.ACTIVATIONS if hidden != "tanh" for o in USUAL]
 
 
-@pytest.mark.parametrize(("hidden", "loss", "last"), PAIRS)
+@pytest.mark.parametrize(("hidden", "loss", "last", "form"), PAIRS, ids=shown)
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("weighted", [True, False])
-def test_gradients_are_central_differences(hidden, loss, last, bias, weighted, agree):
-    graph = chain(hidden, last, loss=loss, bias=bias)
-    check_gradients(ready(graph), *data(graph), weights() if weighted else None, agree)
+def test_gradients_are_central_differences(hidden, loss, last, form, bias, weighted, agree):
+    widths = (4, 5, width(loss, 3))
+    graph = chain(hidden, last, loss=loss, bias=bias, widths=widths)
+    rows = data(graph, labels=form == LABELS)
+    check_gradients(ready(graph), *rows, weights() if weighted else None, agree)
 
 
 @pytest.mark.parametrize("weighted", [True, False])

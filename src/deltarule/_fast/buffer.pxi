@@ -3,9 +3,9 @@
 from cpython.buffer cimport (PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_STRIDES, PyBUF_WRITABLE,
                              PyBuffer_Release, PyObject_GetBuffer)
 
-from . import _check, _graph
+from . import _check, _graph, losses
 
-if (len(_check.ACTIVATIONS) != DR_N_ACTIVATIONS or len(_check.LOSSES) != DR_N_LOSSES
+if (len(_check.ACTIVATIONS) != DR_N_ACTIVATIONS or len(losses.TABLE) != DR_N_LOSSES
         or len(_check.ELEMENTS) != DR_N_ELEMENTS or len(_graph.KINDS) != DR_N_NODES):
     raise ImportError("deltarule._fast was built from other sources than deltarule._check: rebuild")
 
@@ -18,7 +18,6 @@ cdef dict _NODES = {name: i for i, name in enumerate(_graph.KINDS)}
 cdef dict _ACTIVATIONS = {name: i for i, name in enumerate(_check.ACTIVATIONS)}
 cdef dict _FUNCTIONS = {"log": <int>DR_LOG, "log1p": <int>DR_LOG1P, "expm1": <int>DR_EXPM1,
                         "erf": <int>DR_ERF}
-cdef dict _LOSSES = {name: i for i, name in enumerate(_check.LOSSES)}
 cdef dict _OPTIMIZERS = {"sgd": <int>DR_SGD, "adam": <int>DR_ADAM}
 cdef dict _HITS = {"none": <int>DR_HIT_NONE, "argmax": <int>DR_HIT_ARGMAX,
                    "threshold": <int>DR_HIT_THRESHOLD}

@@ -16,6 +16,12 @@ cdef extern from "deltarule.h" nogil:
         DR_LOG, DR_LOG1P, DR_EXPM1, DR_ERF
     ctypedef enum dr_loss:
         DR_N_LOSSES
+    enum:
+        DR_MAX_PARAMETERS
+    ctypedef struct dr_loss_spec:
+        dr_loss kind
+        size_t n_parameters
+        double parameters[99]
     ctypedef enum dr_optimizer:
         DR_SGD, DR_ADAM
     ctypedef enum dr_hit:
@@ -60,9 +66,10 @@ cdef extern from "deltarule.h" nogil:
                                const void *slope, void *y)
     dr_status dr_prelu_backward(dr_dtype dt, int shared, size_t n, size_t n_out, const void *x,
                                 const void *slope, const void *dy, void *dx, void *dslope)
-    dr_status dr_loss_backward(dr_dtype dt, dr_loss loss, size_t n, size_t n_out, const void *y,
-                               const int64_t *labels, const void *dense, const void *weight,
-                               double *value, void *dy)
+    int dr_loss_takes(dr_loss loss, int labels)
+    dr_status dr_loss_backward(dr_dtype dt, const dr_loss_spec *loss, size_t n, size_t n_out,
+                               const void *y, const int64_t *labels, const void *dense,
+                               const void *weight, double *value, void *dy)
     void dr_optimizer_step(dr_dtype dt, dr_optimizer kind, const double *hyper, uint64_t step,
                            size_t n, const void *g, void *w, void *state0, void *state1)
     int dr_optimizer_states(dr_optimizer kind)
@@ -106,7 +113,8 @@ cdef extern from "deltarule.h" nogil:
         size_t n_nodes
         const size_t *widths
         const dr_node_spec *nodes
-        dr_loss loss
+        dr_loss_spec loss
+        int logits
         dr_optimizer optimizer
         dr_hit hit
     dr_status dr_plan_create(const dr_graph *graph, dr_plan **plan)

@@ -92,7 +92,8 @@ cdef class Plan:
             g.dtype = <dr_dtype><int>_DTYPES[graph.dtype]
             g.n_buffers, g.n_nodes = n_buffers, n_nodes
             g.widths, g.nodes = widths, nodes
-            g.loss = <dr_loss><int>_LOSSES[graph.loss]
+            g.loss = _loss_spec(graph.loss)
+            g.logits = graph.loss.logits
             g.optimizer = <dr_optimizer><int>_OPTIMIZERS[graph.optimizer]
             g.hit = <dr_hit><int>_HITS[graph.accuracy]
             self.n_slots = 1 + dr_optimizer_states(g.optimizer)
@@ -170,9 +171,11 @@ cdef class Plan:
             if mode != DR_PREDICT:
                 raise ValueError("targets are needed")
         else:
+            if not self.graph.loss.takes(t.ndim == 1):
+                raise ValueError(f"{self.graph.loss.kind} takes other targets")
             if t.ndim == 1:
-                if self.graph.loss != "cross_entropy" or self.graph.accuracy == "threshold":
-                    raise ValueError("integer labels go with cross_entropy")
+                if self.graph.accuracy == "threshold":
+                    raise ValueError("labels are no matter of thresholds")
                 tb = _hold(t, "int64", n)
                 data.labels = <const int64_t *>_at(tb)
                 _check_labels(data.labels, n, self.n_out)

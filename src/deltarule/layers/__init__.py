@@ -37,6 +37,7 @@ __all__ = [
     "lower",
     "named",
     "output_activation",
+    "output_shape",
     "walk",
     "width_of",
 ]
@@ -90,6 +91,13 @@ def output_activation(layers: Sequence[Layer]) -> Function:
     """That of what a network puts out."""
     computing = [one for one in layers if not isinstance(one, Flatten | Reshape)]
     return (computing or layers)[-1].output_activation
+
+
+def output_shape(layers: Sequence[Layer], shape: tuple[int, ...]) -> tuple[int, ...]:
+    """That of a sample behind the layers; ValueError where one of them cannot take what comes."""
+    for layer in layers:
+        shape = layer.output_shape(shape)
+    return shape
 
 
 def named(layers: Sequence[Layer]) -> list[tuple[str, Layer]]:

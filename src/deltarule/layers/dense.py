@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from .. import _check, activations, initializers
+from .. import _check, _check_weights, activations, initializers
 from .._lowering import Builder
 from .._spec import by_name, from_config
 from ..activations import Activation
@@ -71,7 +71,7 @@ class Dense(Layer):
         object.__setattr__(self, "weight_init", initializers.get(weight_init))
         object.__setattr__(self, "bias_init", initializers.get(bias_init))
         object.__setattr__(self, "trainable", _check.boolean("trainable", trainable))
-        for name, rate in zip(("l1", "l2"), _check.penalty(l1, l2), strict=True):
+        for name, rate in zip(("l1", "l2"), _check_weights.penalty(l1, l2), strict=True):
             object.__setattr__(self, name, rate)
 
     def __repr__(self) -> str:

@@ -32,7 +32,7 @@ class PReLU(Layer, Activation):
     trainable: bool = True
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "slope", _check.real("slope", self.slope))
+        object.__setattr__(self, "slope", _check.finite_real("slope", self.slope))
         object.__setattr__(self, "per_feature", _check.boolean("per_feature", self.per_feature))
         object.__setattr__(self, "trainable", _check.boolean("trainable", self.trainable))
 

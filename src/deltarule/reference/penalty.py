@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from .. import _check
+from .. import _check, _check_weights
 from .._check import Array
 from .activation import quiet
 
@@ -31,7 +31,7 @@ def penalty_forward(w: npt.ArrayLike, *, l1: float = 0.0, l2: float = 0.0) -> fl
     Raises ValueError for l1 or l2 < 0 or w that is not (n_in, n_out), TypeError for another dtype
     than float32 and float64.
     """
-    rates = _check.penalty(l1, l2)
+    rates = _check_weights.penalty(l1, l2)
     w_ = _check.real_array("w", w, ndim=2)
     with quiet():
         return value(w_, *rates)
@@ -49,7 +49,7 @@ def penalty_backward(
 
     Raises ValueError for l1 or l2 < 0 or differing shapes, TypeError for other or mixed dtypes.
     """
-    rates = _check.penalty(l1, l2)
+    rates = _check_weights.penalty(l1, l2)
     w_, g_ = _check.step_arrays(w=w, g=g)
     with quiet():
         found: Array = g_ + gradient(w_, *rates)

@@ -53,8 +53,8 @@ class Plan:
 
     Rows x are (n, n_in), finite, float32, float64 or uint8; they stay where they are, and those of
     a batch become the nearest numbers of the graph's dtype when their turn comes. Targets t are
-    int64 labels (n,) for cross_entropy, or (n, n_out). Weights w are (n,), finite and >= 0, or None
-    for all 1. Shapes and dtypes are checked here, the values by the caller (see _check.labels,
+    int64 labels (n,) or (n, n_out), as the loss takes them. Weights w are (n,), finite and >= 0, or
+    None for all 1. Shapes and dtypes are checked here, the values by the caller (see _check.labels,
     _check.sample_weight). Parameters and optimiser state start as zeros, hyperparameters have to be
     set before training.
     """
@@ -150,10 +150,9 @@ class Plan:
         return buffers, kept
 
     def _activation(self, node: Node, mode: Mode) -> str:
-        """cross_entropy and binary_cross_entropy are computed on logits: they contain the last
-        node's softmax or sigmoid, so that neither its rounding nor its saturation is in the way."""
+        """None for the last node, unless it predicts, where the loss has that in it."""
         last = node.target == len(self._graph.widths) - 1
-        logits = mode is not Mode.PREDICT and last and self._graph.logits
+        logits = mode is not Mode.PREDICT and last and self._graph.loss.logits
         return "identity" if logits else node.activation
 
     def _call(self, node: Node, values: Parameters, mode: Mode, lap: Lap) -> nodes.Call:
@@ -193,9 +192,7 @@ class Plan:
             hits: npt.NDArray[np.float64] = right.astype(np.float64)
             return hits
         if self._graph.accuracy == "threshold":
-            # sigmoid(0) = 0.5: half way on logits is 0
-            half = 0.0 if self._graph.loss == "binary_cross_entropy" else 0.5
-            hits = np.mean((y > half) == (t > 0.5), axis=1)
+            hits = np.mean((y > self._graph.loss.half) == (t > 0.5), axis=1)
             return hits
         return np.zeros(len(y))
 
@@ -264,10 +261,10 @@ class Plan:
         rows = self._rows(x)
         n = len(rows)
         target = np.asarray(t)
-        if self._graph.loss == "cross_entropy" and target.ndim == 1:
+        if self._graph.loss.has_labels(target.ndim):
             if target.dtype != np.int64:
                 raise TypeError(f"t must be int64 labels, got dtype {target.dtype}")
-            if len(target) != n:
+            if target.shape != (n,):
                 raise ValueError(f"t must have shape ({n},), got {target.shape}")
         else:
             target = _check.real_array("t", target, shape=(n, self._graph.widths[-1]))

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from .. import _check
+from .. import _check_weights
 from .._check import Array
 from .activation import flush, quiet
 
@@ -28,7 +28,7 @@ def prelu_forward(x: npt.ArrayLike, slope: npt.ArrayLike) -> Array:
 
     Raises ValueError for shapes that do not fit, TypeError for other or mixed dtypes.
     """
-    x_, slope_ = _check.prelu_arrays(x, slope)
+    x_, slope_ = _check_weights.prelu_arrays(x, slope)
     with quiet():
         return forward(x_, slope_)
 
@@ -44,6 +44,6 @@ def prelu_backward(
 
     Raises ValueError for shapes that do not fit, TypeError for other or mixed dtypes.
     """
-    x_, slope_, dy_ = _check.prelu_arrays(x, slope, dy)
+    x_, slope_, dy_ = _check_weights.prelu_arrays(x, slope, dy)
     with quiet():
         return backward(x_, slope_, dy_)
