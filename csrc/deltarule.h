@@ -78,6 +78,9 @@ typedef struct {
 
 typedef enum { DR_SGD, DR_ADAM, DR_N_OPTIMIZERS } dr_optimizer;
 
+/* What weights are held to after each update. */
+typedef enum { DR_MAX_NORM, DR_NON_NEGATIVE, DR_N_CONSTRAINTS } dr_constraint;
+
 /* Of weights, as part of the loss: l1 sum |w| + l2 sum w^2. */
 typedef struct { double l1, l2; } dr_penalty;
 
@@ -148,6 +151,9 @@ int dr_optimizer_states(dr_optimizer kind);
 dr_status dr_penalty_forward(dr_dtype dt, dr_penalty penalty, size_t n_in, size_t n_out, const void *w,
                              double *value);
 void dr_penalty_backward(dr_dtype dt, dr_penalty penalty, size_t n, const void *w, void *g);
+/* w (n_in, n_out) in place; limit: of the norm of each column */
+dr_status dr_constrain(dr_dtype dt, dr_constraint constraint, double limit, size_t n_in, size_t n_out,
+                       void *w);
 
 /* -- random numbers (ops/random.c) ------------------------------------------------------------ */
 typedef struct { uint64_t seed, step; uint32_t layer; dr_purpose purpose; } dr_stream;
@@ -181,6 +187,9 @@ typedef struct {
     int trainable;               /* 0: its parameters stay as they are */
     int shared;                  /* prelu: one slope for all columns */
     dr_penalty penalty;          /* of its weights, while it is trainable */
+    int constrained;             /* its weights are, after each update, to: */
+    dr_constraint constraint;
+    double limit;
 } dr_node_spec;
 
 typedef struct {

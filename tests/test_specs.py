@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import deltarule as dr
-from deltarule import activations, initializers, layers, losses, metrics, optimizers
+from deltarule import activations, constraints, initializers, layers, losses, metrics, optimizers
 from deltarule._spec import Spec, from_config
 
 from .losses import LOSSES
@@ -32,6 +32,9 @@ SPECS: list[tuple[Spec, dict[str, type]]] = [
     (dr.Dense(4, "relu", bias=False), layers.TABLE),
     (dr.Dense(4, trainable=False), layers.TABLE),
     (dr.Dense(4, "prelu"), layers.TABLE),
+    (dr.Dense(4, constraint="max_norm"), layers.TABLE),
+    (dr.Dense(4, constraint=dr.MaxNorm(3.0)), layers.TABLE),
+    *[(cls(), constraints.TABLE) for cls in constraints.TABLE.values()],
     (dr.Dense(4, dr.PReLU(0.1)), layers.TABLE),
     (dr.PReLU(-0.5, per_feature=True, trainable=False), layers.TABLE),
     (layers.Activation(dr.PReLU(0.1)), layers.TABLE),
@@ -152,6 +155,12 @@ BAD = [
     (lambda: activations.LeakyReLU(-0.1), ValueError, "negative_slope must be >= 0"),
     (lambda: activations.LeakyReLU(float("nan")), ValueError, "negative_slope must be finite"),
     (lambda: activations.LeakyReLU("a"), TypeError, "negative_slope must be"),
+    (lambda: dr.Dense(3, constraint="maxnorm"), ValueError, "did you mean 'max_norm'"),
+    (lambda: dr.Dense(3, constraint=3.0), TypeError, "constraint must be a name or one of"),
+    (lambda: dr.Dense(3, constraint=dr.MaxNorm), TypeError, "must be an instance, MaxNorm()"),
+    (lambda: dr.MaxNorm(0), ValueError, "max_value must be >= 1e-10, got 0.0"),
+    (lambda: dr.MaxNorm(float("inf")), ValueError, "max_value must be finite"),
+    (lambda: dr.MaxNorm("3"), TypeError, "max_value must be a real number"),
     (lambda: dr.PReLU("a"), TypeError, "slope must be a real number"),
     (lambda: dr.PReLU(float("inf")), ValueError, "slope must be finite"),
     (lambda: dr.PReLU(per_feature=1), TypeError, "per_feature must be True or False"),

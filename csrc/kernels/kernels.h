@@ -69,6 +69,8 @@ typedef struct {
                                   void *s1);
     /* l1 sum |w| + l2 sum w^2 of n weights, whole units; adds its gradient to g unless that is NULL */
     double (*penalty)(size_t n, dr_penalty penalty, const void *w, void *g);
+    /* one panel of columns, in place */
+    void (*constrain[DR_N_CONSTRAINTS])(size_t rows, size_t units, double limit, void *w);
     /* nothing but FMAs in registers; sink: a unit, begins with a factor < 1 and a term. Returns the
      * multiply-adds done */
     double (*peak)(size_t rounds, void *sink);

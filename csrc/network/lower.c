@@ -3,7 +3,7 @@
  * tiles of parameters, and a barrier after each. Nodes that sum over the rows in between cut the first. */
 #include "network/network.h"
 
-size_t dr_program_tasks(const dr_plan *plan) { return 6 * plan->n_nodes + 3; }
+size_t dr_program_tasks(const dr_plan *plan) { return 7 * plan->n_nodes + 3; }
 size_t dr_program_phases(const dr_plan *plan) { return 4 * plan->n_nodes + 4; }
 
 static void add(dr_program *program, dr_task_kind kind, size_t node) {
@@ -27,6 +27,16 @@ static void add_learning(const dr_plan *plan, dr_program *program, dr_task_kind 
     begin(program, 1);
     for (size_t i = 0; i < plan->n_nodes; i++)
         if (plan->nodes[i].learns) add(program, kind, i);
+}
+
+/* Constraints, which need whole columns of weights; and end_batch sums what all tiles cost. */
+static void end_step(const dr_plan *plan, dr_program *program, dr_mode mode) {
+    size_t constrained = 0;
+    for (size_t i = 0; i < plan->n_nodes; i++) constrained += mode == DR_TRAIN && plan->nodes[i].constrained;
+    if (!constrained && !plan->n_penalties) return;
+    begin(program, 1);
+    for (size_t i = 0; constrained && i < plan->n_nodes; i++)
+        if (plan->nodes[i].constrained) add(program, TASK_CONSTRAIN, i);
 }
 
 void dr_program_build(const dr_plan *plan, dr_mode mode, dr_program *program) {
@@ -59,5 +69,5 @@ void dr_program_build(const dr_plan *plan, dr_mode mode, dr_program *program) {
     const int fused = mode == DR_TRAIN && plan->fused;
     add_learning(plan, program, fused ? TASK_UPDATE : TASK_GRADIENT);
     if (mode == DR_TRAIN && !fused) add_learning(plan, program, TASK_APPLY);
-    if (plan->n_penalties) begin(program, 1); /* end_batch sums what all tiles cost */
+    end_step(plan, program, mode);
 }

@@ -41,6 +41,9 @@ typedef struct {
     size_t n_parameters;
     dr_parameter parameters[DR_NODE_PARAMETERS];
     dr_penalty penalty;         /* of its weights; zeros where it does not learn */
+    int constrained;            /* as in dr_node_spec; 0 where it does not learn */
+    dr_constraint constraint;
+    double limit;
     size_t first_penalty;       /* into run->penalties: one for each of its tiles, if there is a penalty */
     size_t shadow;              /* into plan->shadow: the weights transposed, for the input error */
 } dr_node;
@@ -50,7 +53,8 @@ typedef struct {
  * panels of columns to sum over the rows. */
 typedef enum {
     TASK_GATHER, TASK_FORWARD, TASK_LOSS, TASK_BACKWARD, TASK_OUTPUT,           /* by rows */
-    TASK_STATISTICS, TASK_ERROR_SUMS, TASK_UPDATE, TASK_GRADIENT, TASK_APPLY    /* by tiles */
+    TASK_STATISTICS, TASK_ERROR_SUMS, TASK_UPDATE, TASK_GRADIENT, TASK_APPLY,   /* by tiles */
+    TASK_CONSTRAIN
 } dr_task_kind;
 
 typedef struct {
@@ -167,6 +171,8 @@ struct dr_kind {
      * and of the error at the target, before any goes backward. Each has a barrier before and after. */
     void (*statistics)(dr_cursor *c, const dr_node *node, size_t p);
     void (*error_sums)(dr_cursor *c, const dr_node *node, size_t p);
+    /* Its weights are held to their constraint, panel p of columns. */
+    void (*constrain)(dr_cursor *c, const dr_node *node, size_t p);
     /* What each tile of its weights costs. */
     void (*penalties)(const dr_plan *plan, const dr_node *node, double *parts);
     /* After parameter `index` has been set from outside. */

@@ -61,6 +61,9 @@ static void lay_out(dr_plan *plan, const dr_graph *graph) {
             node->error |= node->sources[j].error;
         }
         if (node->learns && node->kind->penalties) node->penalty = spec->penalty;
+        node->constrained = node->learns && node->kind->constrain && spec->constrained;
+        node->constraint = spec->constraint;
+        node->limit = spec->limit;
         if (node->kind->lay_out) node->kind->lay_out(plan, node);
         if (dr_penalised(node)) {
             node->first_penalty = plan->n_penalties;

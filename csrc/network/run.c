@@ -101,19 +101,25 @@ void dr_apply(dr_cursor *c, size_t offset, size_t n, const void *gradient) {
     c->run->kernels->step[plan->optimizer](n, c->coefficients.c, gradient, at[0], at[1], at[2]);
 }
 
-static int sums_over_rows(dr_task_kind task) { return task == TASK_STATISTICS || task == TASK_ERROR_SUMS; }
+static int by_panels(dr_task_kind task) {
+    return task == TASK_STATISTICS || task == TASK_ERROR_SUMS || task == TASK_CONSTRAIN;
+}
 
 static size_t tiles_of(const dr_plan *plan, dr_step_task task) {
     const dr_node *node = &plan->nodes[task.node];
-    return sums_over_rows(task.kind) ? dr_panels(plan->dtype, node->n_out) : node->kind->tiles(plan, node);
+    return by_panels(task.kind) ? dr_panels(plan->dtype, node->n_out) : node->kind->tiles(plan, node);
 }
 
 /* Returns how many of tiles [tile, tile + most) are done. */
 static size_t task_on_tiles(dr_cursor *c, dr_step_task task, size_t tile, size_t most) {
     const dr_node *node = &c->run->plan->nodes[task.node];
-    if (!sums_over_rows(task.kind)) return node->kind->on_tiles(c, task.kind, node, tile, most);
-    (task.kind == TASK_STATISTICS ? node->kind->statistics : node->kind->error_sums)(c, node, tile);
-    dr_lap(&c->watch.ledger, DR_ACTIVATIONS);
+    switch (task.kind) {
+    case TASK_STATISTICS: node->kind->statistics(c, node, tile); break;
+    case TASK_ERROR_SUMS: node->kind->error_sums(c, node, tile); break;
+    case TASK_CONSTRAIN: node->kind->constrain(c, node, tile); break;
+    default: return node->kind->on_tiles(c, task.kind, node, tile, most);
+    }
+    dr_lap(&c->watch.ledger, task.kind == TASK_CONSTRAIN ? DR_UPDATES : DR_ACTIVATIONS);
     return 1;
 }
 

@@ -60,6 +60,10 @@ void dr_penalty_parts(dr_dtype dt, const dr_kernels *k, dr_penalty penalty, size
                       double *parts);
 double dr_penalty_sum(size_t tiles, const double *parts);
 
+/* Panel p of the columns of w. */
+void dr_constrain_panel(dr_dtype dt, const dr_kernels *k, dr_constraint constraint, double limit,
+                        size_t rows, dr_matrix w, size_t p);
+
 dr_coefficients dr_optimizer_coefficients(dr_optimizer kind, const double hyper[4], uint64_t step);
 
 /* sum w_r v_r of a batch in the one order (16 strided partials, halves onto halves); w NULL: ones */

@@ -1,8 +1,19 @@
 """Neural networks trained by backpropagation, fast on the CPU and with the same bits everywhere."""
 
-from . import activations, initializers, layers, losses, metrics, ops, optimizers, reference
+from . import (
+    activations,
+    constraints,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    ops,
+    optimizers,
+    reference,
+)
 from ._header import ModelFileError
 from .config import config, get_isa, get_num_threads, set_isa, set_num_threads
+from .constraints import MaxNorm, NonNegative
 from .history import History
 from .layers import Activation, Add, Concat, Dense, Flatten, Layer, PReLU, Reshape, Residual
 from .network import Network
@@ -23,14 +34,17 @@ __all__ = [
     "Flatten",
     "History",
     "Layer",
+    "MaxNorm",
     "ModelFileError",
     "Network",
+    "NonNegative",
     "PReLU",
     "Performance",
     "Reshape",
     "Residual",
     "activations",
     "config",
+    "constraints",
     "get_isa",
     "get_num_threads",
     "initializers",

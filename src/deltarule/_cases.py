@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from . import _check, losses, ops, optimizers
+from . import _check, _check_weights, losses, ops, optimizers
 from ._check import Array
+from ._check_weights import CONSTRAINTS
 from .losses import Loss
 from .reference import activation as activations
-from .reference import dense, optimizer, penalty, prelu
+from .reference import constraint, dense, optimizer, penalty, prelu
 from .reference import loss as reference_loss
 from .reference.activation import quiet
 
@@ -79,6 +80,8 @@ def all_cases(dtype: str, quick: bool) -> Iterator[Case]:
     for kind in optimizers.TABLE:
         yield _optimizer(kind, dtype, n * columns)
     yield from _penalty(dtype, n, columns)
+    for name in CONSTRAINTS:
+        yield _constraint(name, dtype, n, columns)
     for name in _check.INITIALIZERS:
         yield _initializer(name, dtype, n, columns)
     if dtype == "float64":
@@ -295,6 +298,20 @@ def _penalty(dtype: str, n_in: int, n_out: int) -> Iterator[Case]:
     yield Case(
         "penalty_backward", "", size, dtype,
         lambda module: (module.penalty_backward(w, g, **rates),), gradient, largest,
+    )  # fmt: skip
+
+
+def _constraint(name: str, dtype: str, n_in: int, n_out: int) -> Case:
+    w = _normal(dtype, n_in, n_out, stream=19)
+    limit = _check_weights.constraint(name)
+
+    def truth() -> Arrays:
+        return (constraint.TABLE[name](_wide(w), limit),)
+
+    size = f"{n_in}x{n_out}"
+    return Case(
+        "constrain", name, size, dtype,
+        lambda module: (module.constrain(name, w),), truth, _magnitude,
     )  # fmt: skip
 
 

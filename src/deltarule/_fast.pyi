@@ -89,6 +89,9 @@ def optimizer_step(
     state0: _Array,
     state1: _Array | None,
 ) -> None: ...
+def constrain(
+    dtype: str, constraint: str, limit: float, n_in: int, n_out: int, w: _Array
+) -> None: ...
 def penalty_forward(
     dtype: str, l1: float, l2: float, n_in: int, n_out: int, w: _Array
 ) -> float: ...

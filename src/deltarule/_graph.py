@@ -39,6 +39,7 @@ class Node:
     parameter of the activation (the negative slope of leaky_relu) and 0.0 for an activation that
     has none. What is not `trainable` keeps its parameters. `l1` and `l2`
     penalise the weights of a node that is. A `shared` slope is one for all columns.
+    After each update, the weights of a node that is trainable are held to its `constraint`.
     """
 
     kind: str
@@ -52,6 +53,8 @@ class Node:
     shared: bool = False
     l1: float = 0.0
     l2: float = 0.0
+    constraint: str | None = None
+    limit: float = 0.0
 
     @property
     def source(self) -> int:
@@ -108,6 +111,14 @@ class Graph:
             (f"{node.name}.weight", node.l1, node.l2)
             for node in self.nodes
             if node.trainable and (node.l1 or node.l2)
+        ]
+
+    def constraints(self) -> list[tuple[str, str, float]]:
+        """(name of the weights, constraint, limit) where there is one, in order of the nodes."""
+        return [
+            (f"{node.name}.weight", node.constraint, node.limit)
+            for node in self.nodes
+            if node.trainable and node.constraint is not None
         ]
 
     def parts(self) -> dict[str, list[str]]:

@@ -18,6 +18,7 @@ __all__ = [
     "activation_backward",
     "activation_forward",
     "adam_step",
+    "constrain",
     "dense_backward",
     "dense_forward",
     "initialize",
@@ -197,6 +198,15 @@ def adam_step(
     new, mean, square = w_.copy(), m_.copy(), v_.copy()
     _fast.optimizer_step(new.dtype.name, "adam", hyper, count, new.size, g_, new, mean, square)
     return new, mean, square
+
+
+def constrain(constraint: str, w: npt.ArrayLike, *, max_value: float | None = None) -> Array:
+    """See deltarule.reference.constrain."""
+    limit = _check_weights.constraint(constraint, max_value)
+    held = _check.real_array("w", w, ndim=2).copy()
+    n_in, n_out = held.shape
+    _fast.constrain(held.dtype.name, constraint, limit, n_in, n_out, held)
+    return held
 
 
 def penalty_forward(w: npt.ArrayLike, *, l1: float = 0.0, l2: float = 0.0) -> float:

@@ -108,6 +108,15 @@ static void bias_task(dr_cursor *c, dr_task_kind task, const dr_node *node, size
     if (task != TASK_GRADIENT) dr_apply(c, at, dr_panel_width(dt, node->n_out, p_out), g);
 }
 
+static void constrain(dr_cursor *c, const dr_node *node, size_t p_out) {
+    const dr_plan *plan = c->run->plan;
+    const dr_kernels *k = c->run->kernels;
+    dr_constrain_panel(plan->dtype, k, node->constraint, node->limit, node->n_in,
+                       weight_in(plan, plan->values, node), p_out);
+    for (size_t p = 0; node->sources[0].error && p < dr_panels(plan->dtype, node->n_in); p++)
+        refresh_tile(plan, k, node, p, p_out);
+}
+
 static void penalties(const dr_plan *plan, const dr_node *node, double *parts) {
     dr_penalty_parts(plan->dtype, dr_kernels_for(plan->dtype), node->penalty, node->n_in,
                      weight_in(plan, plan->values, node), parts);
@@ -154,5 +163,5 @@ static size_t on_tiles(dr_cursor *c, dr_task_kind task, const dr_node *node, siz
 
 const dr_kind dr_kind_dense = {
     .lay_out = lay_out, .scratch = scratch, .forward = forward, .backward = backward,
-    .tiles = tiles, .on_tiles = on_tiles, .penalties = penalties, .refresh = refresh,
+    .tiles = tiles, .on_tiles = on_tiles, .constrain = constrain, .penalties = penalties, .refresh = refresh,
 };

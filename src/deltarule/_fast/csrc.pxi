@@ -76,6 +76,10 @@ cdef extern from "deltarule.h" nogil:
     ctypedef struct dr_penalty:
         double l1
         double l2
+    ctypedef enum dr_constraint:
+        DR_N_CONSTRAINTS
+    dr_status dr_constrain(dr_dtype dt, dr_constraint constraint, double limit, size_t n_in,
+                           size_t n_out, void *w)
     dr_status dr_penalty_forward(dr_dtype dt, dr_penalty penalty, size_t n_in, size_t n_out,
                                  const void *w, double *value)
     void dr_penalty_backward(dr_dtype dt, dr_penalty penalty, size_t n, const void *w, void *g)
@@ -107,6 +111,9 @@ cdef extern from "deltarule.h" nogil:
         int trainable
         int shared
         dr_penalty penalty
+        int constrained
+        dr_constraint constraint
+        double limit
     ctypedef struct dr_graph:
         dr_dtype dtype
         size_t n_buffers

@@ -88,6 +88,10 @@ cdef class Plan:
                 nodes[i].bias = node.bias
                 nodes[i].trainable = node.trainable
                 nodes[i].shared = node.shared
+                nodes[i].constrained = node.constraint is not None
+                if node.constraint is not None:
+                    nodes[i].constraint = <dr_constraint><int>_CONSTRAINTS[node.constraint]
+                nodes[i].limit = node.limit
                 nodes[i].penalty.l1, nodes[i].penalty.l2 = node.l1, node.l2
             g.dtype = <dr_dtype><int>_DTYPES[graph.dtype]
             g.n_buffers, g.n_nodes = n_buffers, n_nodes

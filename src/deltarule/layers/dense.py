@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from .. import _check, _check_weights, activations, initializers
+from .. import _check, _check_weights, activations, constraints, initializers
 from .._lowering import Builder
 from .._spec import by_name, from_config
 from ..activations import Activation
+from ..constraints import Constraint
 from ..initializers import Initializer
 from .base import Layer, Shape, inside, lower_chain
 from .prelu import learnt_part
@@ -30,6 +31,8 @@ class Dense(Layer):
     l1, l2: >= 0; add l1 * sum |weight| + l2 * sum weight^2 to the loss that is trained on and
         reported, while the layer is trainable (Keras' definition, in which l2 has no half; for the
         gradient alone there is weight_decay of the optimizers).
+    constraint: a name, an object of deltarule.constraints, or None: what the weights are held to
+        after each update, while the layer is trainable. First weights stay until then.
 
     Raises TypeError or ValueError that names the argument.
     """
@@ -43,6 +46,7 @@ class Dense(Layer):
     trainable: bool
     l1: float
     l2: float
+    constraint: Constraint | None
 
     def __init__(
         self,
@@ -55,6 +59,7 @@ class Dense(Layer):
         trainable: bool = True,
         l1: float = 0.0,
         l2: float = 0.0,
+        constraint: str | Constraint | None = None,
     ) -> None:
         units = _check.integer("units", units, 1, 1 << 31)
         activation = activations.get(activation)
@@ -73,6 +78,7 @@ class Dense(Layer):
         object.__setattr__(self, "trainable", _check.boolean("trainable", trainable))
         for name, rate in zip(("l1", "l2"), _check_weights.penalty(l1, l2), strict=True):
             object.__setattr__(self, name, rate)
+        object.__setattr__(self, "constraint", constraints.get(constraint))
 
     def __repr__(self) -> str:
         shown = [repr(self.units)]
@@ -87,6 +93,8 @@ class Dense(Layer):
         if not self.trainable:
             shown.append("trainable=False")
         shown += [f"{name}={rate}" for name in ("l1", "l2") if (rate := getattr(self, name))]
+        if self.constraint is not None:
+            shown.append(f"constraint={by_name(self.constraint)}")
         return f"Dense({', '.join(shown)})"
 
     @classmethod
@@ -96,9 +104,10 @@ class Dense(Layer):
             ("activation", activations.TABLE),
             ("weight_init", initializers.TABLE),
             ("bias_init", initializers.TABLE),
+            ("constraint", constraints.TABLE),
         )
         for name, table in tables:
-            if name in known:
+            if name in known and (name, known[name]) != ("constraint", None):
                 known[name] = from_config(known[name], table, name)
         return super().from_config(known)
 
@@ -131,6 +140,8 @@ class Dense(Layer):
             trainable=self.trainable,
             l1=self.l1,
             l2=self.l2,
+            constraint=None if self.constraint is None else self.constraint.kind,
+            limit=0.0 if self.constraint is None else self.constraint.limit,
         )
         return lower_chain(inside(name, self), builder, (self.units,), output)[0]
 

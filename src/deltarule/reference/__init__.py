@@ -6,6 +6,7 @@ whole networks.
 """
 
 from .activation import activation_backward, activation_forward
+from .constraint import constrain
 from .dense import dense_backward, dense_forward
 from .initializer import initialize
 from .loss import loss_backward, loss_forward
@@ -18,6 +19,7 @@ __all__ = [
     "activation_backward",
     "activation_forward",
     "adam_step",
+    "constrain",
     "dense_backward",
     "dense_forward",
     "initialize",

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from .. import _check
 from .._check import Array
 from .._graph import Graph, Node
-from . import loss, nodes, optimizer, penalty, random
+from . import constraint, loss, nodes, optimizer, penalty, random
 from .activation import quiet
 from .ledger import Lap, Ledger, untimed
 from .nodes import Mode
@@ -66,6 +66,7 @@ class Plan:
         self._learnt = graph.learnt()
         self._parts = graph.parts()
         self._penalties = graph.penalties()
+        self._constraints = graph.constraints()
         self._update, states = optimizer.TABLE[graph.optimizer]
         zeros = (
             {name: np.zeros(shape, self._dtype) for name, shape in self._shapes.items()}
@@ -242,6 +243,8 @@ class Plan:
                 new = self._update(value, g, tuple(rest), step, self._hyper)
                 for slot, array in zip(slots, new, strict=True):
                     slot[name] = array
+            for name, kind, limit in self._constraints:
+                slots[0][name] = constraint.TABLE[kind](slots[0][name], limit)
         self._ledger.lap("optimizer")
         self._ledger.count(len(x))
         return batch, _State(slots, step)
