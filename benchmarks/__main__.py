@@ -8,14 +8,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from . import memory, picture, report, threads
+from . import memory, parts, picture, report, threads
 from .cases import PREDICT, TRAIN
 from .peers import SYSTEMS
 from .race import QUICK, Effort
 from .train import CASES, races
 
 STEMS = sorted(p.stem.removeprefix("bench_") for p in Path(__file__).parent.glob("bench_*.py"))
-SUITES = ("train", "threads", "predict", "memory")
+SUITES = ("train", "parts", "threads", "predict", "memory")
 ALL_SYSTEMS = sorted({name for systems in SYSTEMS.values() for name in systems})
 
 
@@ -33,8 +33,8 @@ def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description="Training, threads, inference and memory against other libraries (install the "
-        "extra `benchmarks` for them; what is missing is skipped), and single operations against "
-        "the numpy reference.",
+        "extra `benchmarks` for them; what is missing is skipped), parts of a network against a "
+        "plain one, and single operations against the numpy reference.",
     )
     everything = [*SUITES, *STEMS]
     p.add_argument("what", nargs="*", help=f"of {', '.join(everything)}; all of them if none")
@@ -70,6 +70,8 @@ def main(arguments: list[str]) -> int:
                 picture.draw(done, options.picture)
         elif name == "threads":
             results[name] = threads.main(effort)
+        elif name == "parts":
+            results[name] = parts.main(effort)
         elif name == "memory":
             results[name] = memory.main(options.quick)
         else:

@@ -69,12 +69,14 @@ typedef enum {
 } dr_loss;
 
 /* A loss with the numbers that it is made with: those of its class in src/deltarule/losses/. */
-#define DR_MAX_PARAMETERS 99
+#define DR_LOSS_PARAMETERS 99
 typedef struct {
     dr_loss kind;
     size_t n_parameters;
-    double parameters[DR_MAX_PARAMETERS];
+    double parameters[DR_LOSS_PARAMETERS];
 } dr_loss_spec;
+
+typedef enum { DR_DROPOUT, DR_ALPHA_DROPOUT, DR_GAUSSIAN_NOISE, DR_N_NOISES } dr_noise;
 
 typedef enum { DR_SGD, DR_ADAM, DR_N_OPTIMIZERS } dr_optimizer;
 
@@ -90,7 +92,20 @@ typedef enum { DR_HIT_NONE, DR_HIT_ARGMAX, DR_HIT_THRESHOLD } dr_hit;
 typedef enum { DR_OK = 0, DR_NO_MEMORY, DR_ABORTED, DR_WRONG_TEAM } dr_status;
 
 /* What random numbers are drawn for: part of the key, so that no two uses share a stream. */
-typedef enum { DR_PURPOSE_WEIGHT, DR_PURPOSE_BIAS, DR_PURPOSE_SHUFFLE, DR_N_PURPOSES } dr_purpose;
+typedef enum {
+    DR_PURPOSE_WEIGHT,
+    DR_PURPOSE_BIAS,
+    DR_PURPOSE_SHUFFLE,
+    DR_PURPOSE_NOISE,
+    DR_N_PURPOSES
+} dr_purpose;
+
+/* A stream of random numbers. */
+typedef struct {
+    uint64_t seed, step;
+    uint32_t layer;              /* 24 bits */
+    dr_purpose purpose;
+} dr_stream;
 
 /* -- instruction sets (dispatch.c) ------------------------------------------------------------ */
 int dr_isa_count(void);                  /* compiled in, best first */
@@ -142,6 +157,12 @@ int dr_loss_takes(dr_loss loss, int labels);
 dr_status dr_loss_backward(dr_dtype dt, const dr_loss_spec *loss, size_t n, size_t n_out,
                            const void *y, const int64_t *labels, const void *dense,
                            const void *weight, double *value, void *dy);
+/* Rows first .. first + n - 1 of a batch. amount: the chance that an element is dropped, in [0, 1), or
+ * the standard deviation; the purpose of the stream is set here. */
+dr_status dr_noise_forward(dr_dtype dt, dr_noise kind, double amount, dr_stream stream,
+                           size_t first, size_t n, size_t n_out, const void *x, void *y);
+dr_status dr_noise_backward(dr_dtype dt, dr_noise kind, double amount, dr_stream stream,
+                            size_t first, size_t n, size_t n_out, const void *dy, void *dx);
 /* hyper: sgd (learning_rate, momentum, nesterov, weight_decay), adam (learning_rate, beta1, beta2,
  * eps); step counts from 1; state0 and state1 in place; sgd has only state0 */
 void dr_optimizer_step(dr_dtype dt, dr_optimizer kind, const double hyper[4], uint64_t step,
@@ -156,11 +177,13 @@ dr_status dr_constrain(dr_dtype dt, dr_constraint constraint, double limit, size
                        void *w);
 
 /* -- random numbers (ops/random.c) ------------------------------------------------------------ */
-typedef struct { uint64_t seed, step; uint32_t layer; dr_purpose purpose; } dr_stream;
 void dr_random_bits(dr_stream s, size_t n, uint32_t *out);
 void dr_random_uniform(dr_stream s, size_t n, double *out);
 void dr_random_normal(dr_stream s, size_t n, double *out);
 void dr_random_permutation(dr_stream s, size_t n, int64_t *out);
+
+/* q (rows, cols): orthonormal columns, cols <= rows, from normal numbers v (cols, rows), overwritten. */
+dr_status dr_orthogonal(size_t rows, size_t cols, double *v, double *q);
 
 /* -- a compiled network (network/) ------------------------------------------------------------ */
 typedef struct dr_plan dr_plan;
@@ -172,6 +195,7 @@ typedef enum {
     DR_NODE_ACTIVATION,
     DR_NODE_ADD,
     DR_NODE_CONCAT,
+    DR_NODE_NOISE,
     DR_NODE_PRELU,
     DR_N_NODES
 } dr_node_kind;
@@ -185,6 +209,8 @@ typedef struct {
     double alpha;
     int bias;
     int trainable;               /* 0: its parameters stay as they are */
+    dr_noise noise;              /* of kind noise, with its amount */
+    double amount;
     int shared;                  /* prelu: one slope for all columns */
     dr_penalty penalty;          /* of its weights, while it is trainable */
     int constrained;             /* its weights are, after each update, to: */
@@ -201,6 +227,7 @@ typedef struct {
     int logits;                  /* the loss is taken before the activation of the last node */
     dr_optimizer optimizer;
     dr_hit hit;
+    uint64_t seed;               /* of what is random in the nodes */
 } dr_graph;
 
 dr_status dr_plan_create(const dr_graph *graph, dr_plan **plan);

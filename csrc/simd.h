@@ -4,13 +4,19 @@
  * vectors, so + - * / and the bit operators work on them as on numbers; what C has no operator for
  * has a name here:
  *   real, vec, VL          element, vector, elements in a vector
- *   ivec, mask             integers of the same width; the result of a comparison
+ *   ivec, uvec, mask       integers of the same width, with and without a sign; the result of a
+ *                          comparison
  *   UNIT, UV               elements in 64 bytes, and vectors in a unit. A unit is what all ISAs agree
  *                          on: layouts are in units, and so are the partial sums of a reduction
  *   vfma(a, b, c)          a*b + c, rounded once (generic x86 without FMA: twice, outside the
  *                          promise of the same bits)
  *   vmin(a, b), vmax(a, b) a < b ? a : b and a > b ? a : b, so that NaN in b stays
  *   vscale(v, n)           v 2^n for whole n, rounded once; n within twice the exponents there are
+ *   words, lanes           as many 32-bit numbers with a sign, and 64-bit ones without, as fit in a vec
+ *   vproduct(a, b)         of the lower halves of lanes, whole
+ *   vpart(w, i)            words as integers of the width of real: vector i of WORD_VECS
+ *   vwhole(n)              whole numbers of at most 2^31 in magnitude as the nearest real ones
+ *   vless(a, b)            a < b of integers
  *   vsum, vlargest         of the lanes, halves onto halves
  *   vlefts(v), vrights(v)  the left, or right, one of every two lanes in both of them
  *   valternate(a, b)       left lanes of a, right lanes of b
@@ -33,6 +39,7 @@
 #if DR_REAL_BITS == 32
 typedef float real;
 typedef int32_t integer;
+typedef uint32_t natural;
 #define DR_EXPONENT_BITS 8
 #define DR_MANTISSA_BITS 23
 #define DR_TINY 0x1p-100f /* smaller errors and optimizer state become +0; see docs/numerics.md */
@@ -41,6 +48,7 @@ typedef int32_t integer;
 #else
 typedef double real;
 typedef int64_t integer;
+typedef uint64_t natural;
 #define DR_EXPONENT_BITS 11
 #define DR_MANTISSA_BITS 52
 #define DR_TINY 0x1p-1000
@@ -68,9 +76,13 @@ typedef int64_t integer;
 #define VL ((size_t)(VBYTES / sizeof(real)))
 #define UNIT ((size_t)(64 / sizeof(real)))
 #define UV (64 / VBYTES)
+#define WORD_VECS (DR_REAL_BITS / 32)
 
 typedef real vec __attribute__((vector_size(VBYTES)));
 typedef integer ivec __attribute__((vector_size(VBYTES)));
+typedef natural uvec __attribute__((vector_size(VBYTES)));
+typedef int32_t words __attribute__((vector_size(VBYTES)));
+typedef uint64_t lanes __attribute__((vector_size(VBYTES)));
 typedef real vec_unaligned __attribute__((vector_size(VBYTES), aligned(sizeof(real)), may_alias));
 
 INLINE void prefetch(const void *p) { __builtin_prefetch(p); }
@@ -86,6 +98,22 @@ INLINE vec vreal(ivec v) { return (vec)v; }
 #include "simd/avx512.h"
 #else
 #include "simd/gnu.h"
+#endif
+
+#if DR_REAL_BITS == 32
+INLINE ivec vpart(words w, size_t i) {
+    (void)i;
+    return w;
+}
+INLINE vec vwhole(ivec n) { return __builtin_convertvector(n, vec); }
+#else
+INLINE ivec vpart(words w, size_t i) {
+    typedef int32_t half __attribute__((vector_size(VBYTES / 2)));
+    half h;
+    memcpy(&h, (const char *)&w + i * sizeof h, sizeof h);
+    return __builtin_convertvector(h, ivec);
+}
+INLINE vec vwhole(ivec n) { return vreal(n + vbits(vset(DR_ROUNDER))) - vset(DR_ROUNDER); }
 #endif
 
 INLINE vec vload_reals(const void *p, size_t n) { return n == VL ? vload(p) : vload_n(p, n); }

@@ -19,7 +19,9 @@ def test_the_order_of_names_is_that_of_the_c_enums():
     enum = header.split("DR_N_ACTIVATIONS")[0].split("typedef enum {")[-1]
     names = re.findall(r"DR_(\w+)", enum)
     assert tuple(name.lower() for name in names) == _check.ACTIVATIONS
-    assert _check.PURPOSES == {"weight": 0, "bias": 1, "shuffle": 2}
+    assert _check.PURPOSES == {"weight": 0, "bias": 1, "shuffle": 2, "noise": 3}
+    noises = re.search(r"typedef enum \{ ([^}]*), DR_N_NOISES \}", header)
+    assert noises and noises[1].lower() == ", ".join(f"dr_{name}" for name in _check.NOISES)
 
 
 @pytest.mark.parametrize("name", _check.ACTIVATIONS)
@@ -36,7 +38,7 @@ def test_choice_suggests_the_nearest_name(wrong, meant):
 
 
 def test_choice_without_a_near_name_lists_all():
-    with pytest.raises(ValueError, match=r"'zeros', 'glorot_uniform', 'glorot.*got 'zzz'$"):
+    with pytest.raises(ValueError, match=r"'zeros', 'ones', 'constant', .*got 'zzz'$"):
         _check.choice("initializer", "zzz", _check.INITIALIZERS)
 
 

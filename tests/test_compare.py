@@ -84,6 +84,8 @@ def test_every_operation_is_in_it_in_both_dtypes(document: dict[str, object]) ->
         "activation_backward": _check.ACTIVATIONS,
         "loss_forward": losses.TABLE,
         "loss_backward": losses.TABLE,
+        "noise_forward": _check.NOISES,
+        "noise_backward": _check.NOISES,
         "initialize": _check.INITIALIZERS,
         "constrain": CONSTRAINTS,
     }
@@ -212,7 +214,7 @@ def test_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(line == line.rstrip() for line in lines)
     for name in ops.__all__:
         assert any(line.startswith(name) for line in lines)
-    for name in (*_check.ACTIVATIONS, *losses.TABLE, *_check.INITIALIZERS):
+    for name in (*_check.ACTIVATIONS, *losses.TABLE, *_check.NOISES, *_check.INITIALIZERS):
         assert any(line.startswith(f"  {name} ") for line in lines)
     assert "network 64-100-10" in out and "largest weight difference" in out
     assert "sum of |a||b|" in out  # what an ulp is

@@ -15,7 +15,7 @@ CSRC, PACKAGE = ROOT / "csrc", ROOT / "src" / "deltarule"
 REFERENCE = PACKAGE / "reference"
 
 # Kernels that are operations of their own; the rest of csrc/kernels serves them.
-OPERATIONS = ("activation", "constraint", "dense", "loss", "optimizer", "penalty", "prelu")
+OPERATIONS = ("activation", "constraint", "dense", "loss", "noise", "optimizer", "penalty", "prelu")
 HELPERS = ("cross_entropy", "elementary", "kernels", "math", "normal", "panels", "peak", "softmax")
 
 C_FILES = sorted(p for p in CSRC.rglob("*") if p.suffix in (".c", ".h", ".inc"))

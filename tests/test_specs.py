@@ -11,7 +11,16 @@ import numpy as np
 import pytest
 
 import deltarule as dr
-from deltarule import activations, constraints, initializers, layers, losses, metrics, optimizers
+from deltarule import (
+    _check,
+    activations,
+    constraints,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    optimizers,
+)
 from deltarule._spec import Spec, from_config
 
 from .losses import LOSSES
@@ -22,6 +31,10 @@ SPECS: list[tuple[Spec, dict[str, type]]] = [
     (activations.ELU(0), activations.TABLE),
     (activations.CELU(0.5), activations.TABLE),
     *[(cls(), initializers.TABLE) for cls in initializers.TABLE.values()],
+    (initializers.Orthogonal(2), initializers.TABLE),
+    (initializers.Constant(0.1), initializers.TABLE),
+    (initializers.Uniform(-0.1, 0.1), initializers.TABLE),
+    (initializers.TruncatedNormal(0.5, 0.1), initializers.TABLE),
     *[(loss, losses.TABLE) for loss in LOSSES],
     *[(cls(), metrics.TABLE) for cls in metrics.TABLE.values()],
     (dr.SGD(), optimizers.TABLE),
@@ -29,6 +42,10 @@ SPECS: list[tuple[Spec, dict[str, type]]] = [
     (dr.Adam(), optimizers.TABLE),
     (dr.Adam(1 / 3, betas=(0.8, 0.99), eps=1e-7), optimizers.TABLE),
     (dr.Dense(4), layers.TABLE),
+    (dr.Dropout(), layers.TABLE),
+    (dr.AlphaDropout(), layers.TABLE),
+    (dr.AlphaDropout(0.1), layers.TABLE),
+    (dr.GaussianNoise(0.1), layers.TABLE),
     (dr.Dense(4, "relu", bias=False), layers.TABLE),
     (dr.Dense(4, trainable=False), layers.TABLE),
     (dr.Dense(4, "prelu"), layers.TABLE),
@@ -43,7 +60,7 @@ SPECS: list[tuple[Spec, dict[str, type]]] = [
         dr.Dense(
             9,
             activations.LeakyReLU(0.3),
-            weight_init="lecun_normal",
+            weight_init=initializers.Orthogonal(1.5),
             bias_init="he_uniform",
         ),
         layers.TABLE,
@@ -107,9 +124,22 @@ def test_default_weight_init(activation: str | None, kind: str) -> None:
     layer = dr.Dense(3, activation)
     assert layer.weight_init.kind == kind
     assert layer.bias_init.kind == "zeros"
-    assert layer == dr.Dense(3, activation, weight_init=kind)
+    assert activation == "leaky_relu" or layer == dr.Dense(3, activation, weight_init=kind)
     assert list(layer.initializers()) == ["weight", "bias"]
     assert list(dr.Dense(3, bias=False).initializers()) == ["weight"]
+
+
+def test_default_gain_of_leaky_relu() -> None:
+    """2 / (1 + slope^2) in place of 2; a slope of 1 is no activation at all."""
+    for slope, gain in ((0.0, 1.0), (0.75, 0.8), (1.0, 0.5**0.5)):
+        layer = dr.Dense(3, activations.LeakyReLU(slope))
+        assert isinstance(layer.weight_init, initializers.HeUniform)
+        assert layer.weight_init.gain == pytest.approx(gain)
+    assert "init" not in repr(dr.Dense(3, "leaky_relu"))
+
+
+def test_every_initializer_of_the_operations_is_a_specification() -> None:
+    assert tuple(initializers.TABLE) == _check.INITIALIZERS
 
 
 def test_losses_and_what_engines_get() -> None:
@@ -149,6 +179,24 @@ BAD = [
     (lambda: dr.Dense(3, weight_init="xavier"), ValueError, "did you mean 'glorot_uniform'"),
     (lambda: dr.Dense(3, weight_init=0), TypeError, "initializer must be"),
     (lambda: dr.Dense(3, bias_init=None), TypeError, "initializer must be"),
+    (lambda: dr.Dense(3, weight_init="random_normal"), ValueError, "did you mean 'normal'"),
+    (lambda: initializers.Orthogonal(0), ValueError, "gain must be > 0"),
+    (lambda: initializers.HeNormal(gain="2"), TypeError, "gain must be a real number"),
+    (lambda: initializers.Constant(float("nan")), ValueError, "value must be finite"),
+    (lambda: initializers.Uniform(1, 1), ValueError, "high must be > low, 1.0; got 1.0"),
+    (lambda: initializers.Normal(stddev=0), ValueError, "stddev must be > 0"),
+    (lambda: initializers.TruncatedNormal(mean=None), TypeError, "mean must be a real number"),
+    (lambda: dr.Dropout(1.0), ValueError, "p must be >= 0 and < 1, got 1.0"),
+    (lambda: dr.AlphaDropout(-0.1), ValueError, "p must be >= 0"),
+    (lambda: dr.Dropout("0.5"), TypeError, "p must be a real number"),
+    (lambda: dr.Dropout(True), TypeError, "p must be a real number"),
+    (lambda: dr.GaussianNoise(-1), ValueError, "stddev must be >= 0"),
+    (lambda: dr.GaussianNoise(float("nan")), ValueError, "stddev must be finite"),
+    (
+        lambda: dr.Network([dr.Dense(3), dr.Dropout()], loss="mse"),
+        ValueError,
+        "layers must not end with Dropout",
+    ),
     (lambda: dr.Dense(3, l1=-1e-3), ValueError, "l1 must be >= 0"),
     (lambda: dr.Dense(3, l2=float("nan")), ValueError, "l2 must be finite"),
     (lambda: dr.Dense(3, l2=None), TypeError, "l2 must be a real number"),

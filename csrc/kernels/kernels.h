@@ -21,6 +21,14 @@ typedef struct {
     void *row_loss, *row_hit;  /* (m) each, unweighted; row_hit may be NULL */
 } dr_loss_args;
 
+/* A noise, as ops/noise.c prepares it. */
+typedef struct {
+    dr_stream stream;
+    size_t first;              /* row r of the panel matrix is row first + r of the batch */
+    int32_t below;             /* a number below it drops the element: y = dropped; */
+    double kept, shift, dropped; /* others: y = kept x + shift; Gaussian noise: y = x + kept z */
+} dr_noise_args;
+
 #define DR_AHEAD 3
 
 typedef struct {
@@ -62,6 +70,11 @@ typedef struct {
                            const void *slope, int shared, const void *dy, void *dx);
     /* what the slopes of one panel's columns get from m rows, ascending */
     void (*prelu_slope)(size_t m, size_t units, const void *x, const void *dy, void *sums);
+    /* on m rows of panels; in place allowed. The way back: x is the error at y, y that at x */
+    void (*noise_forward[DR_N_NOISES])(const dr_noise_args *a, size_t m, size_t n, size_t row,
+                                       size_t stride, const void *x, void *y);
+    void (*noise_backward[DR_N_NOISES])(const dr_noise_args *a, size_t m, size_t n, size_t row,
+                                        size_t stride, const void *x, void *y);
     void (*elementary[DR_N_FUNCTIONS])(size_t n, const void *x, void *y);
     void (*loss[DR_N_LOSSES])(const dr_loss_args *args);
     /* n: a multiple of a unit; c: the coefficients that ops/optimizer.c prepares */

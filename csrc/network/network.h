@@ -35,6 +35,8 @@ typedef struct {
     dr_activation activation;   /* what training applies: identity where the loss takes logits */
     dr_activation output;       /* what predict applies */
     double alpha;
+    dr_noise noise;
+    double amount;
     int has_bias, shared;       /* as in dr_node_spec */
     int learns;                 /* it has parameters that training changes */
     int error;                  /* the gradient at its output is wanted: it learns, or something before */
@@ -95,6 +97,7 @@ struct dr_plan {
     dr_optimizer optimizer;
     dr_hit hit;
     double hyper[4];
+    uint64_t seed;
     uint64_t step;              /* updates made */
     int fused;
     size_t n_parameters;        /* elements of one parameter area, padding included */
@@ -179,7 +182,8 @@ struct dr_kind {
     void (*refresh)(const dr_plan *plan, const dr_node *node, size_t index);
 };
 
-extern const dr_kind dr_kind_dense, dr_kind_activation, dr_kind_add, dr_kind_concat, dr_kind_prelu;
+extern const dr_kind dr_kind_dense, dr_kind_activation, dr_kind_add, dr_kind_concat, dr_kind_noise,
+    dr_kind_prelu;
 
 /* Whether what only training does is to be done. */
 static inline int dr_training(const dr_run *run) {

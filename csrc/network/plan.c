@@ -8,6 +8,7 @@ static const dr_kind *const KINDS[DR_N_NODES] = {
     [DR_NODE_ACTIVATION] = &dr_kind_activation,
     [DR_NODE_ADD] = &dr_kind_add,
     [DR_NODE_CONCAT] = &dr_kind_concat,
+    [DR_NODE_NOISE] = &dr_kind_noise,
     [DR_NODE_PRELU] = &dr_kind_prelu,
 };
 
@@ -51,7 +52,7 @@ static void lay_out(dr_plan *plan, const dr_graph *graph) {
             .sources = wires,
             .activation = last && graph->logits ? DR_IDENTITY : spec->activation,
             .output = spec->activation, .alpha = spec->alpha, .has_bias = spec->bias,
-            .shared = spec->shared,
+            .noise = spec->noise, .amount = spec->amount, .shared = spec->shared,
         };
         wires += spec->n_sources;
         node->learns = node->error = spec->trainable && node->kind->tiles;
@@ -84,6 +85,7 @@ dr_status dr_plan_create(const dr_graph *graph, dr_plan **out) {
     plan->loss = graph->loss;
     plan->optimizer = graph->optimizer;
     plan->hit = graph->hit;
+    plan->seed = graph->seed;
     plan->fused = 1;
     dr_ledger_restart(&plan->ledger);
     plan->n_states = (size_t)dr_optimizer_states(graph->optimizer);

@@ -48,6 +48,9 @@ void dr_dense_transpose(dr_dtype dt, const dr_kernels *k, dr_matrix w, size_t p_
 void dr_to_panels(const dr_kernels *k, size_t rows, const void *x, dr_matrix m);
 void dr_from_panels(const dr_kernels *k, size_t rows, dr_matrix m, void *x);
 
+/* What the kernels noise_forward and noise_backward need; once a step. */
+dr_noise_args dr_noise_prepare(dr_noise kind, double amount, dr_stream stream, size_t first);
+
 /* Gradients of prelu's slopes over m rows: of panel p's columns; and of the only one, by way of those
  * of all columns. */
 void dr_prelu_slope_panel(dr_dtype dt, const dr_kernels *k, size_t m, dr_matrix x, dr_matrix dy,

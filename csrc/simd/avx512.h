@@ -14,6 +14,14 @@ typedef __mmask8 mask;
 INLINE mask vgt(vec a, vec b) { return V512_MASK(cmp)(a, b, _CMP_GT_OQ); }
 INLINE mask vlt(vec a, vec b) { return V512_MASK(cmp)(a, b, _CMP_LT_OQ); }
 INLINE mask veq(vec a, vec b) { return V512_MASK(cmp)(a, b, _CMP_EQ_OQ); }
+INLINE mask vless(ivec a, ivec b) {
+#if DR_REAL_BITS == 32
+    return _mm512_cmplt_epi32_mask((__m512i)a, (__m512i)b);
+#else
+    return _mm512_cmplt_epi64_mask((__m512i)a, (__m512i)b);
+#endif
+}
+INLINE lanes vproduct(lanes a, lanes b) { return (lanes)_mm512_mul_epu32((__m512i)a, (__m512i)b); }
 INLINE vec vselect(mask m, vec yes, vec no) { return V512(mask_blend)(m, no, yes); }
 INLINE mask vfirst(size_t n) { return (mask)((1u << n) - 1u); }
 

@@ -11,6 +11,16 @@ typedef ivec mask;
 INLINE mask vgt(vec a, vec b) { return (mask)(a > b); }
 INLINE mask vlt(vec a, vec b) { return (mask)(a < b); }
 INLINE mask veq(vec a, vec b) { return (mask)(a == b); }
+INLINE mask vless(ivec a, ivec b) { return (mask)(a < b); }
+INLINE lanes vproduct(lanes a, lanes b) {
+#if defined(DR_SIMD_AVX2)
+    return (lanes)_mm256_mul_epu32((__m256i)a, (__m256i)b);
+#elif defined(DR_SIMD_NEON)
+    return (lanes)vmull_u32(vmovn_u64((uint64x2_t)a), vmovn_u64((uint64x2_t)b));
+#else
+    return (a & 0xffffffff) * (b & 0xffffffff);
+#endif
+}
 INLINE vec vselect(mask m, vec yes, vec no) {
     return vreal((m & vbits(yes)) | (~m & vbits(no)));
 }

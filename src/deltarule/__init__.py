@@ -15,7 +15,20 @@ from ._header import ModelFileError
 from .config import config, get_isa, get_num_threads, set_isa, set_num_threads
 from .constraints import MaxNorm, NonNegative
 from .history import History
-from .layers import Activation, Add, Concat, Dense, Flatten, Layer, PReLU, Reshape, Residual
+from .layers import (
+    Activation,
+    Add,
+    AlphaDropout,
+    Concat,
+    Dense,
+    Dropout,
+    Flatten,
+    GaussianNoise,
+    Layer,
+    PReLU,
+    Reshape,
+    Residual,
+)
 from .network import Network
 from .optimizers import SGD, Adam
 from .performance import Performance
@@ -29,9 +42,12 @@ __all__ = [
     "Activation",
     "Adam",
     "Add",
+    "AlphaDropout",
     "Concat",
     "Dense",
+    "Dropout",
     "Flatten",
+    "GaussianNoise",
     "History",
     "Layer",
     "MaxNorm",

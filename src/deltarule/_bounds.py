@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .reference import activation as reference
+from .reference import noise as reference_noise
 
 Array = npt.NDArray[np.float64]
 
@@ -29,6 +30,9 @@ KINKS = {
     "hard_sigmoid": (-3.0, 3.0),
     "hard_swish": (-3.0, 3.0),
 }
+
+# Where the derivative does not jump, but the second one does.
+BENDS = {"celu": (0.0,), "softsign": (0.0,)}
 
 # The largest magnitudes of first and second derivative of the elementwise activations, apart from
 # exp (its own derivative) and from what alpha adds.
@@ -64,6 +68,10 @@ class Near(NamedTuple):
     def size(self) -> Array:
         """The largest magnitude it may have."""
         return np.abs(self.value) + self.error
+
+    @property
+    def transposed(self) -> Near:
+        return Near(self.value.T, self.error.T)
 
 
 def exact(value: npt.ArrayLike) -> Near:
@@ -207,6 +215,27 @@ def slope(p: Precision, kind: str, alpha: float, z: Near, y: Near, dy: Near) -> 
         change = np.where(either, change + _steepest(kind, alpha)[0], change)
     error = dy.error * (slopes + change) + dy.size * (change + p.eps * _ROUNDINGS * rounding)
     return _plus(error, p.tiny)
+
+
+# ------------------------------------------------------------------------------------------ noise
+# A normal number is off by 4 u times the radius that it is a coordinate of, which is sqrt(-2 ln u)
+# for u >= 2^-33: docs/numerics.md.
+_RADIUS = 6.77
+
+
+def noise(p: Precision, kind: str, amount: float, x: Near) -> Array:
+    """Of noise_forward: which elements are dropped is certain, so what they become is exact."""
+    if kind == "gaussian_noise":
+        size = x.size + amount * 4 * _RADIUS
+        return _plus(x.error + p.eps * size, p.least)
+    scale = reference_noise.scale(kind, amount)
+    return _plus(scale * (x.error + p.eps * _ROUNDINGS * (x.size + 2)), p.least)
+
+
+def noise_slope(p: Precision, kind: str, amount: float, dy: Near) -> Array:
+    """Of noise_backward."""
+    scale = reference_noise.scale(kind, amount)
+    return _plus(scale * (dy.error + p.eps * dy.size), p.tiny)
 
 
 # ------------------------------------------------------------------------------------- optimizers

@@ -1,7 +1,7 @@
 """What ``deltarule compare`` runs: every operation on inputs of a usual size, with its true result.
 
-The cases are made from the registries (activations, losses, optimizers, initialisers and the names
-of :mod:`deltarule.ops`), so that an operation appears by being registered.
+The cases are made from the registries (activations, losses, noises, optimizers, initialisers and
+the names of :mod:`deltarule.ops`), so that an operation appears by being registered.
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ from ._check import Array
 from ._check_weights import CONSTRAINTS
 from .losses import Loss
 from .reference import activation as activations
-from .reference import constraint, dense, optimizer, penalty, prelu
+from .reference import constraint, dense, noise, optimizer, penalty, prelu
 from .reference import loss as reference_loss
 from .reference.activation import quiet
 
@@ -77,6 +77,7 @@ def all_cases(dtype: str, quick: bool) -> Iterator[Case]:
     for sizes in _DENSE_QUICK if quick else _DENSE:
         yield from _dense(dtype, *sizes)
     yield from _forward_first(_loss(cls(), dtype, n, columns) for cls in losses.TABLE.values())
+    yield from _forward_first(_noise(name, dtype, n, columns) for name in _check.NOISES)
     for kind in optimizers.TABLE:
         yield _optimizer(kind, dtype, n * columns)
     yield from _penalty(dtype, n, columns)
@@ -241,6 +242,34 @@ def _loss(loss: Loss, dtype: str, n: int, columns: int) -> tuple[Case, Case]:
         Case(
             "loss_backward", loss.kind, size, dtype,
             lambda module: (module.loss_backward(loss, y, t),), gradient, _row_maximum,
+        ),
+    )  # fmt: skip
+
+
+def _noise(name: str, dtype: str, n: int, columns: int) -> tuple[Case, Case]:
+    x = _normal(dtype, n, columns, stream=12)
+    amount, stream = 0.25, (1, 0, 0, 0)
+
+    def forward() -> Arrays:
+        return (noise.forward(name, _wide(x), amount, stream),)
+
+    def backward() -> Arrays:
+        return (noise.backward(name, _wide(x), amount, stream),)
+
+    def terms(truth: Arrays) -> Arrays:
+        # y is a sum with a number of about this size, which has the errors of its own factors
+        added = amount if name == "gaussian_noise" else float(name == "alpha_dropout")
+        return (np.maximum(np.abs(x) + added, np.abs(truth[0])),)
+
+    size = f"{n}x{columns}"
+    return (
+        Case(
+            "noise_forward", name, size, dtype,
+            lambda module: (module.noise_forward(name, x, amount, seed=1),), forward, terms,
+        ),
+        Case(
+            "noise_backward", name, size, dtype,
+            lambda module: (module.noise_backward(name, x, amount, seed=1),), backward, _magnitude,
         ),
     )  # fmt: skip
 

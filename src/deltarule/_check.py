@@ -44,19 +44,15 @@ ACTIVATIONS = (
 )
 # Those whose derivative is read off their input; of the others the output is enough.
 NEED_INPUT = frozenset({"gelu", "gelu_tanh", "silu", "mish", "hard_swish"})
+NOISES = ("dropout", "alpha_dropout", "gaussian_noise")
 # What the rows that a plan reads may be made of; it converts them batch by batch.
 ELEMENTS = tuple(map(np.dtype, ("float32", "float64", "uint8")))
 INITIALIZERS = (
-    "zeros",
-    "glorot_uniform",
-    "glorot_normal",
-    "he_uniform",
-    "he_normal",
-    "lecun_uniform",
-    "lecun_normal",
+    *("zeros", "ones", "constant", "uniform", "normal", "truncated_normal", "orthogonal"),
+    *(f"{by}_{how}" for by in ("glorot", "he", "lecun") for how in ("uniform", "normal")),
 )
 # What random numbers are drawn for: part of the counter, so that no two uses share a stream.
-PURPOSES = {"weight": 0, "bias": 1, "shuffle": 2}
+PURPOSES = {"weight": 0, "bias": 1, "shuffle": 2, "noise": 3}
 
 # The default of the parameter of the activations that have one. It may be 0 but in celu, which
 # divides by it; it is never negative, as the side of the kink is read off the sign of the output.
@@ -274,11 +270,17 @@ def sample_weight(argument: str, w: object, n: int, dtype: npt.DTypeLike) -> Arr
 
 
 # ------------------------------------------------------------- the arguments of one call, together
+def rows_of(argument: str, a: object) -> Array:
+    """`a` as an array of rows along its last axis."""
+    array = real_array(argument, a)
+    if array.ndim == 0:
+        raise ValueError(f"{argument} must have at least 1 dimension, got shape ()")
+    return array
+
+
 def activation_arrays(x: object, *, y: object = None, dy: object = None) -> tuple[Array, ...]:
     """(x,) of activation_forward, or (x, y, dy) of activation_backward: one shape, one dtype."""
-    first = real_array("x", x)
-    if first.ndim == 0:
-        raise ValueError("x must have at least 1 dimension, got shape ()")
+    first = rows_of("x", x)
     if y is None and dy is None:
         return (first,)
     arrays = {name: real_array(name, a, shape=first.shape) for name, a in (("y", y), ("dy", dy))}

@@ -3,7 +3,7 @@
 Moving one element w by h to either side gives D(h) = (L(w + h) - L(w - h)) / 2h, which is
 L'(w) + c h^2 + ...; Richardson's extrapolation (4 D(h) - D(2h)) / 3 cancels the term in h^2.
 
-How far to move. Every weight goes so far that the sums x w + b which it is part of move by a fixed
+How far to move. Every parameter goes so far that the output of its operation moves by a fixed
 length: h = length / max |x_i| for the weights of input i, be it a pixel of 0 .. 255 or of 0 .. 1.
 A length of 2^-13 makes a rounding error of 1e-16 in L one of 1e-12 in D, and is short enough that
 few units pass a kink on the way. It is shortened where D(h) and D(2h) differ by 1e-4 or more (what
@@ -19,9 +19,9 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _bounds, _layerwise, _loss_bounds, ops, reference
-from ._bounds import KINKS, exact
+from ._bounds import exact
 from ._graph import Graph
-from ._layerwise import Data, Pass
+from ._layerwise import Data, Key, Pass, Step, last
 from ._report import Check
 
 Array = npt.NDArray[Any]
@@ -44,11 +44,11 @@ class _Sample(NamedTuple):
 
 
 class _Loss:
-    """The loss as a function of the parameters, computed by the reference."""
+    """The loss of training as a function of the parameters, computed by the reference."""
 
-    def __init__(self, graph: Graph, values: dict[str, Array], data: Data) -> None:
+    def __init__(self, graph: Graph, values: dict[str, Array], data: Data, updates: int) -> None:
         self.graph, self.values, self.data = graph, values, data
-        self.plain: Pass = _layerwise.run(reference, graph, values, data)
+        self.plain: Pass = _layerwise.run(reference, graph, values, data, updates)
         self.noise = self._noise()
 
     def _noise(self) -> float:
@@ -59,38 +59,34 @@ class _Loss:
         p, plain, data = _bounds.precision("float64"), self.plain, self.data
         squares = 0.0
         for step in plain.steps:
-            assert step.dy is not None and step.dz is not None
-            start = None if step.b is None else exact(step.b)
-            of_z = _bounds.product(p, exact(step.x), exact(step.w), start)
-            of_z /= np.sqrt(step.x.shape[1])
-            of_y = _bounds.activation(p, step.kind, step.node.alpha, exact(step.z), step.y)
-            squares += float(np.sum((step.dz * of_z) ** 2) + np.sum((step.dy * of_y) ** 2))
+            if step.dy is not None:  # others are not computed again
+                of_y = step.operation.rounding(p, step.inputs, step.values, step.y)
+                squares += float(np.sum((step.dy * of_y) ** 2))
         weights = data.weights
         share = weights / (float(weights.sum()) or 1.0)
         of_rows = _loss_bounds.rows(p, self.graph.loss, exact(plain.y), data.t)
         squares += float(np.sum((share * of_rows) ** 2)) + (p.eps * plain.loss) ** 2
         return DEVIATIONS * float(np.sqrt(squares))
 
-    def after(self, first: int, z: Array) -> tuple[Array, Array]:
-        """For z (variants, rows, n), what node number `first` has before its activation, of several
-        variants of the network: the losses (variants,), and on which side of its kink each unit is,
-        and each row of its loss (variants, kinks)."""
-        count, rows, _ = z.shape
-        steps = self.plain.steps
-        buffers = {0: np.tile(self.data.x, (count, 1))}
-        for step in steps[:first]:
-            buffers[step.node.target] = np.tile(step.y, (count, 1))
+    def after(self, first: int, y: Array) -> tuple[Array, Array]:
+        """For y (variants, rows, n), what operation number `first` puts out, of several variants of
+        the network: the losses (variants,), and on which side of its kinks each unit behind it is,
+        and each row of its loss (variants, kinks). Only what depends on y is computed again."""
+        steps, count = self.plain.steps, len(y)
+        changed: dict[Key, Array] = {steps[first].target: y}
         sides = [np.zeros((count, 0), bool)]
-        y = z.reshape(count * rows, -1)
-        for step in steps[first:]:
-            if step is not steps[first]:
-                y = reference.dense_forward(buffers[step.node.source], step.w, step.b)
-            for kink in KINKS.get(step.kind, ()):
-                sides.append((y > kink).reshape(count, -1))
-            y = reference.activation_forward(step.kind, y, alpha=step.alpha)
-            buffers[step.node.target] = y
+        for step in steps[first + 1 :]:
+            if not any(source in changed for source in step.sources):
+                continue
+            inputs = [
+                changed.get(source, np.broadcast_to(plain, (count, *plain.shape)))
+                for source, plain in zip(step.sources, step.inputs, strict=True)
+            ]
+            flat = [x.reshape(-1, x.shape[2]) for x in inputs]
+            sides.append(step.operation.sides(flat).reshape(count, -1))
+            changed[step.target] = _variants(step, inputs, flat)
+        outputs = changed.get(last(self.graph, steps).target, [self.plain.y] * count)
         t, w = self.data.t, self.data.w
-        outputs = y.reshape(count, rows, -1)
         losses = [
             reference.loss_forward(self.graph.loss, one, t, sample_weight=w) for one in outputs
         ]
@@ -98,46 +94,39 @@ class _Loss:
         return np.array(losses), np.concatenate([*sides, np.array(of_loss)], axis=1)
 
     def differences(
-        self, first: int, bias: bool, chosen: npt.NDArray[np.int64], steps: Array
+        self, first: int, part: str, chosen: npt.NDArray[np.int64], lengths: Array
     ) -> tuple[Array, Array, Array]:
-        """D(h) and D(2h) for some elements, and whether a unit changes sides in between."""
+        """D(h) and D(2h) for some elements of a parameter of operation number `first`, and whether
+        a unit changes sides in between."""
         step = self.plain.steps[first]
-        x, w = step.x, step.w
-        b = np.zeros(w.shape[1]) if step.b is None else step.b
-        z = np.tile(reference.dense_forward(x, w, step.b), (len(chosen), 4, 1, 1))
-        spans = np.empty((len(chosen), 2))
-        rows, columns = (chosen, chosen) if bias else np.divmod(chosen, w.shape[1])
-        for one, span, h, i, j in zip(z, spans, steps, rows, columns, strict=True):
-            # only column j of z depends on the element: four variants of it, side by side
-            weights, biases = np.repeat(w[:, [j]], 4, axis=1), np.repeat(b[j], 4)
-            moved = biases if bias else weights[i]
-            moved += h * np.array([1.0, -1.0, 2.0, -2.0])
-            span[:] = moved[0] - moved[1], moved[2] - moved[3]  # as they have been rounded
-            one[:, :, j] = reference.dense_forward(x, weights, biases).T
-        losses, sides = self.after(first, z.reshape(-1, *z.shape[2:]))
+        now = step.values[part].reshape(-1)[chosen]
+        ends = now[:, None] + lengths[:, None] * np.array([1.0, -1.0, 2.0, -2.0])
+        spans = np.stack([ends[:, 0] - ends[:, 1], ends[:, 2] - ends[:, 3]])  # as rounded
+        outputs = [
+            step.operation.moved(step.inputs, step.values, step.y, part, int(element), four)
+            for element, four in zip(chosen, ends, strict=True)
+        ]
+        losses, sides = self.after(first, np.concatenate(outputs))
         up_down = losses.reshape(-1, 2, 2)
         variants = sides.reshape(len(chosen), 4, -1)
         kinks = (variants != variants[:, :1]).any(axis=(1, 2))
-        near, far = ((up_down[..., 0] - up_down[..., 1]) / spans).T
+        near, far = (up_down[..., 0] - up_down[..., 1]).T / spans
         return near, far, kinks
 
-    def sample(self, first: int, bias: bool, chosen: npt.NDArray[np.int64]) -> _Sample:
-        """Differences for some elements of a parameter of node number `first`."""
-        n_out = self.plain.steps[first].w.shape[1]
-        reach = np.ones(len(chosen))
-        if not bias:
-            largest = np.abs(self.plain.steps[first].x).max(axis=0)
-            reach = np.where(largest > 1e-100, largest, 1.0)[chosen // n_out]
-        node = self.graph.nodes[first]
-        flat = self.values[f"{node.name}.bias" if bias else f"{node.name}.weight"].reshape(-1)
-        least = 2.0**-30 * np.abs(flat[chosen])  # less would be lost on the element itself
+    def sample(self, first: int, part: str, chosen: npt.NDArray[np.int64]) -> _Sample:
+        """Differences for some elements of a parameter of operation number `first`."""
+        step = self.plain.steps[first]
+        reach = step.operation.reach(step.inputs, step.values, part).reshape(-1)[chosen]
+        reach = np.where(reach > 1e-100, reach, 1.0)
+        # less would be lost on the element itself
+        least = 2.0**-30 * np.abs(step.values[part].reshape(-1)[chosen])
         for length in LENGTHS:
             steps = np.maximum(length / reach, least)
             parts = [
-                self.differences(first, bias, chosen[i : i + CHUNK], steps[i : i + CHUNK])
+                self.differences(first, part, chosen[i : i + CHUNK], steps[i : i + CHUNK])
                 for i in range(0, len(chosen), CHUNK)
             ]
-            near, far, kinks = (np.concatenate(part) for part in zip(*parts, strict=True))
+            near, far, kinks = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
             keep = ~kinks
             found = _Sample(
                 chosen[keep],
@@ -149,6 +138,16 @@ class _Loss:
             if curved <= limit and 2 * int(kinks.sum()) <= len(chosen):
                 break
         return found
+
+
+def _variants(step: Step, inputs: list[Array], flat: list[Array]) -> Array:
+    """An operation on inputs (variants, rows, n), which are `flat` all rows together."""
+    operation, count = step.operation, len(inputs[0])
+    if operation.rowwise:
+        y = operation.forward(reference, flat, step.values)
+        return y.reshape(count, -1, y.shape[1])
+    each = zip(*inputs, strict=True)
+    return np.stack([operation.forward(reference, list(one), step.values) for one in each])
 
 
 def _norm_check(name: str, compared: str, gradient: Array, sample: _Sample) -> Check:
@@ -178,19 +177,27 @@ def _norm_check(name: str, compared: str, gradient: Array, sample: _Sample) -> C
 
 
 def check_gradients(
-    graph: Graph, values: dict[str, Array], data: Data, found: dict[str, dict[str, Array]]
+    graph: Graph,
+    values: dict[str, Array],
+    data: Data,
+    updates: int,
+    found: dict[str, dict[str, Array]],
 ) -> list[Check]:
-    """Gradients of float64 engines, by what they are called in the report, each a dict by name.
+    """Gradients of float64 engines after so many updates, by what they are called in the report,
+    each a dict by name.
 
     graph, values and data are in float64; the loss is that over the rows of `data`.
     """
-    loss = _Loss(graph, values, data)
+    loss = _Loss(graph, values, data, updates)
+    owners = {
+        f"{step.node.name}.{part}": (number, part)
+        for number, step in enumerate(loss.plain.steps)
+        for part in step.operation.parameters
+    }
     samples: dict[str, _Sample] = {}
-    for first, node in enumerate(graph.nodes):
-        for bias, name in enumerate((f"{node.name}.weight", f"{node.name}.bias")[: 1 + node.bias]):
-            size, number = values[name].size, len(samples)
-            order = ops.random_permutation(size, seed=number, purpose="shuffle")
-            samples[name] = loss.sample(first, bool(bias), np.sort(order[:ELEMENTS]))
+    for number, name in enumerate(graph.learnt()):
+        order = ops.random_permutation(values[name].size, seed=number, purpose="shuffle")
+        samples[name] = loss.sample(*owners[name], np.sort(order[:ELEMENTS]))
     return [
         _norm_check(name, f"{engine} against central differences", gradients[name], sample)
         for engine, gradients in found.items()

@@ -124,6 +124,35 @@ def random_normal(
 def random_permutation(
     out: npt.NDArray[np.int64], n: int, seed: int, purpose: int, layer: int, step: int
 ) -> None: ...
+def orthogonal(
+    v: npt.NDArray[np.float64], q: npt.NDArray[np.float64], rows: int, cols: int
+) -> None: ...
+def noise_forward(
+    dtype: str,
+    noise: str,
+    amount: float,
+    seed: int,
+    layer: int,
+    step: int,
+    row: int,
+    n: int,
+    n_out: int,
+    x: _Array,
+    y: _Array,
+) -> None: ...
+def noise_backward(
+    dtype: str,
+    noise: str,
+    amount: float,
+    seed: int,
+    layer: int,
+    step: int,
+    row: int,
+    n: int,
+    n_out: int,
+    dy: _Array,
+    dx: _Array,
+) -> None: ...
 @final
 class Plan:
     graph: Graph

@@ -27,6 +27,7 @@ KINDS: dict[str, Parts] = {
     "activation": Parts(),
     "add": Parts(),
     "concat": Parts(),
+    "noise": Parts(),
     "prelu": Parts(learnt=("slope",)),
 }
 
@@ -37,9 +38,9 @@ class Node:
 
     `name` is the position of its layer: "2", or "2.0" inside of another layer. `alpha` is the
     parameter of the activation (the negative slope of leaky_relu) and 0.0 for an activation that
-    has none. What is not `trainable` keeps its parameters. `l1` and `l2`
-    penalise the weights of a node that is. A `shared` slope is one for all columns.
-    After each update, the weights of a node that is trainable are held to its `constraint`.
+    has none; a node of kind "noise" has `noise` (a name) and `amount`. What is not `trainable`
+    keeps its parameters; the weights of what is have penalties with the rates `l1` and `l2` and,
+    after each update, are held to their `constraint`. A `shared` slope is one for all columns.
     """
 
     kind: str
@@ -50,6 +51,8 @@ class Node:
     alpha: float = 0.0
     bias: bool = False
     trainable: bool = True
+    noise: str = "dropout"
+    amount: float = 0.0
     shared: bool = False
     l1: float = 0.0
     l2: float = 0.0
@@ -72,6 +75,7 @@ class Graph:
     loss: an object of deltarule.losses, or the name of one.
     optimizer: "sgd" or "adam".
     accuracy: how a sample counts as a hit: "none", "argmax" or "threshold".
+    seed: of what is random in the nodes; each of them has a stream of its own, by its number.
     """
 
     dtype: str
@@ -80,6 +84,7 @@ class Graph:
     loss: Loss
     optimizer: str
     accuracy: str
+    seed: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "loss", losses.get(self.loss))

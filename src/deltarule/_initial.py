@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from . import _engine
@@ -22,7 +21,9 @@ def first_values(
     shapes = graph.parameter_shapes()
     for index, (name, layer) in enumerate(walk(named(layers))):
         for part, initializer in layer.initializers().items():
-            n_in, n_out = shapes[f"{name}.weight"]
+            shape = shapes[f"{name}.{part}"]
+            sizes = shapes.get(f"{name}.weight", shape)
+            n_in, n_out = sizes if len(sizes) == 2 else (1, *sizes)
             yield (
                 f"{name}.{part}",
                 _engine.initialize(
@@ -31,10 +32,9 @@ def first_values(
                     n_in,
                     n_out,
                     seed=seed,
+                    **initializer.arguments,
                     layer=index,
-                    purpose=part,
+                    purpose="weight" if len(shape) == 2 else "bias",
                     dtype=graph.dtype,
                 ),
             )
-        for part, value in layer.constants().items():
-            yield f"{name}.{part}", np.full(shapes[f"{name}.{part}"], value, graph.dtype)

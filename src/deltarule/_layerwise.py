@@ -1,12 +1,11 @@
-"""A network computed layer by layer from single operations, fast ones or those of the reference,
-and how far from that another computation of the whole may be.
+"""A network computed layer by layer from single operations, fast ones or those of the reference.
 
-`deltarule.verify` compares the engines with it: the fast one is to give the same bits, the
-reference in float64 values within the propagated rounding errors.
+`deltarule.verify` compares the engines with it: the fast one is to give the same bits.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -14,12 +13,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from . import _bounds, _check, _engine, _loss_bounds, reference
-from ._bounds import Near, Precision
+from . import _engine
 from ._graph import Graph, Node
+from ._kinds import Mode, Operation, operations
 
 Array = npt.NDArray[Any]
 Hyper = tuple[float, ...]
+Key = int | tuple[str, int]
 Slots = tuple[dict[str, Array], ...]  # by slot: values first, then optimizer state
 
 EPOCH = 1  # the number of the epoch that is compared; the order of its rows depends on it
@@ -74,89 +74,130 @@ class State(NamedTuple):
 
 @dataclass
 class Step:
-    """What one node reads and writes, forward and backward; z is before the activation. `kind` is
-    the activation in training, where the losses on logits take the last node's out; alpha is None
-    where it has none."""
+    """One operation of a node, with what it reads and writes, forward and backward. What it writes
+    others find by `target`: the number of a buffer, or the name of a node and a place inside."""
 
     node: Node
-    kind: str
-    alpha: float | None
-    x: Array
-    w: Array
-    b: Array | None
-    z: Array
+    operation: Operation
+    place: str  # how its output is called: "1.output", "1.output before tanh"
+    sources: tuple[Key, ...]
+    target: Key
+    inputs: list[Array]
+    values: dict[str, Array]  # all parameters of the node
     y: Array
-    dy: Array | None = None
-    dz: Array | None = None
-    dx: Array | None = None
+    dy: Array | None = None  # None where nothing before it learns
+    sent: list[Array] = field(default_factory=list)  # the errors at the inputs
+    gradients: dict[str, Array] = field(default_factory=dict)  # of what is learnt
 
 
 @dataclass
 class Pass:
-    """Forward and backward over some rows. `output`: what predict gives."""
+    """Forward and backward over some rows. Evaluating and predicting share their steps with
+    training as far as they do the same."""
 
     steps: list[Step]
-    output: Array
+    evaluated: list[Step]
+    predicted: list[Step]
+    y: Array  # what the loss is computed on
+    output: Array  # what predict gives
     loss: float
     loss_gradient: Array
     gradients: dict[str, Array] = field(default_factory=dict)
-
-    @property
-    def y(self) -> Array:
-        """What the loss is computed on."""
-        return self.steps[-1].y
+    moved: dict[str, Array] = field(default_factory=dict)  # what changes without a gradient
 
 
-def slope_of(kind: str, alpha: float) -> float | None:
-    """The argument alpha of the operations: None for activations that have none."""
-    return alpha if kind in _check._ALPHAS else None
-
-
-def kind_in_training(graph: Graph, node: Node) -> str:
-    last = node.target == len(graph.widths) - 1
-    return "identity" if last and graph.loss.logits else node.activation
-
-
-def run(functions: ModuleType, graph: Graph, values: dict[str, Array], data: Data) -> Pass:
-    """Forward and backward with dense_forward, loss_backward, dense_backward of `functions`."""
-    buffers: dict[int, Array] = {0: data.x}
-    steps: list[Step] = []
+def forward(
+    functions: ModuleType,
+    graph: Graph,
+    values: dict[str, Array],
+    x: Array,
+    mode: Mode,
+    step: int,
+    known: Sequence[Step] = (),
+) -> list[Step]:
+    """Every operation; those of `known` that read the same and do the same are taken over."""
+    parts, before = graph.parts(), {done.target: done for done in known}
+    buffers: dict[Key, Array] = {0: x}
+    steps = []
     for node in graph.nodes:
-        kind = kind_in_training(graph, node)
-        w, b = values[f"{node.name}.weight"], values.get(f"{node.name}.bias")
-        x, alpha = buffers[node.source], slope_of(kind, node.alpha)
-        z = functions.dense_forward(x, w, b)
-        y = functions.dense_forward(x, w, b, activation=kind, alpha=alpha)
-        buffers[node.target] = y
-        steps.append(Step(node, kind, alpha, x, w, b, z, y))
-    last = steps[-1]
-    output = functions.dense_forward(
-        last.x,
-        last.w,
-        last.b,
-        activation=last.node.activation,
-        alpha=slope_of(last.node.activation, last.node.alpha),
-    )
-    loss = functions.loss_forward(graph.loss, last.y, data.t, sample_weight=data.w)
-    dy = functions.loss_backward(graph.loss, last.y, data.t, sample_weight=data.w)
-    done = Pass(steps, output, loss, dy)
+        own = {part: values[f"{node.name}.{part}"] for part in parts[node.name]}
+        chain = operations(graph, node, mode, step)
+        sources: tuple[Key, ...] = node.sources
+        for number, operation in enumerate(chain):
+            behind = chain[number + 1 :]
+            target = (node.name, number) if behind else node.target
+            place = f"{node.name}.output" + (f" before {behind[0].name}" if behind else "")
+            inputs = [buffers[source] for source in sources]
+            old = before.get(target)
+            if (
+                old is None
+                or old.operation != operation
+                or any(a is not b for a, b in zip(old.inputs, inputs, strict=True))
+            ):
+                y = operation.forward(functions, inputs, own)
+                old = Step(node, operation, place, sources, target, inputs, own, y)
+            steps.append(old)
+            buffers[target], sources = old.y, (target,)
+    return steps
 
-    errors: dict[int, Array] = {last.node.target: dy}
-    found: dict[str, Array] = {}
-    for step in reversed(steps):
-        node, how = step.node, {"activation": step.kind, "alpha": step.alpha}
-        step.dy = errors.get(node.target, np.zeros_like(step.y))
-        step.dz = functions.activation_backward(
-            step.kind, step.z, step.y, step.dy, alpha=step.alpha
-        )
-        dx, dw, db = functions.dense_backward(step.x, step.w, step.y, step.dy, z=step.z, **how)
-        step.dx = dx
-        found[f"{node.name}.weight"] = dw
-        if node.bias:
-            found[f"{node.name}.bias"] = db
-        errors[node.source] = errors[node.source] + dx if node.source in errors else dx
-    done.gradients = {name: found[name] for name in graph.parameter_shapes()}
+
+def last(graph: Graph, steps: Sequence[Step]) -> Step:
+    """The one that writes the last buffer."""
+    return next(step for step in steps if step.target == len(graph.widths) - 1)
+
+
+def run(
+    functions: ModuleType, graph: Graph, values: dict[str, Array], data: Data, step: int
+) -> Pass:
+    """Forward and backward with the single operations of `functions`, after `step` updates."""
+    steps = forward(functions, graph, values, data.x, Mode.TRAIN, step)
+    evaluated = forward(functions, graph, values, data.x, Mode.EVALUATE, step, steps)
+    predicted = forward(functions, graph, values, data.x, Mode.PREDICT, step, evaluated)
+    y, output = last(graph, steps).y, last(graph, predicted).y
+    loss = functions.loss_forward(graph.loss, y, data.t, sample_weight=data.w)
+    dy = functions.loss_backward(graph.loss, y, data.t, sample_weight=data.w)
+    done = Pass(steps, evaluated, predicted, y, output, loss, dy)
+    found = _backward(functions, graph, steps, dy)
+    done.gradients = {name: found[name] for name in graph.learnt()}
+    for one in steps:
+        moved = one.operation.after(functions, one.inputs, one.values)
+        done.moved |= {f"{one.node.name}.{part}": array for part, array in moved.items()}
     return done
+
+
+def learning(graph: Graph, steps: Sequence[Step]) -> set[Key]:
+    """The targets that depend on what is learnt: the errors at others nobody wants."""
+    learnt, found = set(graph.learnt()), set[Key]()
+    for step in steps:
+        own = {f"{step.node.name}.{part}" for part in step.operation.parameters}
+        if own & learnt or found.intersection(step.sources):
+            found.add(step.target)
+    return found
+
+
+def _backward(
+    functions: ModuleType, graph: Graph, steps: Sequence[Step], dy: Array
+) -> dict[str, Array]:
+    """Gradients by name. The errors of several readers of a buffer are added as they come, from the
+    last reader to the first."""
+    wanted, learnt = learning(graph, steps), set(graph.learnt())
+    errors: dict[Key, Array] = {len(graph.widths) - 1: dy}
+    gradients = {}
+    for step in reversed(steps):
+        if step.target not in wanted:
+            continue
+        operation, values = step.operation, step.values
+        step.dy = errors.get(step.target, np.zeros_like(step.y))
+        step.sent, found = operation.backward(functions, step.inputs, values, step.y, step.dy)
+        for part, g in found.items():
+            if f"{step.node.name}.{part}" in learnt:
+                step.gradients[part] = gradients[f"{step.node.name}.{part}"] = g
+        for source, dx in zip(step.sources, step.sent, strict=True):
+            if source in errors:
+                dx = operation.join(functions, values, step.dy, errors[source], dx)
+            if source in wanted:
+                errors[source] = dx
+    return gradients
 
 
 def update(
@@ -186,140 +227,18 @@ def update_all(
     functions: ModuleType,
     graph: Graph,
     slots: Slots,
-    gradients: dict[str, Array],
+    done: Pass,
     step: int,
     hyper: Hyper,
 ) -> Slots:
-    new: Slots = tuple({} for _ in slots)
-    for name in gradients:
+    """Parameters and state after update number `step`, from a pass in the state before it."""
+    new: Slots = tuple(dict(slot) for slot in slots)
+    for name, g in done.gradients.items():
         arrays = tuple(slot[name] for slot in slots)
-        updated = update(functions, graph.optimizer, arrays, gradients[name], step, hyper)
+        updated = update(functions, graph.optimizer, arrays, g, step, hyper)
         for slot, array in zip(new, updated, strict=True):
             slot[name] = array
-    return new
-
-
-# --------------------------------------------------------------------------------- the same, Near
-NearSlots = tuple[dict[str, Near], ...]
-
-
-class Bounded(NamedTuple):
-    """A pass of the reference in float64 with bounds on the error of another computation of it.
-    sums: of w l, w and w hit."""
-
-    plain: Pass
-    output: Near
-    loss: Near
-    sums: Near
-    gradients: dict[str, Near]
-
-
-def bounded_run(p: Precision, graph: Graph, values: dict[str, Near], data: Data) -> Bounded:
-    """Errors of forward and backward, carried from layer to layer."""
-    plain = run(reference, graph, {name: near.value for name, near in values.items()}, data)
-    nears: dict[int, Near] = {0: _bounds.exact(data.x)}
-    zs: list[Near] = []
-    for step in plain.steps:
-        node, x = step.node, nears[step.node.source]
-        w, b = values[f"{node.name}.weight"], values.get(f"{node.name}.bias")
-        z = Near(step.z, _bounds.product(p, x, w, b))
-        zs.append(z)
-        error = _bounds.activation(p, step.kind, node.alpha, z, step.y)
-        nears[node.target] = Near(step.y, error)
-    last = plain.steps[-1].node
-    error = _bounds.activation(p, last.activation, last.alpha, zs[-1], plain.output)
-    output = Near(plain.output, error)
-
-    y, weights = nears[last.target], data.weights
-    total = float(weights.sum())
-    share = weights / total if total else weights
-    rows = _loss_bounds.rows(p, graph.loss, y, data.t)
-    slack = (len(weights) + 4) * float(np.finfo(float).eps)
-    loss_error = float(np.sum(share * rows)) + slack * abs(plain.loss)
-    loss = Near(np.array(plain.loss), np.array(loss_error))
-    hits, unsure = _hits(graph, y, data.t)
-    hit_sum = float(np.sum(weights * hits))
-    sums = Near(
-        np.array([plain.loss * total, total, hit_sum]),
-        np.array(
-            [
-                loss_error * total,
-                slack * total,
-                float(np.sum(weights * unsure)) + (slack + p.eps) * hit_sum,
-            ]
-        ),
-    )
-    error = _loss_bounds.gradient(p, graph.loss, y, data.t, share)
-    gradients = _bounded_backward(p, plain, values, nears, zs, Near(plain.loss_gradient, error))
-    return Bounded(plain, output, loss, sums, gradients)
-
-
-def _bounded_backward(
-    p: Precision,
-    plain: Pass,
-    values: dict[str, Near],
-    nears: dict[int, Near],
-    zs: list[Near],
-    dy: Near,
-) -> dict[str, Near]:
-    gradients: dict[str, Near] = {}
-    errors = {plain.steps[-1].node.target: dy.error}
-    for step, z in zip(reversed(plain.steps), reversed(zs), strict=True):
-        assert step.dy is not None and step.dz is not None
-        node, x, w = step.node, nears[step.node.source], values[f"{step.node.name}.weight"]
-        before = errors.get(node.target, np.zeros_like(step.dy))
-        error = _bounds.slope(
-            p, step.kind, node.alpha, z, nears[node.target], Near(step.dy, before)
-        )
-        dz = Near(step.dz, error)
-        name = f"{node.name}.weight"
-        transposed = Near(x.value.T, x.error.T)
-        gradients[name] = Near(plain.gradients[name], _bounds.product(p, transposed, dz))
-        if node.bias:
-            name = f"{node.name}.bias"
-            gradients[name] = Near(plain.gradients[name], _bounds.column_sums(p, dz))
-        back = _bounds.product(p, dz, Near(w.value.T, w.error.T))
-        errors[node.source] = back + errors.get(node.source, 0.0)
-    return gradients
-
-
-def _hits(graph: Graph, y: Near, t: Array) -> tuple[Array, Array]:
-    """Whether each row is right, and by how much that may be wrong."""
-    if graph.accuracy == "argmax":
-        best = np.argmax(y.value, axis=1)
-        rows = np.arange(len(best))
-        wanted = t if t.ndim == 1 else np.argmax(t, axis=1)
-        top = y.value[rows, best] - y.error[rows, best]
-        rivals = y.value + y.error >= top[:, None]
-        rivals[rows, best] = False
-        return (best == wanted).astype(float), rivals.any(axis=1).astype(float)
-    if graph.accuracy == "threshold":
-        half = graph.loss.half
-        unsure = np.abs(y.value - half) <= y.error
-        return np.mean((y.value > half) == (t > 0.5), axis=1), np.mean(unsure, axis=1)
-    return np.zeros(len(y.value)), np.zeros(len(y.value))
-
-
-def bounded_update(
-    p: Precision,
-    graph: Graph,
-    slots: NearSlots,
-    gradients: dict[str, Near],
-    step: int,
-    hyper: Hyper,
-) -> NearSlots:
-    """Errors of parameters and state after update number `step`."""
-    new: NearSlots = tuple({} for _ in slots)
-    for name, g in gradients.items():
-        nears = tuple(slot[name] for slot in slots)
-        plain = tuple(near.value for near in nears)
-        updated = update(reference, graph.optimizer, plain, g.value, step, hyper)
-        if graph.optimizer == "sgd":
-            bounds: tuple[Array, ...] = _bounds.sgd(p, nears[0], g, nears[1], hyper)
-        else:
-            bounds = _bounds.adam(p, nears[0], g, nears[1], nears[2], step, hyper)
-        for slot, value, error in zip(new, updated, bounds, strict=True):
-            slot[name] = Near(value, error)
+    new[0].update(done.moved)
     return new
 
 

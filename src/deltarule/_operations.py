@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _bounds, _layerwise, _loss_bounds, ops, reference
-from ._bounds import Near, Precision, exact
+from ._bounded import bounded_step
+from ._bounds import Precision, exact
 from ._graph import Graph
 from ._layerwise import EPOCH, Data, Pass, State, Step
 from ._report import Check, within
@@ -25,10 +26,21 @@ COMPARED = "fast operations against reference"
 
 def check_operations(state: State, layers: Pass, data: Data) -> list[Check]:
     """layers: a pass over `data` by fast operations."""
-    checks = _check_forward(state, layers)
+    graph, checks = state.graph, []
+    for step in layers.steps:
+        checks.append(_check_forward(graph, step, step.place))
+    seen = [(step.node.name, step.operation) for step in layers.steps]
+    for step in [*layers.evaluated, *layers.predicted]:
+        if (step.node.name, step.operation) not in seen:  # what training does not do
+            seen.append((step.node.name, step.operation))
+            place = f"{step.node.name}.output after {step.operation.name}"
+            checks.append(_check_forward(graph, step, place))
     checks += _check_loss(state, layers, data)
     for step in reversed(layers.steps):
-        checks += _check_backward(state.graph, step, layers.gradients)
+        if step.dy is not None:
+            checks += _check_backward(graph, step, step.dy)
+    for step in layers.steps:
+        checks += _check_after(graph, step, layers.moved)
     for name, g in layers.gradients.items():
         checks += _check_step(state, name, g)
     fast, slow = (
@@ -39,28 +51,22 @@ def check_operations(state: State, layers: Pass, data: Data) -> list[Check]:
     return checks
 
 
-def _f64(array: Array) -> Array:
-    return array.astype(np.float64)
+class _Exactly:
+    """What an operation reads, in float64: as it is, and as Near without an error."""
+
+    def __init__(self, step: Step) -> None:
+        self.near_inputs = list(map(exact, step.inputs))
+        self.near_values = {part: exact(value) for part, value in step.values.items()}
+        self.inputs = [near.value for near in self.near_inputs]
+        self.values = {part: near.value for part, near in self.near_values.items()}
 
 
-def _check_forward(state: State, layers: Pass) -> list[Check]:
-    graph, p = state.graph, _bounds.precision(state.graph.dtype)
-    checks = []
-    last = layers.steps[-1]
-    named = [(f"{step.node.name}.output", step, step.kind, step.y) for step in layers.steps]
-    if last.kind != last.node.activation:
-        place = f"{last.node.name}.output after {last.node.activation}"
-        named.append((place, last, last.node.activation, layers.output))
-    for place, step, kind, got in named:
-        x, w = exact(step.x), exact(step.w)
-        b = None if step.b is None else exact(step.b)
-        start = None if b is None else b.value
-        z = Near(reference.dense_forward(x.value, w.value, start), _bounds.product(p, x, w, b))
-        alpha = _layerwise.slope_of(kind, step.node.alpha)
-        y = reference.dense_forward(x.value, w.value, start, activation=kind, alpha=alpha)
-        bound = _bounds.activation(p, kind, step.node.alpha, z, y)
-        checks.append(within(place, COMPARED, got, y, bound, graph.dtype))
-    return checks
+def _check_forward(graph: Graph, step: Step, place: str) -> Check:
+    operation, given = step.operation, _Exactly(step)
+    y = operation.forward(reference, given.inputs, given.values)
+    p = _bounds.precision(graph.dtype)
+    error = operation.forward_error(p, given.near_inputs, given.near_values, y)
+    return within(place, COMPARED, step.y, y, error, graph.dtype)
 
 
 def _check_loss(state: State, layers: Pass, data: Data) -> list[Check]:
@@ -79,36 +85,46 @@ def _check_loss(state: State, layers: Pass, data: Data) -> list[Check]:
     return checks
 
 
-def _check_backward(graph: Graph, step: Step, gradients: dict[str, Array]) -> list[Check]:
-    """The error before the activation, then what is computed from it."""
-    assert step.dy is not None and step.dz is not None and step.dx is not None
-    p, name, alpha = _bounds.precision(graph.dtype), step.node.name, step.node.alpha
-    z, y, dy, x, w = map(exact, (step.z, step.y, step.dy, step.x, step.w))
-    dz = reference.activation_backward(step.kind, z.value, y.value, dy.value, alpha=step.alpha)
-    near = Near(dz, _bounds.slope(p, step.kind, alpha, z, y, dy))
-    dx, dw, db = reference.dense_backward(
-        x.value, w.value, y.value, dy.value, z=z.value, activation=step.kind, alpha=step.alpha
+def _check_backward(graph: Graph, step: Step, dy: Array) -> list[Check]:
+    """The errors at the inputs, and the gradients."""
+    operation, given, p = step.operation, _Exactly(step), _bounds.precision(graph.dtype)
+    y, near = exact(step.y), exact(dy)
+    sent, found = operation.backward(reference, given.inputs, given.values, y.value, near.value)
+    errors, of_found = operation.backward_error(
+        p, given.near_inputs, given.near_values, y, near
     )
-    transposed = Near(x.value.T, x.error.T), Near(w.value.T, w.error.T)
     compared = [
-        (f"{name}.error before {step.kind}", step.dz, *near),
-        (
-            f"{name}.weight gradient",
-            gradients[f"{name}.weight"],
-            dw,
-            _bounds.product(p, transposed[0], near),
-        ),
+        (f"{step.node.name}.{part} gradient", g, found[part], of_found[part])
+        for part, g in step.gradients.items()
     ]
-    if step.node.bias:
-        error = _bounds.column_sums(p, near)
-        compared.append((f"{name}.bias gradient", gradients[f"{name}.bias"], db, error))
-    error = _bounds.product(p, near, transposed[1])
-    compared.append((f"{name}.error at the input", step.dx, dx, error))
+    places = error_places(step)
+    compared += zip(places, step.sent, sent, errors, strict=True)
     checks = [
         within(place, COMPARED, got, expected, bound, graph.dtype)
         for place, got, expected, bound in compared
     ]
-    return checks + _check_flush(graph, step)
+    return [*checks, *_check_flush(graph, step, dy)]
+
+
+def error_places(step: Step) -> list[str]:
+    """What the errors at the inputs of an operation are called."""
+    name = step.node.name
+    if not isinstance(step.sources[0], int):
+        return [f"{name}.error before {step.operation.name}"]
+    numbers = range(len(step.sources)) if len(step.sources) > 1 else ("",)
+    return [f"{name}.error at the input {number}".rstrip() for number in numbers]
+
+
+def _check_after(graph: Graph, step: Step, moved: dict[str, Array]) -> list[Check]:
+    """What changes without a gradient."""
+    operation, given, p = step.operation, _Exactly(step), _bounds.precision(graph.dtype)
+    expected = operation.after(reference, given.inputs, given.values)
+    errors = operation.after_error(p, given.near_inputs, given.near_values)
+    names = {part: f"{step.node.name}.{part}" for part in expected}
+    return [
+        within(f"{name} step", COMPARED, moved[name], expected[part], errors[part], graph.dtype)
+        for part, name in names.items()
+    ]
 
 
 # ------------------------------------------------------------------------------- what is vanishing
@@ -120,23 +136,28 @@ def _to_tiny(values: Array, p: Precision) -> int:
 
 def _around(got: Array, expected: Array, error: Array, p: Precision) -> Array:
     """The bound of values that are flushed: those that lie at the threshold may fall either way."""
-    largest = np.maximum(np.abs(_f64(got)), np.abs(_f64(expected)))
+    largest = np.maximum(*(np.abs(a.astype(np.float64)) for a in (got, expected)))
     return np.where(np.abs(largest - p.tiny) <= error, error + p.tiny, error)
 
 
-def _check_flush(graph: Graph, step: Step) -> list[Check]:
-    """The backward activation again, on errors that are about to vanish."""
-    assert step.dy is not None and step.dz is not None
-    if not step.dz.any():
+def _check_flush(graph: Graph, step: Step, dy: Array) -> list[Check]:
+    """The way back again, on errors that are about to vanish."""
+    operation = step.operation
+    if not operation.flushes or not step.sent[0].any():
         return []
     p = _bounds.precision(graph.dtype)
-    dy, z, y = np.ldexp(step.dy, _to_tiny(step.dz, p)), exact(step.z), exact(step.y)
-    got = ops.activation_backward(step.kind, step.z, step.y, dy, alpha=step.alpha)
-    # in the network's dtype, to which the threshold belongs
-    expected = reference.activation_backward(step.kind, step.z, step.y, dy, alpha=step.alpha)
-    error = _bounds.slope(replace(p, tiny=p.least), step.kind, step.node.alpha, z, y, exact(dy))
-    bound = _around(got, expected, 2 * error, p)
-    place = f"{step.node.name}.flush before {step.kind}"
+    small = np.ldexp(dy, _to_tiny(step.sent[0], p))
+    got, expected = (
+        # in the network's dtype, to which the threshold belongs
+        operation.backward(functions, step.inputs, step.values, step.y, small)[0][0]
+        for functions in (ops, reference)
+    )
+    given, still = _Exactly(step), replace(p, tiny=p.least)
+    errors, _ = operation.backward_error(
+        still, given.near_inputs, given.near_values, exact(step.y), exact(small)
+    )
+    bound = _around(got, expected, 2 * errors[0], p)
+    place = f"{step.node.name}.flush before {operation.name}"
     return [within(place, COMPARED, got, expected, bound, graph.dtype)]
 
 
@@ -147,16 +168,9 @@ def _check_step(state: State, name: str, g: Array) -> list[Check]:
     p = _bounds.precision(graph.dtype)
     arrays = tuple(slot[name] for slot in state.slots)
     got = _layerwise.update(ops, graph.optimizer, arrays, g, step, state.hyper)
-    near = _layerwise.bounded_update(
-        p,
-        graph,
-        tuple({name: exact(array)} for array in arrays),
-        {name: exact(g)},
-        step,
-        state.hyper,
-    )
-    expected = np.stack([slot[name].value for slot in near])
-    bound = np.stack([slot[name].error for slot in near])
+    nears = tuple(map(exact, arrays))
+    near = bounded_step(p, graph, nears, exact(g), step, state.hyper)
+    expected, bound = (np.stack(parts) for parts in zip(*near, strict=True))
     checks = [within(f"{name} step", COMPARED, np.stack(got), expected, bound, graph.dtype)]
     return checks + _check_vanishing_step(state, name, g, arrays, got)
 
@@ -180,10 +194,9 @@ def _check_vanishing_step(
         small = np.ldexp(g, power)
         got = _layerwise.update(ops, graph.optimizer, tuple(scaled), small, 1, hyper)[slot]
         other = _layerwise.update(reference, graph.optimizer, tuple(scaled), small, 1, hyper)[slot]
-        slots = tuple({name: exact(array)} for array in scaled)
         still = replace(p, tiny=p.least)
-        near = _layerwise.bounded_update(still, graph, slots, {name: exact(small)}, 1, hyper)
-        bounds.append(_around(got, other, 2 * near[slot][name].error, p))
+        near = bounded_step(still, graph, tuple(map(exact, scaled)), exact(small), 1, hyper)
+        bounds.append(_around(got, other, 2 * near[slot].error, p))
         gots.append(got)
         others.append(other)
     if not gots:

@@ -14,6 +14,8 @@ dense_forward,         the sum of |a||b| over the products a b that are added up
 dense_backward         errors of a sum are proportional to that (Higham, 2002, section 3.1)
 activation_backward    the larger of |dx| and |dy|; for softmax the largest |dy y| of the row
 loss_backward          the largest |dy| of the sample
+noise_forward          |x| and the size of what is added to it, or the true value if larger
+noise_backward         the true value
 sgd_step, adam_step    the larger of the old and the new value
 =====================  ===========================================================================
 

@@ -150,14 +150,14 @@ class Network:
     def _lower(self, shape: tuple[int, ...]) -> Graph:
         """The graph for samples of a shape; ValueError when the layers cannot take them."""
         builder = _layers.lower(self._layers, shape)
-        n_out = builder.widths[-1]
         return Graph(
             dtype=self.dtype,
             widths=tuple(builder.widths),
             nodes=tuple(builder.nodes),
             loss=self._loss,
             optimizer=self._optimizer.kind,
-            accuracy=self._check_output(n_out),
+            accuracy=self._check_output(builder.widths[-1]),
+            seed=self._seed,
         )
 
     def _check_output(self, n_out: int) -> str:

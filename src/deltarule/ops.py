@@ -10,7 +10,8 @@ import numpy.typing as npt
 from . import _check, _check_weights, _fast, losses
 from ._check import Array
 from .losses import Loss
-from .reference.initializer import initial_values
+from .reference.initializer import Source, initial_values
+from .reference.noise import arguments as noise_arguments
 
 F64 = npt.NDArray[np.float64]
 
@@ -24,6 +25,8 @@ __all__ = [
     "initialize",
     "loss_backward",
     "loss_forward",
+    "noise_backward",
+    "noise_forward",
     "penalty_backward",
     "penalty_forward",
     "prelu_backward",
@@ -162,6 +165,40 @@ def loss_backward(
     return dy
 
 
+def noise_forward(
+    noise: str,
+    x: npt.ArrayLike,
+    amount: float,
+    *,
+    seed: int,
+    layer: int = 0,
+    step: int = 0,
+    row: int = 0,
+) -> Array:
+    """See deltarule.reference.noise_forward."""
+    x_, number, stream = noise_arguments(noise, "x", x, amount, seed, layer, step, row)
+    y = np.empty_like(x_)
+    _fast.noise_forward(x_.dtype.name, noise, number, *stream, *_rows(x_), x_, y)
+    return y
+
+
+def noise_backward(
+    noise: str,
+    dy: npt.ArrayLike,
+    amount: float,
+    *,
+    seed: int,
+    layer: int = 0,
+    step: int = 0,
+    row: int = 0,
+) -> Array:
+    """See deltarule.reference.noise_backward."""
+    dy_, number, stream = noise_arguments(noise, "dy", dy, amount, seed, layer, step, row)
+    dx = np.empty_like(dy_)
+    _fast.noise_backward(dy_.dtype.name, noise, number, *stream, *_rows(dy_), dy_, dx)
+    return dx
+
+
 def sgd_step(
     w: npt.ArrayLike,
     g: npt.ArrayLike,
@@ -250,6 +287,13 @@ def _normals(n: int, *stream: int) -> F64:
     return out
 
 
+def _orthogonal(v: F64) -> F64:
+    cols, rows = v.shape
+    q = np.empty((rows, cols))
+    _fast.orthogonal(v, q, rows, cols)
+    return q
+
+
 def random_uniform(n: int, *, seed: int, purpose: str, layer: int = 0, step: int = 0) -> F64:
     """See deltarule.reference.random_uniform."""
     return _uniforms(*_check.random_arguments(n, 2, seed, purpose, layer, step))
@@ -276,11 +320,14 @@ def initialize(
     n_out: int,
     *,
     seed: int,
+    gain: float = 1.0,
+    mean: float = 0.0,
     layer: int = 0,
     purpose: str = "weight",
     dtype: npt.DTypeLike = "float32",
 ) -> Array:
     """See deltarule.reference.initialize."""
+    source = Source(_uniforms, _normals, _orthogonal)
     return initial_values(
-        initializer, n_in, n_out, seed, layer, purpose, dtype, _uniforms, _normals
+        initializer, n_in, n_out, seed, gain, mean, layer, purpose, dtype, source
     )

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from . import _bounds, _check, _differences, _engine, _layerwise, ops, reference
+from . import _bounded, _bounds, _check, _differences, _engine, _layerwise, ops, reference
+from ._bounded import Bounded, NearSlots
 from ._bounds import Near, exact
 from ._inputs import first_nonfinite
-from ._layerwise import Bounded, Data, NearSlots, Pass, Slots, State
-from ._operations import check_operations
+from ._layerwise import Data, Pass, Slots, State
+from ._operations import check_operations, error_places
 from ._report import Check, Report, same_bits, within
 from ._targets import ClassWeight
 
@@ -92,7 +93,7 @@ def _copy_state(net: Network, plan: _engine.Plan) -> State:
 
 def _all_checks(backend: str, own: _engine.Plan, state: State, given: Data) -> list[Check]:
     data = given.to(state.graph.dtype)  # the network's own plan converts by itself
-    layers = _layerwise.run(ops, state.graph, state.values, data)
+    layers = _layerwise.run(ops, state.graph, state.values, data, state.step)
     near = _propagate(state, data)
     _refuse_overflow(layers, near.now.plain, state.graph.dtype)
     return [
@@ -107,18 +108,13 @@ def _refuse_overflow(layers: Pass, plain: Pass, dtype: str) -> None:
     """ValueError where results are infinite because the dtype does not reach that far."""
     largest = float(np.finfo(dtype).max)
     steps = list(zip(layers.steps, plain.steps, strict=True))
-    results: list[tuple[str, Array | None, Array | None]] = [
-        (f"the output of layer {fast.node.name}", fast.y, slow.y) for fast, slow in steps
-    ]
+    results = [(step.place, step.y, slow.y) for step, slow in steps]
+    for step, slow in reversed(steps):
+        results += zip(error_places(step), step.sent, slow.sent, strict=False)
     results += [
-        (f"the error at layer {fast.node.name}", fast.dz, slow.dz) for fast, slow in reversed(steps)
-    ]
-    results += [
-        (f"the gradient of {name}", g, plain.gradients[name])
-        for name, g in layers.gradients.items()
+        (f"{name} gradient", g, plain.gradients[name]) for name, g in layers.gradients.items()
     ]
     for what, got, exactly in results:
-        assert got is not None and exactly is not None
         reached = float(np.max(np.abs(exactly), initial=0, where=~np.isnan(exactly)))
         if reached > largest and not np.isfinite(got).all():
             raise ValueError(
@@ -141,19 +137,17 @@ def _propagate(state: State, data: Data) -> _Propagated:
     graph, p = _layerwise.in_float64(state.graph), _bounds.precision(state.graph.dtype)
     exactly = data.to("float64")
     slots: NearSlots = tuple({k: exact(a) for k, a in slot.items()} for slot in state.slots)
-    now = _layerwise.bounded_run(p, graph, slots[0], exactly)
+    now = _bounded.bounded_run(p, graph, slots[0], exactly, state.step)
     updated = slots
     if data.weights.any():
-        updated = _layerwise.bounded_update(
-            p, graph, slots, now.gradients, state.step + 1, state.hyper
-        )
+        updated = _bounded.bounded_update(p, graph, slots, now, state.step + 1, state.hyper)
     step, sums = state.step, Near(np.zeros(3), np.zeros(3))
     for chosen in _layerwise.batches(reference, len(data.x), state.seed):
         part = exactly.rows(chosen)
         if part.weights.any():
+            one = _bounded.bounded_run(p, graph, slots[0], part, step)
             step += 1
-            one = _layerwise.bounded_run(p, graph, slots[0], part)
-            slots = _layerwise.bounded_update(p, graph, slots, one.gradients, step, state.hyper)
+            slots = _bounded.bounded_update(p, graph, slots, one, step, state.hyper)
             sums = Near(sums.value + one.sums.value, sums.error + one.sums.error)
     return _Propagated(now, updated, slots, sums)
 
@@ -173,9 +167,9 @@ def _layerwise_epoch(state: State, data: Data) -> tuple[Slots, Array]:
         part = data.rows(chosen)
         total = float(part.weights.sum())
         if total:
+            one = _layerwise.run(ops, state.graph, slots[0], part, step)
             step += 1
-            one = _layerwise.run(ops, state.graph, slots[0], part)
-            slots = _layerwise.update_all(ops, state.graph, slots, one.gradients, step, state.hyper)
+            slots = _layerwise.update_all(ops, state.graph, slots, one, step, state.hyper)
             sums += one.loss * total, total
     return slots, sums
 
@@ -203,10 +197,11 @@ def _results(backend: str, dtype: str, state: State, data: Data) -> _Results:
     loss, gradients = plan.gradients(*rows)
     output, sums = plan.predict(rows.x), plan.evaluate(*rows)
     plan.train_batch(*rows)
-    updated = {name: _stack(plan, name) for name in gradients}
+    names = graph.parameter_shapes()
+    updated = {name: _stack(plan, name) for name in names}
     plan = state.plan(backend, graph)
     epoch_sums = _train(plan, state, rows)
-    epoch = {name: _stack(plan, name) for name in gradients}
+    epoch = {name: _stack(plan, name) for name in names}
     return _Results(output, loss, sums, gradients, updated, epoch, epoch_sums)
 
 
@@ -224,7 +219,7 @@ def _check_bits(state: State, layers: Pass, fast: _Results, data: Data) -> list[
     graph, updated = state.graph, state.slots
     if data.weights.any():
         updated = _layerwise.update_all(
-            ops, graph, state.slots, layers.gradients, state.step + 1, state.hyper
+            ops, graph, state.slots, layers, state.step + 1, state.hyper
         )
     epoch, sums = _layerwise_epoch(state, data)
     pairs: list[tuple[str, npt.ArrayLike, npt.ArrayLike]] = [("output", fast.output, layers.output)]
@@ -246,7 +241,7 @@ def _check_values(dtype: str, near: _Propagated, fast: _Results, slow: _Results)
     compared: list[tuple[str, npt.ArrayLike, npt.ArrayLike, npt.ArrayLike]] = [
         ("output", fast.output, slow.output, near.now.output.error),
         ("loss", fast.loss, slow.loss, near.now.loss.error),
-        (SUMS, fast.sums, slow.sums, near.now.sums.error),
+        (SUMS, fast.sums, slow.sums, near.now.evaluated.error),
     ]
     for name, g in slow.gradients.items():
         error = near.now.gradients[name].error
@@ -292,4 +287,4 @@ def _check_differences(state: State, data: Data) -> list[Check]:
         f"{backend} in float64": state.plan(backend, graph).gradients(*part)[1]
         for backend in ("reference", "fast")
     }
-    return _differences.check_gradients(graph, state.to("float64")[0], part, found)
+    return _differences.check_gradients(graph, state.to("float64")[0], part, state.step, found)

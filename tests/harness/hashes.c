@@ -135,6 +135,18 @@ static void losses(dr_dtype dt, const size_t *s) {
     free(y), free(t), free(w), free(dy), free(labels);
 }
 
+static void noises(dr_dtype dt, const size_t *s) {
+    const size_t n = s[0], n_out = s[2], first = s[1];
+    const dr_stream stream = {.seed = 0x123456789abcdef, .step = 0x100000002, .layer = 5};
+    void *x = normals(dt, n * n_out, 3), *y = zeros(n * n_out), *dx = zeros(n * n_out);
+    for (int noise = 0; noise < DR_N_NOISES; noise++) {
+        check(dr_noise_forward(dt, (dr_noise)noise, 0.3, stream, first, n, n_out, x, y));
+        check(dr_noise_backward(dt, (dr_noise)noise, 0.3, stream, first, n, n_out, x, dx));
+        line("noise", noise, dt, s, hash(hash(START, y, n * n_out * width(dt)), dx, n * n_out * width(dt)));
+    }
+    free(x), free(y), free(dx);
+}
+
 static void optimizers(dr_dtype dt) {
     static const double HYPER[DR_N_OPTIMIZERS][4] = {
         [DR_SGD] = {0.05, 0.9, 1, 0.01}, [DR_ADAM] = {0.01, 0.9, 0.999, 1e-8}};
@@ -153,6 +165,30 @@ static void optimizers(dr_dtype dt) {
     }
 }
 
+/* What acts on weights, and prelu, whose slope is learnt as they are. */
+static void weights(dr_dtype dt, const size_t *s) {
+    const size_t n = s[0], n_in = s[1], n_out = s[2], size = n_in * n_out;
+    const dr_penalty both = {0.3, 0.07};
+    void *w = normals(dt, size, 1), *g = normals(dt, size, 1);
+    void *x = normals(dt, n * n_out, 1), *dy = normals(dt, n * n_out, 1), *slope = normals(dt, n_out, 1);
+    void *y = zeros(n * n_out), *dx = zeros(n * n_out), *dslope = zeros(n_out);
+    double value;
+    check(dr_penalty_forward(dt, both, n_in, n_out, w, &value));
+    dr_penalty_backward(dt, both, size, w, g);
+    line("penalty", 0, dt, s, hash(hash(START, &value, sizeof value), g, size * width(dt)));
+    for (int kind = 0; kind < DR_N_CONSTRAINTS; kind++) {
+        check(dr_constrain(dt, (dr_constraint)kind, 1.5, n_in, n_out, w));
+        line("constraint", kind, dt, s, hash(START, w, size * width(dt)));
+    }
+    for (int shared = 0; shared < 2; shared++) {
+        check(dr_prelu_forward(dt, shared, n, n_out, x, slope, y));
+        check(dr_prelu_backward(dt, shared, n, n_out, x, slope, dy, dx, dslope));
+        uint64_t h = hash(hash(START, y, n * n_out * width(dt)), dx, n * n_out * width(dt));
+        line("prelu", shared, dt, s, hash(h, dslope, (shared ? 1 : n_out) * width(dt)));
+    }
+    free(w), free(g), free(x), free(dy), free(slope), free(y), free(dx), free(dslope);
+}
+
 /* Three layers, three epochs, a partial last batch, shuffled. */
 static void training(dr_dtype dt, dr_loss loss, dr_activation hidden, dr_optimizer optimizer) {
     static const double HYPER[DR_N_OPTIMIZERS][4] = {
@@ -160,8 +196,10 @@ static void training(dr_dtype dt, dr_loss loss, dr_activation hidden, dr_optimiz
     const size_t widths[] = {19, 40, 33, 5}, n = 203, batch = 64, s[] = {n, widths[0], widths[3]};
     /* one after the other these diverge, and which NaN comes out is not promised */
     const dr_activation second = hidden == DR_EXP || hidden == DR_LOG_SOFTMAX ? DR_TANH : hidden;
-    const dr_node_spec nodes[] = {
-        {0, 1, hidden, 0.01, 1}, {1, 2, second, 0.01, 0}, {2, 3, DR_IDENTITY, 0, 1}};
+    static const size_t BUFFERS[] = {0, 1, 2};
+    const dr_node_spec nodes[] = {{DR_NODE_DENSE, 1, 1, BUFFERS, hidden, 0.01, 1, 1},
+                                  {DR_NODE_DENSE, 1, 2, BUFFERS + 1, second, 0.01, 0, 1},
+                                  {DR_NODE_DENSE, 1, 3, BUFFERS + 2, DR_IDENTITY, 0, 1, 1}};
     const dr_graph graph = {dt, 4, 3, widths, nodes, made(loss, 0.3), 1, optimizer, DR_HIT_NONE};
     dr_plan *plan;
     dr_run *run;
@@ -202,7 +240,8 @@ static void training(dr_dtype dt, dr_loss loss, dr_activation hidden, dr_optimiz
 static void inputs(dr_dtype dt, const size_t *s) {
     static const size_t SIZE[DR_N_ELEMENTS] = {[DR_FLOAT32] = 4, [DR_FLOAT64] = 8, [DR_UINT8] = 1};
     const size_t n = s[0], n_in = s[1], n_out = s[2], widths[] = {n_in, n_out};
-    const dr_node_spec node = {0, 1, DR_IDENTITY, 0, 1};
+    static const size_t INPUT = 0;
+    const dr_node_spec node = {DR_NODE_DENSE, 1, 1, &INPUT, DR_IDENTITY, 0, 1, 1};
     const dr_graph graph = {dt, 2, 1, widths, &node, made(DR_MSE, 0), 0, DR_SGD, DR_HIT_NONE};
     dr_plan *plan;
     dr_run *run;
@@ -241,6 +280,8 @@ int main(int argc, char **argv) {
             dense(dt, SIZES[i]);
             losses(dt, SIZES[i]);
             inputs(dt, SIZES[i]);
+            noises(dt, SIZES[i]);
+            weights(dt, SIZES[i]);
         }
         activations(dt);
         functions(dt);

@@ -6,7 +6,8 @@ from cpython.buffer cimport (PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_STRIDES, Py
 from . import _check, _check_weights, _graph, losses
 
 if (len(_check.ACTIVATIONS) != DR_N_ACTIVATIONS or len(losses.TABLE) != DR_N_LOSSES
-        or len(_check.ELEMENTS) != DR_N_ELEMENTS or len(_graph.KINDS) != DR_N_NODES
+        or len(_check.NOISES) != DR_N_NOISES or len(_check.ELEMENTS) != DR_N_ELEMENTS
+        or len(_graph.KINDS) != DR_N_NODES
         or len(_check_weights.CONSTRAINTS) != DR_N_CONSTRAINTS):
     raise ImportError("deltarule._fast was built from other sources than deltarule._check: rebuild")
 
@@ -19,6 +20,7 @@ cdef dict _NODES = {name: i for i, name in enumerate(_graph.KINDS)}
 cdef dict _ACTIVATIONS = {name: i for i, name in enumerate(_check.ACTIVATIONS)}
 cdef dict _FUNCTIONS = {"log": <int>DR_LOG, "log1p": <int>DR_LOG1P, "expm1": <int>DR_EXPM1,
                         "erf": <int>DR_ERF}
+cdef dict _NOISES = {name: i for i, name in enumerate(_check.NOISES)}
 cdef dict _CONSTRAINTS = {name: i for i, name in enumerate(_check_weights.CONSTRAINTS)}
 cdef dict _OPTIMIZERS = {"sgd": <int>DR_SGD, "adam": <int>DR_ADAM}
 cdef dict _HITS = {"none": <int>DR_HIT_NONE, "argmax": <int>DR_HIT_ARGMAX,

@@ -17,11 +17,13 @@ cdef extern from "deltarule.h" nogil:
     ctypedef enum dr_loss:
         DR_N_LOSSES
     enum:
-        DR_MAX_PARAMETERS
+        DR_LOSS_PARAMETERS
     ctypedef struct dr_loss_spec:
         dr_loss kind
         size_t n_parameters
         double parameters[99]
+    ctypedef enum dr_noise:
+        DR_N_NOISES
     ctypedef enum dr_optimizer:
         DR_SGD, DR_ADAM
     ctypedef enum dr_hit:
@@ -93,6 +95,11 @@ cdef extern from "deltarule.h" nogil:
     void dr_random_uniform(dr_stream s, size_t n, double *out)
     void dr_random_normal(dr_stream s, size_t n, double *out)
     void dr_random_permutation(dr_stream s, size_t n, int64_t *out)
+    dr_status dr_orthogonal(size_t rows, size_t cols, double *v, double *q)
+    dr_status dr_noise_forward(dr_dtype dt, dr_noise kind, double amount, dr_stream stream,
+                               size_t first, size_t n, size_t n_out, const void *x, void *y)
+    dr_status dr_noise_backward(dr_dtype dt, dr_noise kind, double amount, dr_stream stream,
+                                size_t first, size_t n, size_t n_out, const void *dy, void *dx)
 
     ctypedef struct dr_plan:
         pass
@@ -109,6 +116,8 @@ cdef extern from "deltarule.h" nogil:
         double alpha
         int bias
         int trainable
+        dr_noise noise
+        double amount
         int shared
         dr_penalty penalty
         int constrained
@@ -124,6 +133,7 @@ cdef extern from "deltarule.h" nogil:
         int logits
         dr_optimizer optimizer
         dr_hit hit
+        uint64_t seed
     dr_status dr_plan_create(const dr_graph *graph, dr_plan **plan)
     void dr_plan_destroy(dr_plan *plan)
     void dr_plan_get(const dr_plan *plan, size_t node, size_t index, int slot, void *out)

@@ -12,11 +12,11 @@ cdef dr_loss_spec _loss_spec(loss) except *:
     cdef dr_loss_spec spec
     cdef tuple parameters = loss.parameters
     cdef size_t i, n = len(parameters)
-    if n > DR_MAX_PARAMETERS:
-        raise ValueError(f"{loss.kind} has {n} parameters, at most {DR_MAX_PARAMETERS} are possible")
+    if n > DR_LOSS_PARAMETERS:
+        raise ValueError(f"{loss.kind} has {n} parameters, at most {DR_LOSS_PARAMETERS} are possible")
     spec.kind = <dr_loss><int>_LOSSES[loss.kind]
     spec.n_parameters = n
-    for i in range(DR_MAX_PARAMETERS):
+    for i in range(DR_LOSS_PARAMETERS):
         spec.parameters[i] = 0
     for i in range(n):
         spec.parameters[i] = parameters[i]

@@ -87,6 +87,8 @@ cdef class Plan:
                 nodes[i].alpha = node.alpha
                 nodes[i].bias = node.bias
                 nodes[i].trainable = node.trainable
+                nodes[i].noise = <dr_noise><int>_NOISES[node.noise]
+                nodes[i].amount = node.amount
                 nodes[i].shared = node.shared
                 nodes[i].constrained = node.constraint is not None
                 if node.constraint is not None:
@@ -100,6 +102,7 @@ cdef class Plan:
             g.logits = graph.loss.logits
             g.optimizer = <dr_optimizer><int>_OPTIMIZERS[graph.optimizer]
             g.hit = <dr_hit><int>_HITS[graph.accuracy]
+            g.seed = graph.seed
             self.n_slots = 1 + dr_optimizer_states(g.optimizer)
             with nogil:
                 status = dr_plan_create(&g, &self.plan)

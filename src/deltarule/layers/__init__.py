@@ -12,12 +12,25 @@ from .activation import Activation
 from .base import Layer, lower_chain, walk, width_of
 from .branches import Add, Concat, Residual
 from .dense import Dense
+from .noise import AlphaDropout, Dropout, GaussianNoise, Noise
 from .prelu import PReLU
 from .shape import Flatten, Reshape
 
 TABLE: dict[str, type[Layer]] = {
     cls.kind: cls
-    for cls in (Dense, Activation, PReLU, Residual, Add, Concat, Flatten, Reshape)
+    for cls in (
+        Dense,
+        Activation,
+        PReLU,
+        Residual,
+        Add,
+        Concat,
+        Flatten,
+        Reshape,
+        Dropout,
+        AlphaDropout,
+        GaussianNoise,
+    )
 }
 
 MAX_LAYERS = 1000  # keeps the description in a model file far below its bound
@@ -27,9 +40,12 @@ __all__ = [
     "TABLE",
     "Activation",
     "Add",
+    "AlphaDropout",
     "Concat",
     "Dense",
+    "Dropout",
     "Flatten",
+    "GaussianNoise",
     "Layer",
     "PReLU",
     "Reshape",
@@ -76,7 +92,14 @@ def chain_from_config(configs: object) -> tuple[Layer, ...]:
 
 def check_layers(layers: object) -> tuple[Layer, ...]:
     """The layers of a network as a tuple; TypeError or ValueError for anything else."""
-    return check_chain("layers", layers)
+    checked = check_chain("layers", layers)
+    computing = [one for one in checked if not isinstance(one, Flatten | Reshape)]
+    if computing and isinstance(computing[-1], Noise):
+        raise ValueError(
+            f"layers must not end with {type(computing[-1]).__name__}: the loss would be that of "
+            "an output which predict() never gives"
+        )
+    return checked
 
 
 def check_sample_shape(shape: object) -> tuple[int, ...]:

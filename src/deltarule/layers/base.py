@@ -46,10 +46,6 @@ class Layer(Spec):
         """How each of its own parameters begins, by the name that it has in the layer."""
         return {}
 
-    def constants(self) -> dict[str, float]:
-        """Its own parameters that begin with one number everywhere, by the name in the layer."""
-        return {}
-
     def children(self) -> Sequence[tuple[str, Layer]]:
         """The layers inside, each with its position: "0", or "1.0" in the branch 1."""
         return ()

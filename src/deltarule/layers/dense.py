@@ -23,7 +23,7 @@ class Dense(Layer):
     units: number of outputs, >= 1.
     activation: a name, an object of deltarule.activations, or None for none (identity).
     bias: whether there is one.
-    weight_init: a name, an object of deltarule.initializers, or None: the `default_init` of the
+    weight_init: a name, an object of deltarule.initializers, or None: the one that suits the
         activation, which is he_uniform for relu and its kin, lecun_normal for selu and
         glorot_uniform for the others.
     bias_init: a name or an object; zeros by default.
@@ -69,7 +69,7 @@ class Dense(Layer):
                 "use activation='sigmoid', or units=2"
             )
         if weight_init is None:
-            weight_init = activation.default_init
+            weight_init = initializers.default_for(activation)
         object.__setattr__(self, "units", units)
         object.__setattr__(self, "activation", activation)
         object.__setattr__(self, "bias", _check.boolean("bias", bias))
@@ -86,10 +86,10 @@ class Dense(Layer):
             shown.append(f"activation={by_name(self.activation)}")
         if not self.bias:
             shown.append("bias=False")
-        if self.weight_init.kind != self.activation.default_init:
-            shown.append(f"weight_init={self.weight_init.kind!r}")
-        if self.bias_init.kind != "zeros":
-            shown.append(f"bias_init={self.bias_init.kind!r}")
+        if self.weight_init != initializers.default_for(self.activation):
+            shown.append(f"weight_init={by_name(self.weight_init)}")
+        if self.bias_init != initializers.Zeros():
+            shown.append(f"bias_init={by_name(self.bias_init)}")
         if not self.trainable:
             shown.append("trainable=False")
         shown += [f"{name}={rate}" for name in ("l1", "l2") if (rate := getattr(self, name))]
@@ -128,14 +128,14 @@ class Dense(Layer):
         return (self.units,)
 
     def lower(self, builder: Builder, name: str, shape: Shape, source: int) -> int:
-        learnt = self.children()
+        activation = activations.Identity() if self.children() else self.activation
         output = builder.add(
             "dense",
             name,
             (source,),
             self.units,
-            activation="identity" if learnt else self.activation.kind,
-            alpha=self.activation.alpha,
+            activation=activation.kind,
+            alpha=activation.alpha,
             bias=self.bias,
             trainable=self.trainable,
             l1=self.l1,

@@ -8,6 +8,7 @@ from typing import ClassVar
 from .. import _check, activations
 from .._lowering import Builder
 from ..activations import Activation
+from ..initializers import Constant, Initializer
 from .base import Layer, Shape
 
 
@@ -37,6 +38,10 @@ class PReLU(Layer, Activation):
         object.__setattr__(self, "trainable", _check.boolean("trainable", self.trainable))
 
     @property
+    def alpha(self) -> float:
+        return self.slope
+
+    @property
     def output_activation(self) -> Activation:
         return self
 
@@ -51,8 +56,8 @@ class PReLU(Layer, Activation):
             trainable=self.trainable,
         )
 
-    def constants(self) -> dict[str, float]:
-        return {"slope": self.slope}
+    def initializers(self) -> dict[str, Initializer]:
+        return {"slope": Constant(self.slope)}
 
 
 activations.TABLE[PReLU.kind] = PReLU

@@ -12,7 +12,7 @@ from .. import _check
 from .._spec import Spec
 from ..activations import Activation
 
-MOST_LEVELS = 99  # DR_MAX_PARAMETERS of deltarule.h
+MOST_LEVELS = 99  # DR_LOSS_PARAMETERS of deltarule.h
 
 
 def _share(argument: str, value: object) -> float:

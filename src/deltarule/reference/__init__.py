@@ -10,6 +10,7 @@ from .constraint import constrain
 from .dense import dense_backward, dense_forward
 from .initializer import initialize
 from .loss import loss_backward, loss_forward
+from .noise import noise_backward, noise_forward
 from .optimizer import adam_step, sgd_step
 from .penalty import penalty_backward, penalty_forward
 from .prelu import prelu_backward, prelu_forward
@@ -25,6 +26,8 @@ __all__ = [
     "initialize",
     "loss_backward",
     "loss_forward",
+    "noise_backward",
+    "noise_forward",
     "penalty_backward",
     "penalty_forward",
     "prelu_backward",

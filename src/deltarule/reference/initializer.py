@@ -1,27 +1,91 @@
 """Initial weights and biases, from the project's own random numbers."""
 
+import itertools
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from .. import _check
 from .._check import Array
+from .orthogonal import orthogonal
 from .random import normals, uniforms
 
-Draw = Callable[[int, int, int, int, int], npt.NDArray[np.float64]]
+F64 = npt.NDArray[np.float64]
+Draw = Callable[[int, int, int, int, int], F64]
+Scale = Callable[[int, int], float]
+
+
+class Source(NamedTuple):
+    """What numbers are drawn with; those in C give the same bits as these, sooner."""
+
+    uniforms: Draw = uniforms
+    normals: Draw = normals
+    orthogonal: Callable[[F64], F64] = orthogonal
+
+
+class _Call(NamedTuple):
+    """What is to be drawn: (n_in, n_out), the stream without its step, and with what."""
+
+    shape: tuple[int, int]
+    size: int
+    stream: tuple[int, int, int]
+    source: Source
+
+    def normals(self, step: int = 0) -> F64:
+        return self.source.normals(self.size, *self.stream, step)
+
+
+Unit = Callable[[_Call], F64]
+
 
 # A uniform number in +-limit has the variance limit^2 / 3, a normal one deviation^2.
-_LIMITS: dict[str, Callable[[int, int], float]] = {
-    "glorot": lambda n_in, n_out: math.sqrt(6 / (n_in + n_out)),
-    "he": lambda n_in, n_out: math.sqrt(6 / n_in),
-    "lecun": lambda n_in, n_out: math.sqrt(3 / n_in),
-}
-_DEVIATIONS: dict[str, Callable[[int, int], float]] = {
-    "glorot": lambda n_in, n_out: math.sqrt(2 / (n_in + n_out)),
-    "he": lambda n_in, n_out: math.sqrt(2 / n_in),
-    "lecun": lambda n_in, n_out: math.sqrt(1 / n_in),
+def _uniform(call: _Call) -> F64:
+    u: F64 = 2 * call.source.uniforms(call.size, *call.stream, 0) - 1
+    return u
+
+
+def _normal(call: _Call) -> F64:
+    return call.normals()
+
+
+def _truncated_normal(call: _Call) -> F64:
+    """What lies beyond 2 is drawn again, from the same element of the streams of step 1, 2, ..."""
+    z = call.normals()
+    for step in itertools.count(1):
+        far = np.abs(z) > 2
+        if not far.any():
+            break
+        z = np.where(far, call.normals(step), z)
+    return z
+
+
+def _orthogonal(call: _Call) -> F64:
+    rows, cols = max(call.shape), min(call.shape)
+    q = call.source.orthogonal(call.normals().reshape(cols, rows))
+    return (q if call.shape == q.shape else q.T).reshape(-1)
+
+
+def _one(n_in: int, n_out: int) -> float:
+    return 1.0
+
+
+_TABLE: dict[str, tuple[Unit, Scale]] = {
+    "zeros": (lambda call: np.zeros(call.size), _one),
+    "ones": (lambda call: np.ones(call.size), _one),
+    "constant": (lambda call: np.ones(call.size), _one),
+    "uniform": (_uniform, _one),
+    "normal": (_normal, _one),
+    "truncated_normal": (_truncated_normal, _one),
+    "orthogonal": (_orthogonal, _one),
+    "glorot_uniform": (_uniform, lambda n_in, n_out: math.sqrt(6 / (n_in + n_out))),
+    "glorot_normal": (_normal, lambda n_in, n_out: math.sqrt(2 / (n_in + n_out))),
+    "he_uniform": (_uniform, lambda n_in, n_out: math.sqrt(6 / n_in)),
+    "he_normal": (_normal, lambda n_in, n_out: math.sqrt(2 / n_in)),
+    "lecun_uniform": (_uniform, lambda n_in, n_out: math.sqrt(3 / n_in)),
+    "lecun_normal": (_normal, lambda n_in, n_out: math.sqrt(1 / n_in)),
 }
 
 
@@ -31,11 +95,24 @@ def initialize(
     n_out: int,
     *,
     seed: int,
+    gain: float = 1.0,
+    mean: float = 0.0,
     layer: int = 0,
     purpose: str = "weight",
     dtype: npt.DTypeLike = "float32",
 ) -> Array:
     """Initial weights (n_in, n_out), or for purpose="bias" initial biases (n_out,).
+
+    They are mean + gain * v, and v is
+
+        zeros              0
+        ones, constant     1
+        uniform            between -1 and 1
+        normal             of mean 0 and variance 1
+        truncated_normal   the same, drawn again where beyond 2
+        orthogonal         orthonormal columns or, where these are longer, rows (Saxe, McClelland &
+                           Ganguli, 2014): no vector that passes grows or shrinks; for biases a
+                           vector of length 1
 
     A sum of n_in products keeps the variance of its inputs when the weights have the variance
 
@@ -43,14 +120,15 @@ def initialize(
         glorot   2 / (n_in + n_out)      between forwards and backwards (Glorot & Bengio, 2010)
         he       2 / n_in                relu halves the mean square (He et al., 2015)
 
-    "_normal" draws z sqrt(variance) and "_uniform" (2u - 1) sqrt(3 variance); "zeros" is zero.
-    Numbers are drawn in row-major order, computed in float64 and rounded to `dtype`, so that
-    float32 and float64 networks start alike. `seed` and `layer` as in random_bits.
+    which v has as "_normal" and, in +-sqrt(3 variance), as "_uniform". Numbers are drawn in
+    row-major order, computed in float64 and rounded to `dtype`, so that float32 and float64
+    networks start alike. `seed` and `layer` as in random_bits.
 
     Raises ValueError for an unknown name, sizes < 1 or numbers out of range; TypeError for other
     types.
     """
-    return initial_values(initializer, n_in, n_out, seed, layer, purpose, dtype, uniforms, normals)
+    source = Source()
+    return initial_values(initializer, n_in, n_out, seed, gain, mean, layer, purpose, dtype, source)
 
 
 def initial_values(
@@ -58,24 +136,24 @@ def initial_values(
     n_in: int,
     n_out: int,
     seed: int,
+    gain: float,
+    mean: float,
     layer: int,
     purpose: str,
     dtype: npt.DTypeLike,
-    uniforms: Draw,
-    normals: Draw,
+    source: Source,
 ) -> Array:
-    """What initialize() returns, from given generators: the C ones give the same bits, sooner."""
+    """What initialize() returns, from a given source of random numbers."""
     _check.choice("initializer", initializer, _check.INITIALIZERS)
     _check.choice("purpose", purpose, ("weight", "bias"))
     shape = (_check.positive_int("n_in", n_in), _check.positive_int("n_out", n_out))
-    size = shape[0] * shape[1] if purpose == "weight" else shape[1]
-    stream = _check.random_arguments(size, 2, seed, purpose, layer, 0)
+    own = shape if purpose == "weight" else (1, shape[1])
+    size, *stream, _ = _check.random_arguments(own[0] * own[1], 2, seed, purpose, layer, 0)
     real = _check.float_dtype("dtype", dtype)
-    family, _, kind = initializer.partition("_")
-    if kind == "uniform":
-        flat = (2 * uniforms(*stream) - 1) * _LIMITS[family](*shape)
-    elif kind == "normal":
-        flat = normals(*stream) * _DEVIATIONS[family](*shape)
-    else:
-        flat = np.zeros(size)
-    return flat.astype(real).reshape(shape if purpose == "weight" else shape[1:])
+    unit, scale = _TABLE[initializer]
+    factor, start = _check.finite_real("gain", gain), _check.finite_real("mean", mean)
+    v = unit(_Call(own, size, (stream[0], stream[1], stream[2]), source))
+    values = v * (scale(*shape) * factor)
+    if start:
+        values += start
+    return values.astype(real).reshape(own if purpose == "weight" else own[1:])

@@ -9,7 +9,7 @@ import numpy as np
 from .. import _check
 from .._check import Array
 from .._graph import Node
-from . import activation, dense, prelu
+from . import activation, dense, noise, prelu
 from .ledger import Lap
 
 Gradients = dict[str, Array]  # by the name of the parameter in its node
@@ -26,12 +26,14 @@ class Mode(Enum):
 
 class Call(NamedTuple):
     """A node with what it works with: its parameters, the activation that applies (none at the end
-    of a network whose loss has that in it), whether this is training."""
+    of a network whose loss has that in it), whether this is training, and the random numbers that
+    it has then: seed, number of the node, step."""
 
     node: Node
     values: Mapping[str, Array]
     activation: str
     training: bool
+    stream: tuple[int, int, int]
     lap: Lap
 
 
@@ -143,10 +145,31 @@ class PReLU:
         return [dx], {"slope": slope}
 
 
+class Noise:
+    """y = x with noise in training, else x."""
+
+    @staticmethod
+    def forward(call: Call, inputs: Sequence[Array]) -> tuple[Array, None]:
+        y = inputs[0]
+        if call.training:
+            y = noise.forward(call.node.noise, y, call.node.amount, (*call.stream, 0))
+        call.lap("activations")
+        return y, None
+
+    @staticmethod
+    def backward(
+        call: Call, inputs: Sequence[Array], y: Array, kept: None, dy: Array
+    ) -> tuple[list[Array], Gradients]:
+        dx = noise.backward(call.node.noise, dy, call.node.amount, (*call.stream, 0))
+        call.lap("activations")
+        return [dx], {}
+
+
 TABLE: dict[str, type[Kind]] = {
     "dense": Dense,
     "activation": Activation,
     "add": Add,
     "concat": Concat,
+    "noise": Noise,
     "prelu": PReLU,
 }

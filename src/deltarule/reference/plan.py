@@ -67,6 +67,7 @@ class Plan:
         self._parts = graph.parts()
         self._penalties = graph.penalties()
         self._constraints = graph.constraints()
+        self._numbers = {node.name: number for number, node in enumerate(graph.nodes)}
         self._update, states = optimizer.TABLE[graph.optimizer]
         zeros = (
             {name: np.zeros(shape, self._dtype) for name, shape in self._shapes.items()}
@@ -158,7 +159,8 @@ class Plan:
 
     def _call(self, node: Node, values: Parameters, mode: Mode, lap: Lap) -> nodes.Call:
         own = {part: values[f"{node.name}.{part}"] for part in self._parts[node.name]}
-        return nodes.Call(node, own, self._activation(node, mode), mode is Mode.TRAIN, lap)
+        stream = self._graph.seed, self._numbers[node.name], self._state.step
+        return nodes.Call(node, own, self._activation(node, mode), mode is Mode.TRAIN, stream, lap)
 
     def _backward(
         self,

@@ -47,20 +47,27 @@ def philox(counter: tuple[U64, U64, U64, U64], key: tuple[int, int]) -> tuple[U6
     return c0, c1, c2, c3
 
 
-def words(n: int, seed: int, purpose: int, layer: int, step: int) -> npt.NDArray[np.uint32]:
-    """The first n words of a stream: word e is word e mod 4 of block e div 4.
+def blocks(
+    first: int, count: int, seed: int, purpose: int, layer: int, step: int
+) -> npt.NDArray[np.uint32]:
+    """Blocks first .. first + count - 1 of a stream, four words each: (count, 4).
 
     key = (seed low, seed high); counter = (block, purpose << 24 | layer, step low, step high).
     """
-    out = np.empty((-(-n // 4), 4), np.uint32)
+    out = np.empty((count, 4), np.uint32)
     rest = (purpose << 24 | layer, step & 0xFFFFFFFF, step >> 32)
-    for start in range(0, len(out), _BLOCKS):
-        block = np.arange(start, min(start + _BLOCKS, len(out)), dtype=np.uint64)
+    for start in range(0, count, _BLOCKS):
+        block = np.arange(first + start, first + min(start + _BLOCKS, count), dtype=np.uint64)
         c1, c2, c3 = (np.full_like(block, word) for word in rest)
         four = philox((block, c1, c2, c3), (seed & 0xFFFFFFFF, seed >> 32))
         for column, word in enumerate(four):
             out[start : start + _BLOCKS, column] = word
-    return out.reshape(-1)[:n]
+    return out
+
+
+def words(n: int, seed: int, purpose: int, layer: int, step: int) -> npt.NDArray[np.uint32]:
+    """The first n words of a stream: word e is word e mod 4 of block e div 4."""
+    return blocks(0, -(-n // 4), seed, purpose, layer, step).reshape(-1)[:n]
 
 
 def uniforms(n: int, seed: int, purpose: int, layer: int, step: int) -> F64:
@@ -147,9 +154,9 @@ def random_bits(
 ) -> npt.NDArray[np.uint32]:
     """n random 32-bit words, uint32 (n,): the raw output of Philox4x32-10 (Salmon et al., 2011).
 
-    `seed` and `step` are 64-bit, `layer` 24-bit numbers >= 0; `purpose` is "weight", "bias" or
-    "shuffle". Streams that differ in any of the four are independent, and a longer stream begins
-    with the shorter one.
+    `seed` and `step` are 64-bit, `layer` 24-bit numbers >= 0; `purpose` is "weight", "bias",
+    "shuffle" or "noise". Streams that differ in any of the four are independent, and a longer
+    stream begins with the shorter one.
 
     Raises ValueError for numbers out of range or an unknown purpose, TypeError for other types.
     """

@@ -1,0 +1,65 @@
+"""Layers that both have, and networks with branches."""
+
+import pytest
+
+import deltarule as dr
+
+from .common import N_IN, agree, torch
+
+nn = torch.nn
+
+
+class Sum(nn.Module):
+    """What the branches put out, added."""
+
+    def __init__(self, *branches):
+        super().__init__()
+        self.branches = nn.ModuleList(branches)
+
+    def forward(self, x):
+        return sum(branch(x) for branch in self.branches)
+
+
+class Beside(Sum):
+    """What the branches put out, side by side."""
+
+    def forward(self, x):
+        return torch.cat([branch(x) for branch in self.branches], 1)
+
+
+def linear(n_in, n_out, bias=True):
+    return nn.Linear(n_in, n_out, bias=bias)
+
+
+CASES = {
+    "no bias": lambda: (
+        [dr.Dense(9, "tanh", bias=False), dr.Dense(3)],
+        nn.Sequential(linear(N_IN, 9, False), nn.Tanh(), linear(9, 3)),
+    ),
+    "residual": lambda: (
+        [dr.Dense(9, "tanh"), dr.Residual([dr.Dense(9, "gelu"), dr.Dense(9)]), dr.Dense(3)],
+        nn.Sequential(
+            linear(N_IN, 9), nn.Tanh(),
+            Sum(nn.Identity(), nn.Sequential(linear(9, 9), nn.GELU(), linear(9, 9))),
+            linear(9, 3),
+        ),
+    ),
+    "add": lambda: (
+        [dr.Add([[dr.Dense(9, "tanh")], dr.Dense(9)]), dr.Dense(3)],
+        nn.Sequential(
+            Sum(nn.Sequential(linear(N_IN, 9), nn.Tanh()), linear(N_IN, 9)), linear(9, 3)
+        ),
+    ),
+    "concat": lambda: (
+        [dr.Concat([[dr.Dense(9, "tanh")], [], dr.Dense(34)]), dr.Dense(3)],
+        nn.Sequential(
+            Beside(nn.Sequential(linear(N_IN, 9), nn.Tanh()), nn.Identity(), linear(N_IN, 34)),
+            linear(43 + N_IN, 3),
+        ),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_layers(case):
+    agree(*CASES[case]())
