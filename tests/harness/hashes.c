@@ -189,6 +189,12 @@ static void weights(dr_dtype dt, const size_t *s) {
     free(w), free(g), free(x), free(dy), free(slope), free(y), free(dx), free(dslope);
 }
 
+/* A dense layer from the buffer *source to the next one. */
+static dr_node_spec layer(const size_t *source, dr_activation activation, double alpha) {
+    return (dr_node_spec){.kind = DR_NODE_DENSE, .n_sources = 1, .target = *source + 1, .sources = source,
+                          .activation = activation, .alpha = alpha, .bias = 1, .trainable = 1};
+}
+
 /* Three layers, three epochs, a partial last batch, shuffled. */
 static void training(dr_dtype dt, dr_loss loss, dr_activation hidden, dr_optimizer optimizer) {
     static const double HYPER[DR_N_OPTIMIZERS][4] = {
@@ -197,10 +203,12 @@ static void training(dr_dtype dt, dr_loss loss, dr_activation hidden, dr_optimiz
     /* one after the other these diverge, and which NaN comes out is not promised */
     const dr_activation second = hidden == DR_EXP || hidden == DR_LOG_SOFTMAX ? DR_TANH : hidden;
     static const size_t BUFFERS[] = {0, 1, 2};
-    const dr_node_spec nodes[] = {{DR_NODE_DENSE, 1, 1, BUFFERS, hidden, 0.01, 1, 1},
-                                  {DR_NODE_DENSE, 1, 2, BUFFERS + 1, second, 0.01, 0, 1},
-                                  {DR_NODE_DENSE, 1, 3, BUFFERS + 2, DR_IDENTITY, 0, 1, 1}};
-    const dr_graph graph = {dt, 4, 3, widths, nodes, made(loss, 0.3), 1, optimizer, DR_HIT_NONE};
+    dr_node_spec nodes[] = {layer(BUFFERS, hidden, 0.01), layer(BUFFERS + 1, second, 0.01),
+                            layer(BUFFERS + 2, DR_IDENTITY, 0)};
+    nodes[0].constrained = 1, nodes[0].constraint = DR_MAX_NORM, nodes[0].limit = 0.8;
+    nodes[1].bias = 0, nodes[1].penalty = (dr_penalty){1e-4, 1e-3};
+    const dr_graph graph = {.dtype = dt, .n_buffers = 4, .n_nodes = 3, .widths = widths, .nodes = nodes,
+                            .loss = made(loss, 0.3), .logits = 1, .optimizer = optimizer};
     dr_plan *plan;
     dr_run *run;
     check(dr_plan_create(&graph, &plan));
@@ -241,8 +249,9 @@ static void inputs(dr_dtype dt, const size_t *s) {
     static const size_t SIZE[DR_N_ELEMENTS] = {[DR_FLOAT32] = 4, [DR_FLOAT64] = 8, [DR_UINT8] = 1};
     const size_t n = s[0], n_in = s[1], n_out = s[2], widths[] = {n_in, n_out};
     static const size_t INPUT = 0;
-    const dr_node_spec node = {DR_NODE_DENSE, 1, 1, &INPUT, DR_IDENTITY, 0, 1, 1};
-    const dr_graph graph = {dt, 2, 1, widths, &node, made(DR_MSE, 0), 0, DR_SGD, DR_HIT_NONE};
+    const dr_node_spec node = layer(&INPUT, DR_IDENTITY, 0);
+    const dr_graph graph = {.dtype = dt, .n_buffers = 2, .n_nodes = 1, .widths = widths, .nodes = &node,
+                            .loss = made(DR_MSE, 0), .optimizer = DR_SGD};
     dr_plan *plan;
     dr_run *run;
     check(dr_plan_create(&graph, &plan));
