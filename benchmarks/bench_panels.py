@@ -20,8 +20,7 @@ ROWS, WIDTHS, BATCH = 65536, (784, 28), 64
 def epoch(x: np.ndarray, dtype: str, shuffle: bool) -> Callable[[], object]:
     """One epoch of the smallest network there is."""
     node = Node("dense", "0", 0, 1, "identity", 0.0, True)
-    plan = Plan(Graph(dtype, (x.shape[1], 1), (node,), "mse", "sgd", "none"))
-    plan.set_hyper((1e-9, 0.0, 0.0, 0.0))
+    plan = Plan(Graph(dtype, (x.shape[1], 1), (node,), "mse", dr.SGD(1e-9), "none"))
     t, epochs = np.zeros((len(x), 1), dtype), count()
 
     def call() -> None:

@@ -78,7 +78,37 @@ typedef struct {
 
 typedef enum { DR_DROPOUT, DR_ALPHA_DROPOUT, DR_GAUSSIAN_NOISE, DR_N_NOISES } dr_noise;
 
-typedef enum { DR_SGD, DR_ADAM, DR_N_OPTIMIZERS } dr_optimizer;
+/* How a gradient becomes an update: a formula, with as many arrays of state as it needs. */
+typedef enum {
+    DR_SGD,
+    DR_MOMENTUM,
+    DR_NESTEROV,
+    DR_ADAM,
+    DR_AMSGRAD,
+    DR_NADAM,
+    DR_RADAM,
+    DR_ADAMAX,
+    DR_LION,
+    DR_RMSPROP,
+    DR_RMSPROP_MOMENTUM,
+    DR_RMSPROP_CENTERED,
+    DR_RMSPROP_CENTERED_MOMENTUM,
+    DR_ADAGRAD,
+    DR_ADADELTA,
+    DR_RPROP,
+    DR_N_RULES
+} dr_rule;
+
+#define DR_MAX_STATES 3
+#define DR_MAX_NUMBERS 4
+
+/* A rule with its numbers (betas, eps, ...: ops/optimizer.c). decoupled: weight decay does not pass
+ * through the gradient. */
+typedef struct {
+    dr_rule rule;
+    int decoupled;
+    double learning_rate, weight_decay, numbers[DR_MAX_NUMBERS];
+} dr_optimizer;
 
 /* What weights are held to after each update. */
 typedef enum { DR_MAX_NORM, DR_NON_NEGATIVE, DR_N_CONSTRAINTS } dr_constraint;
@@ -89,7 +119,7 @@ typedef struct { double l1, l2; } dr_penalty;
 /* How a sample counts as a hit for the metric "accuracy". */
 typedef enum { DR_HIT_NONE, DR_HIT_ARGMAX, DR_HIT_THRESHOLD } dr_hit;
 
-typedef enum { DR_OK = 0, DR_NO_MEMORY, DR_ABORTED, DR_WRONG_TEAM } dr_status;
+typedef enum { DR_OK = 0, DR_NO_MEMORY, DR_ABORTED, DR_WRONG_TEAM, DR_INDEFINITE } dr_status;
 
 /* What random numbers are drawn for: part of the key, so that no two uses share a stream. */
 typedef enum {
@@ -152,6 +182,25 @@ dr_status dr_prelu_backward(dr_dtype dt, int shared, size_t n, size_t n_out, con
                             const void *slope, const void *dy, void *dx, void *dslope);
 /* Whether a loss takes targets of this kind: labels, or numbers. */
 int dr_loss_takes(dr_loss loss, int labels);
+/* Rows and columns normalised. w and b (n_out) may be NULL: ones, zeros; mean and var (n_out) are written.
+ * Gradients come from x alone, statistics and all. */
+dr_status dr_batch_norm_forward(dr_dtype dt, double eps, size_t n, size_t n_out, const void *x,
+                                const void *w, const void *b, void *y, void *mean, void *var);
+dr_status dr_batch_norm_inference(dr_dtype dt, double eps, size_t n, size_t n_out, const void *x,
+                                  const void *mean, const void *var, const void *w, const void *b,
+                                  void *y);
+dr_status dr_batch_norm_backward(dr_dtype dt, double eps, size_t n, size_t n_out, const void *x,
+                                 const void *w, const void *dy, void *dx, void *dw, void *db);
+/* Running mean and variance, in place, after a batch of n rows with this mean and variance. */
+dr_status dr_batch_norm_running(dr_dtype dt, double momentum, size_t n, size_t n_out,
+                                const void *mean, const void *var, void *running_mean,
+                                void *running_var);
+/* centred: layer_norm; not: rms_norm, which has no b (NULL) and no db (NULL) */
+dr_status dr_layer_norm_forward(dr_dtype dt, int centred, double eps, size_t n, size_t n_out,
+                                const void *x, const void *w, const void *b, void *y);
+dr_status dr_layer_norm_backward(dr_dtype dt, int centred, double eps, size_t n, size_t n_out,
+                                 const void *x, const void *w, const void *dy, void *dx, void *dw,
+                                 void *db);
 /* Targets are either labels (n) or dense (n, n_out), the other NULL. weight (n) may be NULL.
  * dy may be NULL; *value is the weighted mean, 0 when the weights sum to 0. */
 dr_status dr_loss_backward(dr_dtype dt, const dr_loss_spec *loss, size_t n, size_t n_out,
@@ -163,11 +212,10 @@ dr_status dr_noise_forward(dr_dtype dt, dr_noise kind, double amount, dr_stream 
                            size_t first, size_t n, size_t n_out, const void *x, void *y);
 dr_status dr_noise_backward(dr_dtype dt, dr_noise kind, double amount, dr_stream stream,
                             size_t first, size_t n, size_t n_out, const void *dy, void *dx);
-/* hyper: sgd (learning_rate, momentum, nesterov, weight_decay), adam (learning_rate, beta1, beta2,
- * eps); step counts from 1; state0 and state1 in place; sgd has only state0 */
-void dr_optimizer_step(dr_dtype dt, dr_optimizer kind, const double hyper[4], uint64_t step,
-                       size_t n, const void *g, void *w, void *state0, void *state1);
-int dr_optimizer_states(dr_optimizer kind);
+/* step counts from 1; at: the parameters and as many arrays of state as the rule has, in place */
+void dr_optimizer_step(dr_dtype dt, const dr_optimizer *optimizer, uint64_t step, size_t n,
+                       const void *g, void *const at[1 + DR_MAX_STATES]);
+int dr_rule_states(dr_rule rule);
 /* What weights (n_in, n_out) cost; and its gradient at n of them added to g */
 dr_status dr_penalty_forward(dr_dtype dt, dr_penalty penalty, size_t n_in, size_t n_out, const void *w,
                              double *value);
@@ -175,6 +223,9 @@ void dr_penalty_backward(dr_dtype dt, dr_penalty penalty, size_t n, const void *
 /* w (n_in, n_out) in place; limit: of the norm of each column */
 dr_status dr_constrain(dr_dtype dt, dr_constraint constraint, double limit, size_t n_in, size_t n_out,
                        void *w);
+/* a (n, n) symmetric, of which the upper triangle is read: r upper triangular (n, n) with r^T r = a, and x
+ * (n) with a x = b (n); r, or both b and x, may be NULL. DR_INDEFINITE: a is not positive definite */
+dr_status dr_cholesky(dr_dtype dt, size_t n, const void *a, const void *b, void *r, void *x);
 
 /* -- random numbers (ops/random.c) ------------------------------------------------------------ */
 void dr_random_bits(dr_stream s, size_t n, uint32_t *out);
@@ -196,9 +247,18 @@ typedef enum {
     DR_NODE_ADD,
     DR_NODE_CONCAT,
     DR_NODE_NOISE,
+    DR_NODE_CUSTOM,
+    DR_NODE_BATCH_NORM,
+    DR_NODE_LAYER_NORM,
+    DR_NODE_RMS_NORM,
     DR_NODE_PRELU,
     DR_N_NODES
 } dr_node_kind;
+
+/* Of a parameter: rows x cols, or with rows = 0 a vector. */
+typedef struct {
+    size_t rows, cols;
+} dr_shape;
 
 /* A node: reads the buffers `sources`, writes the buffer `target`. */
 typedef struct {
@@ -207,16 +267,41 @@ typedef struct {
     const size_t *sources;
     dr_activation activation;    /* identity for kinds that have none */
     double alpha;
-    int bias;
+    double eps, momentum;        /* of the normalisations */
+    int weight, bias;            /* whether it has them, where its kind does */
     int trainable;               /* 0: its parameters stay as they are */
     dr_noise noise;              /* of kind noise, with its amount */
     double amount;
+    size_t n_parameters;         /* of DR_NODE_CUSTOM, whose function learns them: see below */
+    const dr_shape *parameters;
     int shared;                  /* prelu: one slope for all columns */
     dr_penalty penalty;          /* of its weights, while it is trainable */
     int constrained;             /* its weights are, after each update, to: */
     dr_constraint constraint;
     double limit;
 } dr_node_spec;
+
+/* What a node of DR_NODE_CUSTOM is to compute: all rows of a batch at once, forward or backward; or, as
+ * if it were one node more, the loss of a graph with custom_loss. */
+typedef struct {
+    size_t node, rows;
+    int backward, training;
+    void *cursor;                /* where the core stands */
+} dr_custom_call;
+
+/* Called on the thread that calls dr_plan_run, with its context, while the others wait. Non-zero
+ * abandons the batch under way without a trace (DR_ABORTED). Parameters: dr_plan_get. */
+typedef int (*dr_custom)(void *context, const dr_custom_call *call);
+/* All plain row-major. What the node computes with: its input, or backward the error at its output;
+ * what that gives: its output, or the error at its input; and the gradient of a parameter. */
+void dr_custom_get(const dr_custom_call *call, void *out);
+void dr_custom_set(const dr_custom_call *call, const void *in);
+void dr_custom_set_gradient(const dr_custom_call *call, size_t index, const void *in);
+/* Of a loss, whose input is the last buffer: targets of the batch (labels or rows) and weights, unless
+ * there are none; then the loss of each row, whether it is a hit, and the error at the last buffer, which
+ * may be NULL where that has none. */
+void dr_custom_get_targets(const dr_custom_call *call, void *targets, void *weights);
+void dr_custom_set_loss(const dr_custom_call *call, const void *loss, const void *hit, const void *error);
 
 typedef struct {
     dr_dtype dtype;
@@ -228,6 +313,8 @@ typedef struct {
     dr_optimizer optimizer;
     dr_hit hit;
     uint64_t seed;               /* of what is random in the nodes */
+    int custom_loss;             /* `custom` computes it; `loss` says nothing */
+    dr_custom custom;            /* NULL where there is nothing for it */
 } dr_graph;
 
 dr_status dr_plan_create(const dr_graph *graph, dr_plan **plan);
@@ -236,7 +323,6 @@ void dr_plan_destroy(dr_plan *plan);
  * in the order of its kind */
 void dr_plan_get(const dr_plan *plan, size_t node, size_t index, int slot, void *out);
 void dr_plan_set(dr_plan *plan, size_t node, size_t index, int slot, const void *in);
-void dr_plan_set_hyper(dr_plan *plan, const double hyper[4]);
 void dr_plan_set_fused(dr_plan *plan, int fused);    /* same bits either way; tests say so */
 uint64_t dr_plan_step(const dr_plan *plan);
 void dr_plan_set_step(dr_plan *plan, uint64_t step);
@@ -249,6 +335,7 @@ typedef enum {
     DR_UPDATES,                  /* by the optimizer, the transposed weights included */
     DR_DATA,                     /* gathering rows */
     DR_WAITING,                  /* for other threads */
+    DR_OUTSIDE,                  /* in what the core calls, dr_custom */
     DR_N_COSTS
 } dr_cost;
 
@@ -261,7 +348,7 @@ typedef struct {
 void dr_plan_restart_ledger(dr_plan *plan);
 dr_performance dr_plan_performance(const dr_plan *plan);
 
-typedef enum { DR_TRAIN, DR_EVALUATE, DR_PREDICT, DR_GRADIENT, DR_N_MODES } dr_mode;
+typedef enum { DR_TRAIN, DR_EVALUATE, DR_PREDICT, DR_GRADIENT, DR_LINEARIZE, DR_N_MODES } dr_mode;
 
 typedef struct {
     size_t n;                    /* rows */
@@ -295,5 +382,14 @@ dr_position dr_run_position(const dr_run *run);
 void dr_run_set_position(dr_run *run, dr_position position);
 /* After a DR_GRADIENT run: the gradient of one parameter, plain row-major. */
 void dr_run_gradient(const dr_run *run, size_t node, size_t index, void *out);
+/* Numbers that are learnt: parameters one after the other, in the order of the nodes. Of nodes that are
+ * linearised, which DR_LINEARIZE asks of all (network/linearize.c); its loss is DR_MSE. */
+size_t dr_plan_learnt(const dr_plan *plan);
+/* After a DR_LINEARIZE run: the gradient of the loss and the diagonal of A, the second derivatives that it
+ * has where outputs are linear in the parameters; and x with (A + damping I) x = right, where poll is as
+ * in dr_plan_run. */
+void dr_run_linear(const dr_run *run, double *gradient, double *diagonal);
+dr_status dr_run_solve(dr_run *run, double damping, const double *right, dr_poll poll, void *context,
+                       double *x);
 
 #endif

@@ -77,6 +77,13 @@ KERNELS = {
     "log_softmax forgets the sum of the errors": Kernel(
         "lines", "kernels/softmax.inc", "vfma(-vexp(vload(out + i)), total, vload(dout + i))",
         "vload(dout + i) - vexp(vload(out + i))", "2.error before log_softmax"),
+    "the way back of dropout drops nothing": Kernel(
+        "noise", "kernels/noise.inc", "vselect(is_dropped(c, p), vset(0), c->kept * p.x)",
+        "c->kept * p.x", "error at the input"),
+    "a cosine of noise has a wrong sign": Kernel(
+        "noise", "kernels/noise.inc", "((quarters + 1) & 2)", "(quarters & 2)", "0.output"),
+    "noise is the same at every step": Kernel(
+        "noise", "network/nodes/noise.c", ".step = c->step", ".step = 0", "loss", LAYERS),
     "weight gradients add to what was there": Kernel(
         "classes", "ops/dense.c", "b ? tiles[i].gradient : zeros, b ? width : 0,",
         "tiles[i].gradient, width,", "after a step", LAYERS),
@@ -94,13 +101,18 @@ KERNELS = {
         "c->m = dr_min(run->batch_size, run->data.n - c->first) - (c->batch > 0);",
         "an epoch", LAYERS),
     "velocity has the wrong sign": Kernel(
-        "momentum", "kernels/optimizer.inc", "vfma(momentum, vload(velocity + i), gi)",
-        "vfma(-momentum, vload(velocity + i), gi)", " step"),
+        "momentum", "kernels/optimizer.inc", "vfma(p->c[0], p->s[0], p->g)",
+        "vfma(-p->c[0], p->s[0], p->g)", " step"),
     "weight decay is dropped": Kernel(
-        "classes", "kernels/optimizer.inc", "vec gi = vfma(decay, wi, vload(g + i));",
-        "vec gi = vload(g + i) + wi * (decay - decay);", " step"),
+        "classes", "kernels/optimizer.inc", "p.g = decays ? vfma(decay, wi, vload(g + i)) :",
+        "p.g = decays ? vload(g + i) + wi * (decay - decay) :", " step"),
+    "decoupled weight decay is dropped": Kernel(
+        "lines", "kernels/optimizer.inc", "p.w = decays ? left * wi :",
+        "p.w = decays ? wi + (left - left) :", " step"),
     "adam does not correct its second mean": Kernel(
-        "numbers", "ops/optimizer.c", "1 / sqrt(1 - power(beta2, step))", "1", " step"),
+        "numbers", "ops/optimizer.c",
+        "k->c[4] = 1 / sqrt(1 - dr_power(h[1], t));\n    k->c[5] = h[2];\n    k->rate",
+        "k->c[4] = 1;\n    k->c[5] = h[2];\n    k->rate", " step"),
     "the gradient of mse is no mean": Kernel(
         "numbers", "kernels/loss.inc", "vset(row_scale(a, source) / (real)n)",
         "vset(row_scale(a, source))", "loss gradient"),

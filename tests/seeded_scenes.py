@@ -41,7 +41,13 @@ SCENES: dict[str, dict[str, Any]] = {
     "lines": {
         "layers": [("elu", 35), ("softplus", 20), ("log_softmax", 7), ("hard_swish", 3)],
         "loss": "mse",
-        "optimizer": dr.Adam(1e-2),
+        "optimizer": dr.AdamW(1e-2),
+    },
+    "noise": {
+        "layers": [("selu", 35), ("tanh", 20), ("identity", 3)],
+        "inserted": [(0, dr.GaussianNoise(0.1)), (2, dr.AlphaDropout(0.2)), (4, dr.Dropout(0.4))],
+        "loss": "mse",
+        "optimizer": dr.SGD(0.02),
     },
     "bits": {
         "layers": [("softmax", 20), ("sigmoid", 3)],
@@ -98,16 +104,18 @@ def examine(scene: str, n: int = 100, weighted: bool = True, backend: str = "fas
     broken core, training could end anywhere."""
     rng = np.random.default_rng(0)
     parts = SCENES[scene]
-    layers = [
+    layers: list[dr.Layer] = [
         dr.Dense(k, activation=kind, bias_init="lecun_uniform") for kind, k in parts["layers"]
     ]
+    for index, layer in parts.get("inserted", ()):
+        layers.insert(index, layer)
     loss = losses.get(parts["loss"])
     metrics = ["accuracy"] if loss.decides in ("argmax", "threshold") else []
     net, trained = (
         dr.Network(layers, loss, parts["optimizer"], metrics=metrics, backend=which)
         for which in (backend, "reference")
     )
-    X, n_out = rng.normal(size=(n, 5)), layers[-1].units
+    X, n_out = rng.normal(size=(n, 5)), parts["layers"][-1][1]
     y = targets(loss, n, n_out, rng)
     if scene == "chances":
         y = rng.dirichlet(np.ones(n_out), n)

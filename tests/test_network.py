@@ -289,3 +289,18 @@ def test_n_parameters_summary_repr(make_net: Make) -> None:
 def test_dtype_may_be_a_numpy_type(make_net: Make) -> None:
     assert make_net(dtype=np.float64).dtype == "float64"
     assert make_net(dtype=np.dtype("float32")).dtype == "float32"
+
+
+def test_initializers_with_their_arguments(make_net):
+    """What a layer is told reaches its weights."""
+    layers = [
+        dr.Dense(7, weight_init=dr.initializers.Constant(0.25), bias_init="ones"),
+        dr.Dense(3, weight_init=dr.initializers.Uniform(2, 3)),
+        dr.Dense(3, "softmax", weight_init=dr.initializers.Orthogonal(2)),
+    ]
+    net = make_net(layers=layers)
+    net.build(5)
+    p = net.parameters()
+    assert (p["0.weight"] == 0.25).all() and (p["0.bias"] == 1).all()
+    assert p["1.weight"].min() >= 2 and p["1.weight"].max() <= 3
+    np.testing.assert_allclose(p["2.weight"].T @ p["2.weight"], 4 * np.eye(3), atol=1e-5)

@@ -22,7 +22,7 @@ from deltarule.reference.plan import Plan as ReferencePlan
 
 from .conftest import Data
 from .interruption import interrupt
-from .network.common import THREADS, data, graph, node, ready, settings, state
+from .network.common import ADAM, THREADS, data, graph, node, ready, settings, state
 
 Make = Callable[..., dr.Network]
 SPENT = ("products", "activations", "optimizer", "data", "waiting", "python")
@@ -147,7 +147,7 @@ def test_what_is_left_is_python(monkeypatch: pytest.MonkeyPatch) -> None:
 @ENGINES
 def test_timing_a_batch_changes_no_bits(kind: Any) -> None:
     """After a restart the next batch is timed: all of them here, few of them there."""
-    g = graph((9, 40, 33, 3), ("tanh", "relu", "softmax"), loss="cross_entropy", optimizer="adam")
+    g = graph((9, 40, 33, 3), ("tanh", "relu", "softmax"), loss="cross_entropy", optimizer=ADAM)
     rows = data(g, 700, targets="labels", weighted=True)
     few, all_timed = ready(g, kind=kind), ready(g, kind=kind)
     options: dict[str, Any] = {"batch_size": 7, "shuffle": True, "seed": 1, "epoch": 0}

@@ -6,6 +6,7 @@ tree. A bug that is not found means that verify() looks away somewhere.
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import shutil
 from collections.abc import Callable
@@ -55,34 +56,35 @@ class Formula(NamedTuple):
     broken: Callable[..., Any]
     place: str
     compared: str = OPERATIONS
-    part: int = 0  # of the entry: 0 forward, 1 backward
+    part: int = 0  # of the entry: 0 forward, 1 backward; 0 constants, 1 update
 
 
 def flush_below(limit: float) -> Callable[[np.ndarray], np.ndarray]:
     return lambda v: np.where(np.abs(v) < limit, v.dtype.type(0), v)
 
 
-def sgd_with(**changed: int) -> Callable[..., Any]:
-    """sgd with some of its numbers turned to their opposite."""
-    right, names = optimizer._sgd, ("learning_rate", "momentum", "nesterov", "weight_decay")
+def with_numbers(rule: str, change: Callable[..., Any]) -> Callable[..., Any]:
+    """The rule's update, with other constants than those it is given."""
+    right = optimizer.TABLE[rule].update
 
-    def broken(w, g, state, step, hyper):
-        factors = [changed.get(name, 1) for name in names]
-        return right(w, g, state, step, tuple(a * b for a, b in zip(hyper, factors, strict=True)))
+    def broken(w, g, state, rate, c):
+        return right(w, g, state, *change(rate, c))
 
     return broken
 
 
-def adam_uncorrected(w, g, state, step, hyper):
-    return RIGHT_ADAM(w, g, state, 10**6, hyper)
+def adam_without_square(w, g, state, rate, c):
+    _, m, v = optimizer._adam(w, g, state, rate, (*c[:3], 0.0, *c[4:]))
+    v = v + c[3] * np.abs(g)
+    return w - rate * (m / (np.sqrt(v) * c[4] + c[5])), m, v
 
 
-def adam_without_square(w, g, state, step, hyper):
-    new, m, _ = RIGHT_ADAM(w, g, state, step, hyper)
-    return new, m, hyper[2] * state[1] + (1 - hyper[2]) * np.abs(g)
+def no_decay(given, *arguments):
+    return RIGHT_UPDATE(dataclasses.replace(given, weight_decay=0.0), *arguments)
 
 
-RIGHT_ADAM, RIGHT_PERMUTATION = optimizer._adam, random.permutation
+RULES, RIGHT_UPDATE = optimizer.TABLE, optimizer.update
+RIGHT_PERMUTATION = random.permutation
 RIGHT_BACKWARD = reference_plan.Plan._backward
 ACTIVATIONS, LOSSES = activation._TABLE, loss._TABLE
 
@@ -149,15 +151,16 @@ FORMULAS = {
     "weights of samples are ignored": Formula(
         "classes", loss, "weights", lambda y, w: np.ones(len(y)), "loss"),
     "momentum has the wrong sign": Formula(
-        "momentum", optimizer.TABLE, "sgd", sgd_with(momentum=-1), "step", PLANS),
+        "momentum", RULES, "momentum", with_numbers("momentum", lambda rate, c: (rate, (-c[0],))),
+        " step", part=1),
     "nesterov is forgotten": Formula(
-        "classes", optimizer, "_sgd", sgd_with(nesterov=0), " step"),
-    "weight decay lets weights grow": Formula(
-        "classes", optimizer, "_sgd", sgd_with(weight_decay=-1), " step"),
+        "classes", RULES, "nesterov", optimizer._momentum, " step", part=1),
+    "weight decay is forgotten": Formula(
+        "classes", optimizer, "update", no_decay, " step"),
     "adam does not correct its means": Formula(
-        "numbers", optimizer, "_adam", adam_uncorrected, " step"),
+        "numbers", RULES, "adam", lambda rate, h, t: optimizer._of_adam(rate, h, 10**6), " step"),
     "adam takes the mean of |g|": Formula(
-        "bits", optimizer, "_adam", adam_without_square, " step"),
+        "bits", RULES, "adam", adam_without_square, " step", part=1),
     "errors are flushed too early": Formula(
         "classes", activation, "flush", flush_below(1e-3), "before"),
     "errors are never flushed": Formula(
@@ -176,7 +179,7 @@ FORMULAS = {
         "bits", reference_plan.Plan, "_activation", lambda plan, node, mode: node.activation,
         "loss", PLANS),
     "the plan counts hits wrongly": Formula(
-        "classes", reference_plan.Plan, "_hits", lambda plan, y, t: np.ones(len(y)),
+        "classes", reference_plan.loss, "hits", lambda accuracy, loss, y, t: np.ones(len(y)),
         "sums", PLANS),
 }  # fmt: skip
 
@@ -185,9 +188,11 @@ FORMULAS = {
 def test_broken_formula_is_found(bug, monkeypatch):
     formula = FORMULAS[bug]
     if isinstance(formula.where, dict):
-        entry = list(formula.where[formula.name])
+        right = formula.where[formula.name]
+        entry = list(right)
         entry[formula.part] = formula.broken
-        monkeypatch.setitem(formula.where, formula.name, tuple(entry))
+        make = getattr(type(right), "_make", tuple)  # entries are plain or named tuples
+        monkeypatch.setitem(formula.where, formula.name, make(entry))
     else:
         monkeypatch.setattr(formula.where, formula.name, formula.broken)
     assert_found(examine(formula.scene), formula.place, formula.compared)

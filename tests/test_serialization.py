@@ -25,7 +25,7 @@ Make = Callable[..., dr.Network]
 
 
 # ------------------------------------------------------------------------------------ round trip
-@pytest.mark.parametrize("optimizer", [dr.Adam(1 / 3), dr.SGD(0.1, 0.9, True, 1e-4)])
+@pytest.mark.parametrize("optimizer", [dr.Adam(1 / 3), dr.SGD(0.1, 0.9, True, weight_decay=1e-4)])
 @pytest.mark.parametrize("stage", ["built", "fitted", "interrupted"])
 def test_round_trip(
     make_net: Make, blobs: Data, tmp_path: Path, dtype: str, stage: str, optimizer: object

@@ -37,10 +37,17 @@ SPECS: list[tuple[Spec, dict[str, type]]] = [
     (initializers.TruncatedNormal(0.5, 0.1), initializers.TABLE),
     *[(loss, losses.TABLE) for loss in LOSSES],
     *[(cls(), metrics.TABLE) for cls in metrics.TABLE.values()],
-    (dr.SGD(), optimizers.TABLE),
+    *[(cls(), optimizers.TABLE) for cls in optimizers.TABLE.values()],
     (dr.SGD(0.1, momentum=0.9, nesterov=True, weight_decay=1e-4), optimizers.TABLE),
-    (dr.Adam(), optimizers.TABLE),
     (dr.Adam(1 / 3, betas=(0.8, 0.99), eps=1e-7), optimizers.TABLE),
+    (dr.Adam(weight_decay=0.1, decoupled_weight_decay=True, amsgrad=True), optimizers.TABLE),
+    (dr.AdamW(weight_decay=0), optimizers.TABLE),
+    (dr.NAdam(momentum_decay=0), optimizers.TABLE),
+    (dr.Lion(decoupled_weight_decay=False, weight_decay=1), optimizers.TABLE),
+    (dr.RMSprop(alpha=0, momentum=0.5, centered=True), optimizers.TABLE),
+    (dr.Adagrad(initial_accumulator_value=0.1), optimizers.TABLE),
+    (dr.Adadelta(rho=0.5), optimizers.TABLE),
+    (dr.Rprop(etas=[0.1, 3], step_sizes=(1, 1)), optimizers.TABLE),
     (dr.Dense(4), layers.TABLE),
     (dr.Dropout(), layers.TABLE),
     (dr.AlphaDropout(), layers.TABLE),
@@ -153,11 +160,37 @@ def test_losses_and_what_engines_get() -> None:
     assert repr(losses.Focal(alpha=None)) == "Focal(alpha=None)"
 
 
-def test_hyper() -> None:
-    assert dr.SGD().hyper() == (0.01, 0.0, 0.0, 0.0)
-    assert dr.SGD(0.1, 0.9, True, 0.01).hyper() == (0.1, 0.9, 1.0, 0.01)
-    assert dr.Adam().hyper() == (1e-3, 0.9, 0.999, 1e-8)
+def test_rules_and_numbers() -> None:
+    assert (dr.SGD().rule, dr.SGD().n_slots) == ("sgd", 1)
+    assert (dr.SGD(0.1, 0.9).rule, dr.SGD(0.1, 0.9).numbers) == ("momentum", (0.9,))
+    assert dr.SGD(0.1, 0.9, True).rule == "nesterov"
+    assert dr.SGD(momentum=5e-324).rule == "momentum"
+    assert dr.Adam().numbers == (0.9, 0.999, 1e-8)
     assert dr.Adam(1, betas=[0, 0.5]).betas == (0.0, 0.5)
+    assert (dr.Adam(amsgrad=True).rule, dr.Adam(amsgrad=True).n_slots) == ("amsgrad", 4)
+    assert dr.AdamW().rule == "adam"
+    assert dr.RMSprop(momentum=0.1, centered=True).rule == "rmsprop_centered_momentum"
+    assert dr.Adagrad(initial_accumulator_value=0.5).initial_state == (0.5,)
+    assert dr.Rprop(0.5).initial_state == (0.0, 0.5)
+    assert dr.NAdam().initial_state == (0.0, 0.0)
+
+
+def test_examples_are_one_of_each_rule() -> None:
+    found = optimizers.examples()
+    assert list(found) == list(optimizers.RULES)
+    assert all(optimizer.rule == rule for rule, optimizer in found.items())
+    for rule, optimizer in found.items():
+        assert len(optimizer.initial_state) == optimizers.RULES[rule], rule
+        assert len(optimizer.numbers) <= 4, rule
+
+
+@pytest.mark.parametrize("cls", optimizers.TABLE.values(), ids=optimizers.TABLE)
+def test_every_argument_of_an_optimizer_is_checked(cls: type[optimizers.Optimizer]) -> None:
+    for field in dataclasses.fields(cls):
+        for wrong in ("x", None, float("nan"), -1, (1, 2, 3)):
+            with pytest.raises((TypeError, ValueError)) as caught:
+                cls(**{field.name: wrong})
+            assert str(caught.value).startswith(field.name), (field.name, wrong)
 
 
 BAD = [
@@ -238,6 +271,15 @@ BAD = [
     (lambda: dr.Adam(betas=(0.9, 1.0)), ValueError, "betas[1] must be"),
     (lambda: dr.Adam(betas=(-0.1, 0.9)), ValueError, "betas[0] must be"),
     (lambda: dr.Adam(eps=0.0), ValueError, "eps must be > 0"),
+    (lambda: dr.Adam(eps=1e-31), ValueError, "eps must be >= 2^-100, which is 7.9e-31, got 1e-31"),
+    (lambda: dr.Adam(amsgrad=1), TypeError, "amsgrad must be True or False"),
+    (lambda: dr.SGD(0.1, 0.9, False, 0.1), TypeError, "positional arguments"),
+    (lambda: dr.Adagrad(initial_accumulator_value=-1), ValueError, "value must be >= 0"),
+    (lambda: dr.RMSprop(alpha=1), ValueError, "alpha must be >= 0 and < 1"),
+    (lambda: dr.Rprop(etas=(0.5, 0.9)), ValueError, "etas must be below 1 and above 1"),
+    (lambda: dr.Rprop(etas=(1.5, 2)), ValueError, "etas must be below 1 and above 1"),
+    (lambda: dr.Rprop(etas=(0, 2)), ValueError, "etas[0] must be > 0"),
+    (lambda: dr.Rprop(step_sizes=(1, 0.1)), ValueError, "the least and the largest"),
     (lambda: losses.get("bce"), ValueError, "did you mean 'binary_cross_entropy'"),
     (lambda: losses.get("KLDiv"), ValueError, "did you mean 'kl_divergence'"),
     (lambda: losses.get("pinball"), ValueError, "did you mean 'quantile'"),
@@ -261,7 +303,7 @@ BAD = [
     (lambda: losses.CrossEntropy(1.0), ValueError, "label_smoothing must be >= 0 and < 1"),
     (lambda: losses.CrossEntropy(ignore_index=0.5), TypeError, "ignore_index must be an integer"),
     (lambda: losses.CategoricalHinge(None), TypeError, "ignore_index must be an integer"),
-    (lambda: optimizers.get("adma"), ValueError, "did you mean 'adam'"),
+    (lambda: optimizers.get("sdg"), ValueError, "did you mean 'sgd'"),
     (lambda: metrics.get("acuracy"), ValueError, "did you mean 'accuracy'"),
     (lambda: dr.Dense.from_config({"kind": "conv"}), ValueError, "kind 'dense'"),
     (

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import deltarule as dr
-from deltarule import losses
+from deltarule import losses, optimizers
 from deltarule._check import ACTIVATIONS
 from deltarule._report import Check, Report, same_bits, within
 from deltarule.verify import verify
@@ -22,6 +22,10 @@ OPTIMIZERS = [
     dr.SGD(0.05, momentum=0.9),
     dr.SGD(0.05, momentum=0.9, nesterov=True, weight_decay=1e-3),
     dr.Adam(1e-2),
+]
+RULES = [
+    dataclasses.replace(optimizer, weight_decay=0.01, decoupled_weight_decay=number % 2 > 0)
+    for number, optimizer in enumerate(optimizers.examples().values())
 ]
 # loss, last activation, what the targets are: those that stand at the end of every activation, ...
 USUAL = [
@@ -82,7 +86,7 @@ def test_ok_for_every_activation_and_loss(activation, loss, last, form, dtype):
         assert report.ok, report
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=str)
+@pytest.mark.parametrize("optimizer", [*OPTIMIZERS, *RULES], ids=str)
 def test_ok_after_training(optimizer, dtype, backend):
     net, X, y = problem(optimizer=optimizer, dtype=dtype, backend=backend)
     net.fit(X, y, epochs=5, batch_size=7)

@@ -28,6 +28,34 @@ typedef struct {
     int32_t below;             /* a number below it drops the element: y = dropped; */
     double kept, shift, dropped; /* others: y = kept x + shift; Gaussian noise: y = x + kept z */
 } dr_noise_args;
+/* batch_norm: vectors over the columns, padded like parameters. */
+typedef struct {
+    double eps;
+    const void *w, *b;         /* NULL: ones, zeros */
+    void *mean, *var;          /* of the batch, or the running ones */
+    void *scale;               /* w / sqrt(var + eps) */
+    void *slope, *level;       /* of the way back: dx = scale (dy - level - slope (x - mean)); NULL: zeros */
+} dr_batch_norm;
+
+/* layer_norm and rms_norm, on panel matrices of n columns. */
+typedef struct {
+    size_t n, stride;
+    double eps;
+    int centred;               /* layer_norm; otherwise rms_norm, whose means are 0 */
+    const void *w, *b;         /* (n), padded like parameters; NULL: ones, zeros */
+    void *mean, *rstd;         /* of each row, by its number in the panels: the way back reads what forward
+                                  has written; both NULL: not kept */
+} dr_layer_norm;
+
+#define DR_MAX_CONSTANTS 8
+
+/* Of an optimizer, at one step: the gradient gets `decay` w added, w is multiplied by `left`, c are the
+ * constants of the rule. product: of NAdam's momenta up to step product_at, on from there at the next. */
+typedef struct {
+    double rate, decay, left, c[DR_MAX_CONSTANTS];
+    double product;
+    uint64_t product_at;
+} dr_constants;
 
 #define DR_AHEAD 3
 
@@ -77,9 +105,36 @@ typedef struct {
                                         size_t stride, const void *x, void *y);
     void (*elementary[DR_N_FUNCTIONS])(size_t n, const void *x, void *y);
     void (*loss[DR_N_LOSSES])(const dr_loss_args *args);
-    /* n: a multiple of a unit; c: the coefficients that ops/optimizer.c prepares */
-    void (*step[DR_N_OPTIMIZERS])(size_t n, const double *c, const void *g, void *w, void *s0,
-                                  void *s1);
+    /* one panel of `units` units, where the vectors of a begin, too; adding: to what is in dx */
+    void (*batch_norm_moments)(size_t m, size_t units, const void *x, const dr_batch_norm *a);
+    void (*batch_norm_scale)(size_t units, const dr_batch_norm *a);
+    void (*batch_norm_forward)(size_t m, size_t units, const dr_batch_norm *a, const void *x, void *y);
+    void (*batch_norm_gradient)(size_t m, size_t units, const dr_batch_norm *a, const void *x,
+                                const void *dy, void *dw, void *db);
+    void (*batch_norm_backward)(size_t m, size_t units, const dr_batch_norm *a, const void *x,
+                                const void *dy, int adding, void *dx);
+    void (*batch_norm_running)(size_t m, size_t units, const dr_batch_norm *a, double momentum,
+                               void *mean, void *var);
+    /* m rows of panels from `row` on */
+    void (*layer_norm_forward)(size_t m, size_t row, const dr_layer_norm *a, const void *x, void *y);
+    void (*layer_norm_backward)(size_t m, size_t row, const dr_layer_norm *a, const void *x,
+                                const void *dy, int adding, void *dx);
+    /* one panel, m rows from row 0 on; db may be NULL */
+    void (*layer_norm_gradient)(size_t m, size_t units, const dr_layer_norm *a, const void *x,
+                                const void *dy, void *dw, void *db);
+    /* n: a multiple of a unit; at: the parameters, and the arrays of state that the rule has */
+    void (*step[DR_N_RULES])(size_t n, const dr_constants *k, const void *g,
+                             void *const at[1 + DR_MAX_STATES]);
+    /* on tiles of minus a matrix (cholesky.inc): a diagonal one, whether it is positive definite; one
+     * beside r, the diagonal one when done; then x = r^-1 y for y in column n of panels of `cols` */
+    int (*cholesky_pivot)(size_t rows, size_t units, void *w);
+    void (*cholesky_row)(size_t rows, size_t units, const void *r, size_t r_width, void *w);
+    void (*cholesky_back)(size_t n, size_t cols, size_t stride, const void *r, void *x);
+    /* y = factor x; n: a multiple of a unit */
+    void (*scale)(size_t n, double factor, const void *x, void *y);
+    /* products of the numbers of m rows of x, (., n_in), and dy, (., n_out): n_in n_out doubles a row */
+    void (*outer)(size_t m, size_t n_in, size_t n_out, size_t row, const void *x, size_t x_stride,
+                  const void *dy, size_t dy_stride, double *out, size_t out_stride);
     /* l1 sum |w| + l2 sum w^2 of n weights, whole units; adds its gradient to g unless that is NULL */
     double (*penalty)(size_t n, dr_penalty penalty, const void *w, void *g);
     /* one panel of columns, in place */

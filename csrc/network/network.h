@@ -1,6 +1,6 @@
 /* A compiled network, from the inside. plan.c owns parameters, lower.c turns the graph into phases,
  * nodes/ computes what each kind of node does in them, workspace.c holds what one run needs, run.c
- * runs, team.c chooses the threads. */
+ * runs, team.c chooses the threads; linearize.c has the tasks of a method of second order. */
 #ifndef DR_NETWORK_H
 #define DR_NETWORK_H
 
@@ -8,8 +8,6 @@
 #include "memory.h"
 #include "ops/ops.h"
 #include "threads.h"
-
-#define DR_MAX_STATES 2
 
 typedef struct dr_kind dr_kind;
 
@@ -26,7 +24,7 @@ typedef struct {
     size_t offset;              /* in elements, into each of the plan's parameter areas */
 } dr_parameter;
 
-#define DR_NODE_PARAMETERS 4
+#define DR_NODE_PARAMETERS 16
 
 typedef struct {
     const dr_kind *kind;
@@ -34,10 +32,11 @@ typedef struct {
     dr_wire *sources;
     dr_activation activation;   /* what training applies: identity where the loss takes logits */
     dr_activation output;       /* what predict applies */
-    double alpha;
+    double alpha, eps, momentum;
     dr_noise noise;
     double amount;
-    int has_bias, shared;       /* as in dr_node_spec */
+    int has_weight, has_bias;
+    int shared;                 /* as in dr_node_spec */
     int learns;                 /* it has parameters that training changes */
     int error;                  /* the gradient at its output is wanted: it learns, or something before */
     size_t n_parameters;
@@ -52,16 +51,18 @@ typedef struct {
 
 /* What a run does between two barriers. In a phase by rows each thread takes rows of the batch
  * through all tasks, a block of rows at a time; in a phase by tiles each takes tiles of parameters, or
- * panels of columns to sum over the rows. */
+ * panels of columns to sum over the rows, or thread 0 takes all there is. */
 typedef enum {
     TASK_GATHER, TASK_FORWARD, TASK_LOSS, TASK_BACKWARD, TASK_OUTPUT,           /* by rows */
+    TASK_SEED, TASK_JACOBIAN,                                                   /* of one output */
+    TASK_WHOLE_FORWARD, TASK_WHOLE_LOSS, TASK_WHOLE_BACKWARD,                   /* by thread 0 */
     TASK_STATISTICS, TASK_ERROR_SUMS, TASK_UPDATE, TASK_GRADIENT, TASK_APPLY,   /* by tiles */
-    TASK_CONSTRAIN
+    TASK_CONSTRAIN, TASK_PRODUCTS
 } dr_task_kind;
 
 typedef struct {
     dr_task_kind kind;
-    size_t node;
+    size_t node;                /* or the output */
 } dr_step_task;
 
 typedef struct {
@@ -96,7 +97,8 @@ struct dr_plan {
     dr_loss_spec loss;
     dr_optimizer optimizer;
     dr_hit hit;
-    double hyper[4];
+    dr_custom custom;
+    int custom_loss;
     uint64_t seed;
     uint64_t step;              /* updates made */
     int fused;
@@ -112,6 +114,15 @@ struct dr_plan {
     void *memory;
 };
 
+/* Least squares, linearised (linearize.c). In panels of double. */
+typedef struct {
+    size_t cols;                /* of J: the numbers that are learnt, and one for the right-hand side */
+    double *rows;               /* a batch of J, in rows */
+    dr_matrix jacobian;         /* the same in panels */
+    dr_matrix products, factor; /* J^T J, its upper tiles; and scratch memory for its factor */
+    double *solution;
+} dr_linear;
+
 struct dr_run {
     dr_plan *plan;
     dr_mode mode;
@@ -126,6 +137,7 @@ struct dr_run {
     char *gradients;            /* a parameter area, where gradients are materialised */
     void *row_loss, *row_hit;
     double *penalties;          /* what each tile of weights costs, before the update */
+    dr_linear linear;
     dr_position position;
     void *memory;
     size_t bytes;               /* of it */
@@ -150,7 +162,7 @@ typedef struct {
     size_t batch, first, m;
     double weight;              /* sum of the batch's weights */
     uint64_t step;              /* the one that this batch makes */
-    dr_coefficients coefficients;
+    dr_constants constants;     /* of that step's update */
     double work;                /* since the last look at the clock */
     double now;                 /* at that look */
     size_t fetched, fetch_end;  /* rows of the next batch that are on their way, and are to be */
@@ -170,24 +182,32 @@ struct dr_kind {
      * all at once or the first few. Returns how many that were. */
     size_t (*tiles)(const dr_plan *plan, const dr_node *node);
     size_t (*on_tiles)(dr_cursor *c, dr_task_kind task, const dr_node *node, size_t tile, size_t most);
-    /* Sums over the rows of the batch, panel p of columns: of the source, before any row goes forward;
-     * and of the error at the target, before any goes backward. Each has a barrier before and after. */
+    /* Sums over the rows of the batch, panel p of columns, for a node that learns: of the source, before
+     * any row goes forward; and of the error at the target, before any goes backward. Each has a barrier
+     * before and after. */
     void (*statistics)(dr_cursor *c, const dr_node *node, size_t p);
     void (*error_sums)(dr_cursor *c, const dr_node *node, size_t p);
     /* Its weights are held to their constraint, panel p of columns. */
     void (*constrain)(dr_cursor *c, const dr_node *node, size_t p);
     /* What each tile of its weights costs. */
     void (*penalties)(const dr_plan *plan, const dr_node *node, double *parts);
+    /* All rows of the batch at once, by thread 0 while the others wait: before any goes forward, or
+     * backward. */
+    void (*whole_forward)(dr_cursor *c, const dr_node *node);
+    void (*whole_backward)(dr_cursor *c, const dr_node *node);
+    /* Derivatives of an output by its parameters, from what has come back as error: rows of the batch as
+     * above, `apart` from each other in out. Returns how many there are of a row; m = 0 only asks that. */
+    size_t (*jacobian)(dr_cursor *c, const dr_node *node, size_t row, size_t m, double *out, size_t apart);
     /* After parameter `index` has been set from outside. */
     void (*refresh)(const dr_plan *plan, const dr_node *node, size_t index);
 };
 
 extern const dr_kind dr_kind_dense, dr_kind_activation, dr_kind_add, dr_kind_concat, dr_kind_noise,
-    dr_kind_prelu;
+    dr_kind_prelu, dr_kind_custom, dr_kind_batch_norm, dr_kind_layer_norm, dr_kind_rms_norm;
 
 /* Whether what only training does is to be done. */
 static inline int dr_training(const dr_run *run) {
-    return run->mode == DR_TRAIN || run->mode == DR_GRADIENT;
+    return run->mode == DR_TRAIN || run->mode == DR_GRADIENT || run->mode == DR_LINEARIZE;
 }
 
 static inline dr_activation dr_node_activation(const dr_run *run, const dr_node *node) {
@@ -206,6 +226,9 @@ dr_matrix dr_parameter_matrix(const dr_plan *plan, const char *area, const dr_no
  * x: what the activation has been applied to, where its slope needs that. */
 void dr_activation_error(dr_cursor *c, const dr_node *node, size_t row, size_t m, dr_matrix x);
 
+/* nodes/custom.c */
+void dr_custom_loss(dr_cursor *c);
+
 /* nodes/merge.c: the error at the node's target, columns from `from` on, goes to one of its sources. */
 void dr_send_error(dr_cursor *c, const dr_node *node, size_t source, size_t from, size_t row, size_t m);
 
@@ -215,9 +238,17 @@ void dr_apply(dr_cursor *c, size_t offset, size_t n, const void *gradient);
 void dr_parameters_at(const dr_plan *plan, size_t offset, void *at[1 + DR_MAX_STATES]);
 
 /* lower.c: `tasks` and `phases` must have room for these. */
-size_t dr_program_tasks(const dr_plan *plan);
+size_t dr_program_tasks(const dr_plan *plan, dr_mode mode);
 size_t dr_program_phases(const dr_plan *plan);
 void dr_program_build(const dr_plan *plan, dr_mode mode, dr_program *program);
+
+/* linearize.c: memory, multiply-adds of a row beside its way forward, and what the tasks do. */
+void dr_linear_lay_out(dr_run *run, dr_arena *arena);
+double dr_linear_work(const dr_run *run);
+void dr_linear_seed(dr_cursor *c, size_t output, size_t row, size_t m);
+void dr_linear_rows(dr_cursor *c, size_t output, size_t row, size_t m);
+size_t dr_linear_tiles(const dr_run *run);
+void dr_linear_products(dr_cursor *c, size_t tile);
 
 /* One parameter of an area in plain row-major order. */
 void dr_copy_parameter(const dr_plan *plan, const char *area, size_t node, size_t index, void *out);

@@ -9,6 +9,10 @@ static const dr_kind *const KINDS[DR_N_NODES] = {
     [DR_NODE_ADD] = &dr_kind_add,
     [DR_NODE_CONCAT] = &dr_kind_concat,
     [DR_NODE_NOISE] = &dr_kind_noise,
+    [DR_NODE_CUSTOM] = &dr_kind_custom,
+    [DR_NODE_BATCH_NORM] = &dr_kind_batch_norm,
+    [DR_NODE_LAYER_NORM] = &dr_kind_layer_norm,
+    [DR_NODE_RMS_NORM] = &dr_kind_rms_norm,
     [DR_NODE_PRELU] = &dr_kind_prelu,
 };
 
@@ -51,11 +55,15 @@ static void lay_out(dr_plan *plan, const dr_graph *graph) {
             .n_in = graph->widths[spec->sources[0]], .n_out = graph->widths[spec->target],
             .sources = wires,
             .activation = last && graph->logits ? DR_IDENTITY : spec->activation,
-            .output = spec->activation, .alpha = spec->alpha, .has_bias = spec->bias,
+            .output = spec->activation, .alpha = spec->alpha, .eps = spec->eps,
+            .momentum = spec->momentum, .has_weight = spec->weight, .has_bias = spec->bias,
             .noise = spec->noise, .amount = spec->amount, .shared = spec->shared,
         };
         wires += spec->n_sources;
-        node->learns = node->error = spec->trainable && node->kind->tiles;
+        for (size_t j = 0; j < spec->n_parameters; j++)
+            dr_add_parameter(plan, node, spec->parameters[j].rows, spec->parameters[j].cols);
+        node->learns = node->error =
+            spec->trainable && node->kind->tiles && node->kind->tiles(plan, node);
         for (size_t j = 0; j < spec->n_sources; j++) {
             node->sources[j] = (dr_wire){.buffer = spec->sources[j],
                                          .error = buffer_learns(plan, spec->sources[j], i)};
@@ -86,9 +94,11 @@ dr_status dr_plan_create(const dr_graph *graph, dr_plan **out) {
     plan->optimizer = graph->optimizer;
     plan->hit = graph->hit;
     plan->seed = graph->seed;
+    plan->custom = graph->custom;
+    plan->custom_loss = graph->custom_loss;
     plan->fused = 1;
     dr_ledger_restart(&plan->ledger);
-    plan->n_states = (size_t)dr_optimizer_states(graph->optimizer);
+    plan->n_states = (size_t)dr_rule_states(graph->optimizer.rule);
     plan->widths = dr_alloc(graph->n_buffers, sizeof *plan->widths);
     plan->nodes = dr_alloc(graph->n_nodes, sizeof *plan->nodes);
     size_t n_wires = 0;
@@ -150,10 +160,6 @@ void dr_plan_set(dr_plan *plan, size_t node_index, size_t index, int slot, const
     else
         memcpy(to.data, in, to.cols * dr_size(plan->dtype));
     if (!slot && node->kind->refresh) node->kind->refresh(plan, node, index);
-}
-
-void dr_plan_set_hyper(dr_plan *plan, const double hyper[4]) {
-    memcpy(plan->hyper, hyper, sizeof plan->hyper);
 }
 
 void dr_plan_set_fused(dr_plan *plan, int fused) { plan->fused = fused; }

@@ -66,6 +66,8 @@ static void task_on_rows(dr_cursor *c, dr_step_task task, size_t row, size_t m) 
     case TASK_FORWARD: node->kind->forward(c, node, row, m); break;
     case TASK_LOSS: loss(c, row, m); break;
     case TASK_BACKWARD: node->kind->backward(c, node, row, m); break;
+    case TASK_SEED: dr_linear_seed(c, task.node, row, m); break;
+    case TASK_JACOBIAN: dr_linear_rows(c, task.node, row, m); break;
     default: output(c, row, m);
     }
 }
@@ -98,22 +100,41 @@ void dr_apply(dr_cursor *c, size_t offset, size_t n, const void *gradient) {
     const dr_plan *plan = c->run->plan;
     void *at[1 + DR_MAX_STATES];
     dr_parameters_at(plan, offset, at);
-    c->run->kernels->step[plan->optimizer](n, c->coefficients.c, gradient, at[0], at[1], at[2]);
+    c->run->kernels->step[plan->optimizer.rule](n, &c->constants, gradient, at);
 }
 
 static int by_panels(dr_task_kind task) {
     return task == TASK_STATISTICS || task == TASK_ERROR_SUMS || task == TASK_CONSTRAIN;
 }
 
-static size_t tiles_of(const dr_plan *plan, dr_step_task task) {
+static int takes_all(dr_task_kind task) { return task >= TASK_WHOLE_FORWARD && task <= TASK_WHOLE_BACKWARD; }
+
+static void task_on_all(dr_cursor *c, dr_step_task task) {
+    const dr_node *node = &c->run->plan->nodes[task.node];
+    if (task.kind == TASK_WHOLE_LOSS)
+        dr_custom_loss(c);
+    else
+        (task.kind == TASK_WHOLE_FORWARD ? node->kind->whole_forward : node->kind->whole_backward)(c, node);
+    look(c); /* it may have taken any time */
+}
+
+static size_t tiles_of(const dr_run *run, dr_step_task task) {
+    const dr_plan *plan = run->plan;
     const dr_node *node = &plan->nodes[task.node];
+    if (takes_all(task.kind)) return 1; /* and so it is thread 0's */
+    if (task.kind == TASK_PRODUCTS) return dr_linear_tiles(run);
     return by_panels(task.kind) ? dr_panels(plan->dtype, node->n_out) : node->kind->tiles(plan, node);
 }
 
 /* Returns how many of tiles [tile, tile + most) are done. */
 static size_t task_on_tiles(dr_cursor *c, dr_step_task task, size_t tile, size_t most) {
     const dr_node *node = &c->run->plan->nodes[task.node];
+    if (takes_all(task.kind)) {
+        task_on_all(c, task);
+        return 1;
+    }
     switch (task.kind) {
+    case TASK_PRODUCTS: dr_linear_products(c, tile); return 1;
     case TASK_STATISTICS: node->kind->statistics(c, node, tile); break;
     case TASK_ERROR_SUMS: node->kind->error_sums(c, node, tile); break;
     case TASK_CONSTRAIN: node->kind->constrain(c, node, tile); break;
@@ -150,16 +171,15 @@ static void fetch(dr_cursor *c, size_t rows) {
 
 static void phase_by_tiles(dr_cursor *c, dr_phase phase) {
     const dr_run *run = c->run;
-    const dr_plan *plan = run->plan;
     const dr_step_task *tasks = run->program.tasks;
     size_t total = 0, begin, end;
-    for (size_t t = phase.first; t < phase.end; t++) total += tiles_of(plan, tasks[t]);
+    for (size_t t = phase.first; t < phase.end; t++) total += tiles_of(run, tasks[t]);
     dr_share(total, c->thread, c->team, &begin, &end);
     plan_fetching(c, phase);
     const size_t rows = c->fetch_end - c->fetched, tiles = end - begin;
     size_t base = 0;
     for (size_t t = phase.first; t < phase.end && base < end; t++) {
-        const size_t count = tiles_of(plan, tasks[t]), last = dr_min(count, end - base);
+        const size_t count = tiles_of(run, tasks[t]), last = dr_min(count, end - base);
         for (size_t i = begin > base ? begin - base : 0, done; i < last; i += done) {
             done = task_on_tiles(c, tasks[t], i, last - i);
             fetch(c, (rows * done + tiles - 1) / tiles);
@@ -180,7 +200,7 @@ static void begin_batch(dr_cursor *c) {
                                                    run->order, c->first)
                                  : (double)c->m;
     if (run->mode == DR_TRAIN)
-        c->coefficients = dr_optimizer_coefficients(plan->optimizer, plan->hyper, c->step + 1);
+        dr_optimizer_prepare(&plan->optimizer, c->step + 1, &c->constants);
 }
 
 /* What the weights cost that this batch has met. */
@@ -267,8 +287,9 @@ dr_status dr_plan_run(dr_run *run, double budget, dr_poll poll, void *context) {
     dr_plan *plan = run->plan;
     const int training = run->mode == DR_TRAIN;
     const size_t rows = dr_min(run->batch_size, run->data.n);
-    const double work = plan->multiply_adds * (double)rows *
-                        (training || run->mode == DR_GRADIENT ? 3 : 1);
+    const double forward = plan->multiply_adds * (double)rows;
+    const double work = run->mode == DR_LINEARIZE ? forward + dr_linear_work(run) * (double)rows
+                                                  : forward * (dr_training(run) ? 3 : 1);
     const int advised = dr_threads_for(work, rows);
     const int adaptive = training && work >= DR_LEAST_WORK && !dr_threads_exact();
     const int most = adaptive ? (int)dr_min((size_t)dr_threads_limit(), rows) : 1;

@@ -16,7 +16,7 @@ static void lay_out(dr_run *run, dr_arena *arena) {
     const dr_dtype dt = plan->dtype;
     const size_t size = dr_size(dt), rows = run->capacity;
 
-    run->program.tasks = dr_arena_take(arena, dr_program_tasks(plan), sizeof *run->program.tasks);
+    run->program.tasks = dr_arena_take(arena, dr_program_tasks(plan, run->mode), sizeof *run->program.tasks);
     run->program.phases = dr_arena_take(arena, dr_program_phases(plan), sizeof *run->program.phases);
     run->values = dr_arena_take(arena, plan->n_buffers, sizeof *run->values);
     run->errors = dr_arena_take(arena, plan->n_buffers, sizeof *run->errors);
@@ -41,6 +41,7 @@ static void lay_out(dr_run *run, dr_arena *arena) {
     if (run->mode != DR_PREDICT)
         run->penalties = dr_arena_take(arena, plan->n_penalties, sizeof *run->penalties);
     run->gradients = keeps_gradients(run) ? dr_arena_take(arena, plan->n_parameters, size) : NULL;
+    if (run->mode == DR_LINEARIZE) dr_linear_lay_out(run, arena);
     run->order = run->shuffled ? dr_arena_take(arena, run->order_room, sizeof *run->order) : NULL;
 }
 

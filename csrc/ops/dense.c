@@ -81,11 +81,6 @@ void dr_dense_transpose(dr_dtype dt, const dr_kernels *k, dr_matrix w, size_t p_
                  dr_at(dt, shadow, p_in, p_out * panel), dr_panel_width(dt, n_in, p_in));
 }
 
-static dr_matrix take(dr_arena *arena, dr_dtype dt, size_t rows, size_t cols) {
-    return (dr_matrix){dr_arena_take(arena, dr_matrix_size(dt, rows, cols), dr_size(dt)),
-                       dr_panel_stride(dt, rows), cols};
-}
-
 dr_status dr_dense_forward(dr_dtype dt, dr_activation act, double alpha, size_t n, size_t n_in,
                            size_t n_out, const void *x, const void *w, const void *b, void *y) {
     const dr_kernels *k = dr_kernels_for(dt);
@@ -93,10 +88,10 @@ dr_status dr_dense_forward(dr_dtype dt, dr_activation act, double alpha, size_t 
     dr_matrix in, weight, out;
     char *bias;
     for (int pass = 0; pass < 2; pass++) {
-        in = take(&arena, dt, n, n_in);
-        weight = take(&arena, dt, n_in, n_out);
-        out = take(&arena, dt, n, n_out);
-        bias = dr_arena_take(&arena, dr_vector_size(dt, n_out), dr_size(dt));
+        in = dr_take_matrix(&arena, dt, n, n_in);
+        weight = dr_take_matrix(&arena, dt, n_in, n_out);
+        out = dr_take_matrix(&arena, dt, n, n_out);
+        bias = dr_take_vector(&arena, dt, n_out);
         if (pass == 0) {
             char *base = arena.overflow ? NULL : dr_alloc(arena.used, 1);
             if (!base) return DR_NO_MEMORY;
@@ -121,14 +116,14 @@ dr_status dr_dense_backward(dr_dtype dt, dr_activation act, double alpha, size_t
     dr_matrix in, before, out, dout, din, weight, shadow, gradient;
     char *tile;
     for (int pass = 0; pass < 2; pass++) {
-        in = take(&arena, dt, n, n_in);
-        din = take(&arena, dt, n, n_in);
-        before = take(&arena, dt, n, z ? n_out : 0);
-        out = take(&arena, dt, n, n_out);
-        dout = take(&arena, dt, n, n_out);
-        weight = take(&arena, dt, n_in, n_out);
-        shadow = take(&arena, dt, n_out, n_in);
-        gradient = take(&arena, dt, n_in, n_out);
+        in = dr_take_matrix(&arena, dt, n, n_in);
+        din = dr_take_matrix(&arena, dt, n, n_in);
+        before = dr_take_matrix(&arena, dt, n, z ? n_out : 0);
+        out = dr_take_matrix(&arena, dt, n, n_out);
+        dout = dr_take_matrix(&arena, dt, n, n_out);
+        weight = dr_take_matrix(&arena, dt, n_in, n_out);
+        shadow = dr_take_matrix(&arena, dt, n_out, n_in);
+        gradient = dr_take_matrix(&arena, dt, n_in, n_out);
         tile = dr_arena_take(&arena, panel, 128);
         if (pass == 0) {
             char *base = arena.overflow ? NULL : dr_alloc(arena.used, 1);

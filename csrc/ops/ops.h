@@ -5,11 +5,8 @@
 
 #include "kernels/kernels.h"
 #include "ledger.h"
+#include "memory.h"
 #include "panels.h"
-
-typedef struct {
-    double c[8];
-} dr_coefficients;
 
 int dr_activation_is_rowwise(dr_activation act);
 
@@ -44,6 +41,37 @@ void dr_dense_bias_gradient(dr_dtype dt, const dr_kernels *k, size_t m, dr_matri
 void dr_dense_transpose(dr_dtype dt, const dr_kernels *k, dr_matrix w, size_t p_in, size_t p_out,
                         dr_matrix shadow);
 
+/* batch_norm. By tiles, over all m rows of a batch: mean, variance and scale of panel p. */
+void dr_batch_norm_statistics(dr_dtype dt, const dr_kernels *k, const dr_batch_norm *a, size_t m,
+                              dr_matrix x, size_t p);
+/* By rows. Where a has no scale, mean and variance are given ones. */
+void dr_batch_norm_apply(dr_dtype dt, const dr_kernels *k, const dr_batch_norm *a, size_t m, size_t row,
+                         dr_matrix x, dr_matrix y);
+/* By tiles, over all rows: the gradients of panel p of w and b, to dw and db, a row of the panel each; and
+ * slope and level. Nothing that follows reads w, so that it may change. */
+void dr_batch_norm_gradient(dr_dtype dt, const dr_kernels *k, const dr_batch_norm *a, size_t m,
+                            dr_matrix x, dr_matrix dy, size_t p, void *dw, void *db);
+/* By rows; adding: to what is in dx. */
+void dr_batch_norm_errors(dr_dtype dt, const dr_kernels *k, const dr_batch_norm *a, size_t m, size_t row,
+                          dr_matrix x, dr_matrix dy, int adding, dr_matrix dx);
+/* By tiles: panel p of the running mean and variance of n columns follows that of a, of m rows. */
+void dr_batch_norm_track(dr_dtype dt, const dr_kernels *k, const dr_batch_norm *a, size_t m,
+                         double momentum, size_t n, size_t p, void *mean, void *var);
+
+/* layer_norm and rms_norm by rows are the kernels themselves. By tiles, over all m rows of a batch: the
+ * gradients of panel p of w and b, to dw and db, a row of the panel each; db may be NULL. */
+void dr_layer_norm_gradient(dr_dtype dt, const dr_kernels *k, const dr_layer_norm *a, size_t m,
+                            dr_matrix x, dr_matrix dy, size_t p, void *dw, void *db);
+
+/* A panel matrix and a vector, padded, out of an arena. */
+dr_matrix dr_take_matrix(dr_arena *arena, dr_dtype dt, size_t rows, size_t cols);
+void *dr_take_vector(dr_arena *arena, dr_dtype dt, size_t n);
+/* w: minus the upper triangle of a symmetric matrix of n rows, and beside it, in any columns behind the nth,
+ * minus right-hand sides. In their place come r with r^T r = a, and r^-T times these. poll, which may be
+ * NULL, is asked about every 20 ms, as in dr_plan_run. After DR_INDEFINITE and DR_ABORTED w holds nothing. */
+dr_status dr_cholesky_factor(dr_dtype dt, const dr_kernels *k, size_t n, dr_matrix w, dr_poll poll,
+                             void *context);
+
 /* Row-major matrices into and out of panels. */
 void dr_to_panels(const dr_kernels *k, size_t rows, const void *x, dr_matrix m);
 void dr_from_panels(const dr_kernels *k, size_t rows, dr_matrix m, void *x);
@@ -67,7 +95,8 @@ double dr_penalty_sum(size_t tiles, const double *parts);
 void dr_constrain_panel(dr_dtype dt, const dr_kernels *k, dr_constraint constraint, double limit,
                         size_t rows, dr_matrix w, size_t p);
 
-dr_coefficients dr_optimizer_coefficients(dr_optimizer kind, const double hyper[4], uint64_t step);
+/* The constants of step number `step`, which counts from 1. *k: those of an earlier step, or zeros. */
+void dr_optimizer_prepare(const dr_optimizer *optimizer, uint64_t step, dr_constants *k);
 
 /* sum w_r v_r of a batch in the one order (16 strided partials, halves onto halves); w NULL: ones */
 double dr_weighted_sum(dr_dtype dt, size_t m, const void *values, const void *weight,

@@ -1,59 +1,141 @@
 /* The numbers that an update needs, once a step, and a step on plain arrays. */
-#include <math.h>
 #include <string.h>
 
 #include "ops/ops.h"
+#include "scalar.h"
 
-/* beta^t by repeated squaring: multiplications alone, so the bits are the same everywhere; and no
- * branch on the bits of t, which change with every step. */
-static double power(double beta, uint64_t t) {
-    double result = 1;
-    for (; t; t >>= 1, beta *= beta) {
-        const double factor[2] = {1, beta};
-        result *= factor[t & 1];
-    }
-    return result;
+/* Constants of a rule at step t, which counts from 1, from its numbers h; k->rate is the learning rate.
+ * What they are for is said at the formulas in kernels/optimizer.inc. */
+typedef void (*prepare)(const double *h, uint64_t t, dr_constants *k);
+
+static void of_numbers(const double *h, uint64_t t, dr_constants *k) {
+    (void)t;
+    memcpy(k->c, h, DR_MAX_NUMBERS * sizeof *h);
 }
 
-int dr_optimizer_states(dr_optimizer kind) { return kind == DR_ADAM ? 2 : 1; }
-
-dr_coefficients dr_optimizer_coefficients(dr_optimizer kind, const double hyper[4],
-                                          uint64_t step) {
-    dr_coefficients k = {{0}};
-    switch (kind) {
-    case DR_ADAM: {
-        const double beta1 = hyper[1], beta2 = hyper[2];
-        k.c[0] = beta1;
-        k.c[1] = 1 - beta1;
-        k.c[2] = beta2;
-        k.c[3] = 1 - beta2;
-        k.c[4] = 1 / sqrt(1 - power(beta2, step));
-        k.c[5] = hyper[3];
-        k.c[6] = hyper[0] / (1 - power(beta1, step));
-        break;
-    }
-    default:
-        memcpy(k.c, hyper, 4 * sizeof *hyper);
-    }
-    return k;
+/* h: beta1, beta2 */
+static void of_means(const double *h, uint64_t t, dr_constants *k) {
+    (void)t;
+    k->c[0] = h[0];
+    k->c[1] = 1 - h[0];
+    k->c[2] = h[1];
+    k->c[3] = 1 - h[1];
 }
 
-void dr_optimizer_step(dr_dtype dt, dr_optimizer kind, const double hyper[4], uint64_t step,
-                       size_t n, const void *g, void *w, void *state0, void *state1) {
+/* h: beta1, beta2, eps. The means begin at 0 and after t steps have weights that sum to 1 - beta^t. */
+static void of_adam(const double *h, uint64_t t, dr_constants *k) {
+    of_means(h, t, k);
+    k->c[4] = 1 / sqrt(1 - dr_power(h[1], t));
+    k->c[5] = h[2];
+    k->rate /= 1 - dr_power(h[0], t);
+}
+
+/* The momentum of NAdam at step t: beta1 (1 - 0.96^(t decay) / 2). */
+static double nadam_momentum(const double *h, uint64_t t) {
+    return h[0] * (1 - 0.5 * dr_exp((double)t * h[3] * -0.04082199452025517)); /* log 0.96 */
+}
+
+/* h: beta1, beta2, eps, momentum_decay */
+static void of_nadam(const double *h, uint64_t t, dr_constants *k) {
+    of_means(h, t, k);
+    k->c[4] = 1 / sqrt(1 - dr_power(h[1], t));
+    k->c[5] = h[2];
+    /* the product of all momenta so far, from that of the step before; when it is so small that
+     * 1 - product is 1, what is left makes no difference */
+    if (!k->product_at || k->product_at > t) k->product = 1, k->product_at = 0;
+    while (k->product_at < t) {
+        k->product_at = k->product > 0x1p-60 ? k->product_at + 1 : t;
+        k->product *= nadam_momentum(h, k->product_at);
+    }
+    const double now = nadam_momentum(h, t), next = nadam_momentum(h, t + 1);
+    k->c[6] = (1 - now) / (1 - k->product);
+    k->c[7] = next / (1 - k->product * next);
+}
+
+/* h: beta1, beta2, eps. While the variance of 1 / sqrt(v) is not finite, Adam without sqrt(v). */
+static void of_radam(const double *h, uint64_t t, dr_constants *k) {
+    of_means(h, t, k);
+    const double left = dr_power(h[1], t), most = 2 / (1 - h[1]) - 1;
+    const double length = most - 2 * (double)t * left / (1 - left);
+    k->rate /= 1 - dr_power(h[0], t);
+    k->c[4] = length > 5;
+    k->c[5] = length > 5 ? h[2] : 1;
+    if (length > 5)
+        k->rate *= sqrt((length - 4) * (length - 2) * most /
+                           ((most - 4) * (most - 2) * length) * (1 - left));
+}
+
+static void of_adamax(const double *h, uint64_t t, dr_constants *k) {
+    of_means(h, t, k);
+    k->c[4] = h[2];
+    k->rate /= 1 - dr_power(h[0], t);
+}
+
+/* h: alpha or rho, eps, and momentum if any */
+static void of_mean(const double *h, uint64_t t, dr_constants *k) {
+    (void)t;
+    k->c[0] = h[0];
+    k->c[1] = 1 - h[0];
+    k->c[2] = h[1];
+    k->c[3] = h[2];
+}
+
+/* h: the factors and limits of the step, which has the learning rate in it already */
+static void of_rprop(const double *h, uint64_t t, dr_constants *k) {
+    of_numbers(h, t, k);
+    k->rate = 1;
+}
+
+static const struct {
+    int states;
+    prepare constants;
+} RULES[DR_N_RULES] = {
+    [DR_SGD] = {0, of_numbers},
+    [DR_MOMENTUM] = {1, of_numbers},
+    [DR_NESTEROV] = {1, of_numbers},
+    [DR_ADAM] = {2, of_adam},
+    [DR_AMSGRAD] = {3, of_adam},
+    [DR_NADAM] = {2, of_nadam},
+    [DR_RADAM] = {2, of_radam},
+    [DR_ADAMAX] = {2, of_adamax},
+    [DR_LION] = {1, of_means},
+    [DR_RMSPROP] = {1, of_mean},
+    [DR_RMSPROP_MOMENTUM] = {2, of_mean},
+    [DR_RMSPROP_CENTERED] = {2, of_mean},
+    [DR_RMSPROP_CENTERED_MOMENTUM] = {3, of_mean},
+    [DR_ADAGRAD] = {1, of_numbers},
+    [DR_ADADELTA] = {2, of_mean},
+    [DR_RPROP] = {2, of_rprop},
+};
+
+int dr_rule_states(dr_rule rule) { return RULES[rule].states; }
+
+void dr_optimizer_prepare(const dr_optimizer *optimizer, uint64_t step, dr_constants *k) {
+    const double rate = optimizer->learning_rate, decay = optimizer->weight_decay;
+    k->rate = rate;
+    k->decay = optimizer->decoupled ? 0 : decay;
+    k->left = optimizer->decoupled ? 1 - rate * decay : 1;
+    RULES[optimizer->rule].constants(optimizer->numbers, step, k);
+}
+
+void dr_optimizer_step(dr_dtype dt, const dr_optimizer *optimizer, uint64_t step, size_t n,
+                       const void *g, void *const at[1 + DR_MAX_STATES]) {
     const dr_kernels *k = dr_kernels_for(dt);
-    const dr_coefficients c = dr_optimizer_coefficients(kind, hyper, step);
     const size_t unit = dr_unit(dt), size = dr_size(dt), whole = n / unit * unit;
-    const size_t bytes = (n - whole) * size;
-    k->step[kind](whole, c.c, g, w, state0, state1);
+    const size_t arrays = 1 + (size_t)dr_rule_states(optimizer->rule), bytes = (n - whole) * size;
+    dr_constants c = {0};
+    dr_optimizer_prepare(optimizer, step, &c);
+    k->step[optimizer->rule](whole, &c, g, at);
     if (!bytes) return;
 
-    _Alignas(64) char tail[4][64];
-    void *const arrays[3] = {w, state0, state1};
+    _Alignas(64) char tail[2 + DR_MAX_STATES][64];
+    void *ends[1 + DR_MAX_STATES];
     memset(tail, 0, sizeof tail);
-    memcpy(tail[3], (const char *)g + whole * size, bytes);
-    for (int i = 0; i < 3; i++)
-        if (arrays[i]) memcpy(tail[i], (char *)arrays[i] + whole * size, bytes);
-    k->step[kind](unit, c.c, tail[3], tail[0], tail[1], tail[2]);
-    for (int i = 0; i < 3; i++)
-        if (arrays[i]) memcpy((char *)arrays[i] + whole * size, tail[i], bytes);
+    memcpy(tail[1 + DR_MAX_STATES], (const char *)g + whole * size, bytes);
+    for (size_t i = 0; i < arrays; i++) {
+        ends[i] = tail[i];
+        memcpy(ends[i], (char *)at[i] + whole * size, bytes);
+    }
+    k->step[optimizer->rule](unit, &c, tail[1 + DR_MAX_STATES], ends);
+    for (size_t i = 0; i < arrays; i++) memcpy((char *)at[i] + whole * size, ends[i], bytes);
 }

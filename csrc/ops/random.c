@@ -1,12 +1,8 @@
 /* Random numbers: Philox4x32-10 (Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as
  * 1, 2, 3", 2011), with uniform, normal and permutation on top. Only integer arithmetic and
  * + - * / sqrt in double, in an order that reference/random.py repeats: both give the same bits. */
-#include <math.h>
-
 #include "deltarule.h"
-
-#define LN2 0.69314718055994531
-#define TWO_PI 6.283185307179586
+#include "scalar.h"
 
 typedef struct {
     uint32_t word[4];
@@ -46,55 +42,15 @@ void dr_random_uniform(dr_stream s, size_t n, double *out) {
     }
 }
 
-/* Natural logarithm of u in (0, 1]: 2 atanh((m - 1)/(m + 1)) of the mantissa m in [.707, 1.414]. */
-static double logarithm(double u) {
-    int e;
-    double m = frexp(u, &e);
-    if (m < 0.70710678118654752) {
-        m *= 2;
-        e -= 1;
-    }
-    const double s = (m - 1) / (m + 1), z = s * s;
-    double p = 1.0 / 23;
-    for (int k = 9; k >= 0; k--) p = p * z + 1.0 / (2 * k + 3);
-    const double t = 2 * s;
-    return e * LN2 + (t + t * (z * p));
-}
-
-/* cos and sin of 2 pi u: Taylor series on an eighth of the circle, then quarter turns. */
-static void circle(double u, double *cosine, double *sine) {
-    static const double S[] = {
-        -1.0 / 6,        1.0 / 120,        -1.0 / 5040,         1.0 / 362880,
-        -1.0 / 39916800, 1.0 / 6227020800, -1.0 / 1307674368000, 1.0 / 355687428096000,
-    };
-    static const double C[] = {
-        -1.0 / 2,       1.0 / 24,        -1.0 / 720,         1.0 / 40320,
-        -1.0 / 3628800, 1.0 / 479001600, -1.0 / 87178291200, 1.0 / 20922789888000,
-    };
-    const double q = floor(4 * u + 0.5), a = (u - q * 0.25) * TWO_PI, a2 = a * a;
-    double ps = S[7], pc = C[7];
-    for (int k = 6; k >= 0; k--) {
-        ps = ps * a2 + S[k];
-        pc = pc * a2 + C[k];
-    }
-    const double s = a + a * (a2 * ps), c = 1 + a2 * pc;
-    switch ((int)q & 3) {
-    case 0: *cosine = c, *sine = s; break;
-    case 1: *cosine = -s, *sine = c; break;
-    case 2: *cosine = -c, *sine = -s; break;
-    default: *cosine = s, *sine = -c;
-    }
-}
-
 /* Box and Muller, 1958: a pair of normals from a pair of uniforms. */
 void dr_random_normal(dr_stream s, size_t n, double *out) {
     for (size_t i = 0; i < n; i += 2) {
         const block b = philox(s, i / 2);
         const double u1 = 1 - unit_interval(b.word[0], b.word[1]);
         const double u2 = unit_interval(b.word[2], b.word[3]);
-        const double radius = sqrt(-2 * logarithm(u1));
+        const double radius = sqrt(-2 * dr_log(u1));
         double cosine, sine;
-        circle(u2, &cosine, &sine);
+        dr_circle(u2, &cosine, &sine);
         out[i] = radius * cosine;
         if (i + 1 < n) out[i + 1] = radius * sine;
     }

@@ -11,6 +11,7 @@ from . import (
     optimizers,
     reference,
 )
+from ._custom import SlowWarning
 from ._header import ModelFileError
 from .config import config, get_isa, get_num_threads, set_isa, set_num_threads
 from .constraints import MaxNorm, NonNegative
@@ -19,18 +20,38 @@ from .layers import (
     Activation,
     Add,
     AlphaDropout,
+    BatchNorm,
     Concat,
+    CustomLayer,
     Dense,
     Dropout,
     Flatten,
     GaussianNoise,
     Layer,
+    LayerNorm,
+    Normalization,
     PReLU,
     Reshape,
     Residual,
+    RMSNorm,
 )
+from .losses import CustomLoss
 from .network import Network
-from .optimizers import SGD, Adam
+from .optimizers import (
+    LBFGS,
+    SGD,
+    Adadelta,
+    Adagrad,
+    Adam,
+    Adamax,
+    AdamW,
+    LevenbergMarquardt,
+    Lion,
+    NAdam,
+    RAdam,
+    RMSprop,
+    Rprop,
+)
 from .performance import Performance
 from .serialization import load
 from .verify import verify
@@ -38,26 +59,44 @@ from .verify import verify
 __version__ = "0.1.0"
 
 __all__ = [
+    "LBFGS",
     "SGD",
     "Activation",
+    "Adadelta",
+    "Adagrad",
     "Adam",
+    "AdamW",
+    "Adamax",
     "Add",
     "AlphaDropout",
+    "BatchNorm",
     "Concat",
+    "CustomLayer",
+    "CustomLoss",
     "Dense",
     "Dropout",
     "Flatten",
     "GaussianNoise",
     "History",
     "Layer",
+    "LayerNorm",
+    "LevenbergMarquardt",
+    "Lion",
     "MaxNorm",
     "ModelFileError",
+    "NAdam",
     "Network",
     "NonNegative",
+    "Normalization",
     "PReLU",
     "Performance",
+    "RAdam",
+    "RMSNorm",
+    "RMSprop",
     "Reshape",
     "Residual",
+    "Rprop",
+    "SlowWarning",
     "activations",
     "config",
     "constraints",

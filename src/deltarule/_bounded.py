@@ -10,7 +10,7 @@ import numpy as np
 from . import _bounds, _layerwise, _loss_bounds, reference
 from ._bounds import Near, Precision
 from ._graph import Graph
-from ._layerwise import Array, Data, Hyper, Key, Pass, Step
+from ._layerwise import Array, Data, Key, Pass, Step
 
 NearSlots = tuple[dict[str, Near], ...]
 
@@ -136,27 +136,15 @@ def _hits(graph: Graph, y: Near, t: Array) -> tuple[Array, Array]:
     return np.zeros(len(y.value)), np.zeros(len(y.value))
 
 
-def bounded_step(
-    p: Precision, graph: Graph, nears: tuple[Near, ...], g: Near, step: int, hyper: Hyper
-) -> tuple[Near, ...]:
-    """Errors of one parameter and its state after update number `step`."""
-    plain = tuple(near.value for near in nears)
-    updated = _layerwise.update(reference, graph.optimizer, plain, g.value, step, hyper)
-    if graph.optimizer == "sgd":
-        bounds: tuple[Array, ...] = _bounds.sgd(p, nears[0], g, nears[1], hyper)
-    else:
-        bounds = _bounds.adam(p, nears[0], g, nears[1], nears[2], step, hyper)
-    return tuple(map(Near, updated, bounds))
-
-
 def bounded_update(
-    p: Precision, graph: Graph, slots: NearSlots, done: Bounded, step: int, hyper: Hyper
+    p: Precision, graph: Graph, slots: NearSlots, done: Bounded, step: int
 ) -> NearSlots:
     """Errors of all parameters after update number `step`, from a pass in the state before it."""
     new: NearSlots = tuple(dict(slot) for slot in slots)
     for name, g in done.gradients.items():
-        nears = tuple(slot[name] for slot in slots)
-        for slot, near in zip(new, bounded_step(p, graph, nears, g, step, hyper), strict=True):
+        value, *state = (slot[name] for slot in slots)
+        updated = _bounds.update(p, graph.optimizer, value, g, state, step)
+        for slot, near in zip(new, updated, strict=True):
             slot[name] = near
     new[0].update(done.moved)
     return new

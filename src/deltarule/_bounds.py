@@ -10,14 +10,19 @@ the same dtype, and the terms of second order. Values and errors are float64 arr
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from ._rounding import Interval
+from .optimizers import Optimizer
 from .reference import activation as reference
 from .reference import noise as reference_noise
+from .reference import optimizer as reference_optimizer
 
 Array = npt.NDArray[np.float64]
 
@@ -239,60 +244,46 @@ def noise_slope(p: Precision, kind: str, amount: float, dy: Near) -> Array:
 
 
 # ------------------------------------------------------------------------------------- optimizers
-def sgd(
-    p: Precision, w: Near, g: Near, velocity: Near, hyper: tuple[float, ...]
-) -> tuple[Array, Array]:
-    """Of (w, velocity) after a step; hyper as in Plan.set_hyper."""
-    rate, momentum, nesterov, decay = hyper
-    size = g.size + decay * w.size
-    error = g.error + decay * w.error + p.eps * _ROUNDINGS * size
-    speed = velocity.error
-    if momentum:
-        total = momentum * velocity.size + size
-        speed = momentum * velocity.error + error + p.eps * _ROUNDINGS * total + p.tiny
-        if nesterov:
-            error = error + momentum * speed + p.eps * _ROUNDINGS * (size + momentum * total)
-            size = size + momentum * total
-        else:
-            error, size = speed, total
-    new = w.error + rate * (error + p.eps * _ROUNDINGS * size) + p.eps * w.size + p.least
-    return new, speed
+def update(
+    p: Precision, optimizer: Optimizer, w: Near, g: Near, state: Sequence[Near], step: int
+) -> tuple[Near, ...]:
+    """(w, *state) after update number `step`: the formula of the reference, on intervals."""
+    given = (w, g, *state)
+    low, high = [n.value - n.error for n in given], [n.value + n.error for n in given]
+    whole = _steps(p, optimizer, [n.value for n in given], low, high, step)
+    error = [interval.error for interval in whole]
+    unsure = 4 * g.error > np.abs(g.value)
+    if unsure.any():
+        # Many divide g by the root of its square, which as intervals know nothing of each other.
+        # So g comes in pieces there, of numbers that are of one size, and the worst one counts.
+        value, low, high = ([a[unsure] for a in arrays] for arrays in (
+            [n.value for n in given], low, high))  # fmt: skip
+        worst = [np.zeros_like(value[0]) for _ in whole]
+        for ends in _pieces(low[1], high[1]):
+            low[1], high[1] = ends
+            parts = _steps(p, optimizer, value, low, high, step)
+            worst = [np.maximum(a, part.error) for a, part in zip(worst, parts, strict=True)]
+        for all_of_it, part in zip(error, worst, strict=True):
+            all_of_it[unsure] = np.minimum(all_of_it[unsure], part)
+    return tuple(Near(i.value, e) for i, e in zip(whole, error, strict=True))
 
 
-def adam(
-    p: Precision, w: Near, g: Near, m: Near, v: Near, step: int, hyper: tuple[float, ...]
-) -> tuple[Array, Array, Array]:
-    """Of (w, m, v) after a step. The quotient m / (sqrt(v) c + eps) grows with m and falls with v,
-    so over all m and v within their errors it is largest and smallest at ends of these ranges."""
-    rate, beta1, beta2, eps = hyper
-    rest1, rest2 = 1 - beta1, 1 - beta2
-    mean = beta1 * m.value + rest1 * g.value
-    square = beta2 * v.value + rest2 * g.value**2
-    of_m = beta1 * m.error + rest1 * g.error + p.tiny
-    of_m = of_m + p.eps * _ROUNDINGS * (beta1 * m.size + rest1 * g.size)
-    of_v = beta2 * v.error + rest2 * (2 * np.abs(g.value) + g.error) * g.error + p.tiny
-    of_v = of_v + p.eps * (_ROUNDINGS + 1) * (beta2 * v.size + rest2 * g.size**2)
+def _steps(
+    p: Precision, optimizer: Optimizer, value: list[Array], low: list[Array], high: list[Array],
+    step: int,
+) -> tuple[Interval, ...]:  # fmt: skip
+    w, g, *state = (
+        Interval(*ends, p.eps, p.least, p.tiny) for ends in zip(value, low, high, strict=True)
+    )
+    run: Any = reference_optimizer.update
+    new: tuple[Interval, ...] = run(optimizer, w, g, tuple(state), step)
+    return new
 
-    correct1, correct2 = 1 - beta1**step, 1 - beta2**step
 
-    def denominator(of: Array) -> Array:
-        root: Array = np.sqrt(np.maximum(of, 0) / correct2) + eps
-        return root
-
-    small, large = denominator(square - of_v), denominator(square + of_v)
-    up, down = mean + of_m, mean - of_m
-    highest = up / np.where(up > 0, small, large)
-    lowest = down / np.where(down > 0, large, small)
-    quotient = mean / denominator(square)
-    change = np.maximum(highest - quotient, quotient - lowest)
-    # Whatever g is, |(1 - beta1) g| / (sqrt((1 - beta2) g^2 / correct2) + eps) stays below this:
-    # where g is all error, the ranges above, which know nothing of each other, say too much.
-    most = beta1 * m.size / denominator(beta2 * (v.value - v.error))
-    most = most + rest1 * np.sqrt(correct2 / rest2)
-    change = np.minimum(change, most + np.abs(quotient))
-    # beta^t in double, by powers of squares or by pow; 1 - beta^t makes more of its error
-    lost = sum((2 * np.log2(step) + 3) * b**step / (1 - b**step) for b in (beta1, beta2))
-    rounding = 2 * _ROUNDINGS * p.eps + float(np.finfo(float).eps) * lost
-    change = change + rounding * (np.abs(quotient) + change)
-    scale = rate / correct1
-    return w.error + scale * change + p.eps * w.size + p.least, of_m, of_v
+def _pieces(low: Array, high: Array) -> Iterator[tuple[Array, Array]]:
+    """Intervals that together are [low, high]: numbers within a factor of 4, and those near 0."""
+    top = np.maximum(-low, high)
+    cuts = [np.zeros_like(top), *(top * 4.0**-k for k in range(20, -1, -1))]
+    for inner, outer in itertools.pairwise(cuts):
+        for ends in ((inner, outer), (-outer, -inner)):
+            yield np.clip(ends[0], low, high), np.clip(ends[1], low, high)

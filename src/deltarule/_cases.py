@@ -4,17 +4,16 @@ The cases are made from the registries (activations, losses, noises, optimizers,
 the names of :mod:`deltarule.ops`), so that an operation appears by being registered.
 """
 
-import dataclasses
-import inspect
 import itertools
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 
 from . import _check, _check_weights, losses, ops, optimizers
+from ._case import Arrays, Case, magnitude, normal, wide, wide_type
+from ._cases_norm import batch_norm_cases, row_norm_cases
 from ._check import Array
 from ._check_weights import CONSTRAINTS
 from .losses import Loss
@@ -22,10 +21,9 @@ from .reference import activation as activations
 from .reference import constraint, dense, noise, optimizer, penalty, prelu
 from .reference import loss as reference_loss
 from .reference.activation import quiet
+from .reference.cholesky import factor, solve
 
 __all__ = ["Case", "all_cases", "wide_type"]
-
-Arrays = tuple[Array, ...]
 
 # (rows, inputs, outputs) of the dense cases, and the rows and columns of the others
 _DENSE = ((32, 64, 100), (256, 256, 256))
@@ -33,40 +31,7 @@ _ROWS, _COLUMNS = 256, 256
 _DENSE_QUICK = ((8, 16, 40),)
 _ROWS_QUICK, _COLUMNS_QUICK = 16, 24
 
-# Options that make an optimizer do all that it can; others keep their defaults.
-_OPTIONS: dict[str, dict[str, Any]] = {
-    "sgd": {"momentum": 0.9, "nesterov": True, "weight_decay": 1e-4}
-}
 _STEP = 10
-
-
-@dataclass(frozen=True)
-class Case:
-    """One operation on one set of arguments.
-
-    operation, variant: "activation_forward", "relu"; variant is "" where there are none.
-    size: for people, as "256x256".
-    dtype: of the arguments; "float64" for random numbers, which have no other.
-    run: the operation as `deltarule.ops` or `deltarule.reference` has it: its results.
-    truth: the results in the wider type, from the same arguments.
-    scale: what an ulp is taken of, one array a result, from the results of `truth`.
-    """
-
-    operation: str
-    variant: str
-    size: str
-    dtype: str
-    run: Callable[[ModuleType], Arrays]
-    truth: Callable[[], Arrays]
-    scale: Callable[[Arrays], Arrays]
-
-
-def wide_type(dtype: str) -> np.dtype[Any]:
-    """The type in which true results are computed: float64 for float32, longdouble for float64
-    where it has at least 10 bits more (x86, 64-bit ARM on Linux), else float64 again."""
-    if dtype == "float32" or np.finfo(np.longdouble).nmant < np.finfo(np.float64).nmant + 10:
-        return np.dtype(np.float64)
-    return np.dtype(np.longdouble)
 
 
 def all_cases(dtype: str, quick: bool) -> Iterator[Case]:
@@ -76,10 +41,13 @@ def all_cases(dtype: str, quick: bool) -> Iterator[Case]:
     yield from _prelu(dtype, n, columns)
     for sizes in _DENSE_QUICK if quick else _DENSE:
         yield from _dense(dtype, *sizes)
+    yield from batch_norm_cases(dtype, n, columns)
+    yield from row_norm_cases(dtype, n, columns)
+    yield from _cholesky(dtype, columns)
     yield from _forward_first(_loss(cls(), dtype, n, columns) for cls in losses.TABLE.values())
     yield from _forward_first(_noise(name, dtype, n, columns) for name in _check.NOISES)
-    for kind in optimizers.TABLE:
-        yield _optimizer(kind, dtype, n * columns)
+    for rule, chosen in optimizers.examples().items():
+        yield _optimizer(rule, replace(chosen, weight_decay=1e-4), dtype, n * columns)
     yield from _penalty(dtype, n, columns)
     for name in CONSTRAINTS:
         yield _constraint(name, dtype, n, columns)
@@ -96,21 +64,6 @@ def _forward_first(pairs: Iterable[tuple[Case, Case]]) -> Iterator[Case]:
     return itertools.chain(*zip(*pairs, strict=True))
 
 
-def _normal(dtype: str, *shape: int, stream: int, deviation: float = 1.0) -> Array:
-    """Normal numbers that are the same on every machine."""
-    flat = ops.random_normal(int(np.prod(shape)), seed=1, purpose="weight", layer=stream)
-    return (flat * deviation).astype(dtype).reshape(shape)
-
-
-def _wide(a: Array) -> Array:
-    return a.astype(wide_type(a.dtype.name))
-
-
-def _magnitude(truth: Arrays) -> Arrays:
-    """Of results that are each one number's business: an ulp of the number itself."""
-    return tuple(map(np.abs, truth))
-
-
 def _row_maximum(truth: Arrays) -> Arrays:
     return tuple(np.broadcast_to(np.max(np.abs(t), axis=-1, keepdims=True), t.shape) for t in truth)
 
@@ -122,22 +75,22 @@ def _rowwise(name: str, slope: float) -> bool:
 
 
 def _activation(name: str, dtype: str, n: int, columns: int) -> tuple[Case, Case]:
-    x = _normal(dtype, n, columns, stream=0, deviation=3.0)
-    dy = _normal(dtype, n, columns, stream=1)
+    x = normal(dtype, n, columns, stream=0, deviation=3.0)
+    dy = normal(dtype, n, columns, stream=1)
     slope = _check.activation(name)
     with quiet():
-        y = activations.forward(name, _wide(x), slope).astype(dtype)
+        y = activations.forward(name, wide(x), slope).astype(dtype)
 
     def forward() -> Arrays:
-        return (activations.forward(name, _wide(x), slope),)
+        return (activations.forward(name, wide(x), slope),)
 
     def backward() -> Arrays:
-        return (activations.backward(name, _wide(x), _wide(y), _wide(dy), slope),)
+        return (activations.backward(name, wide(x), wide(y), wide(dy), slope),)
 
     def outgoing(truth: Arrays) -> Arrays:
         # a logarithm near 0 has the rounding errors of the numbers it is the difference of
         logarithm = _rowwise(name, slope) and bool(np.any(truth[0] < 0))
-        return _row_maximum(truth) if logarithm else _magnitude(truth)
+        return _row_maximum(truth) if logarithm else magnitude(truth)
 
     def incoming(truth: Arrays) -> Arrays:
         if _rowwise(name, slope):
@@ -158,11 +111,11 @@ def _activation(name: str, dtype: str, n: int, columns: int) -> tuple[Case, Case
 
 
 def _prelu(dtype: str, n: int, columns: int) -> Iterator[Case]:
-    x, dy = _normal(dtype, n, columns, stream=16), _normal(dtype, n, columns, stream=17)
-    slope = np.abs(_normal(dtype, columns, stream=18))
+    x, dy = normal(dtype, n, columns, stream=16), normal(dtype, n, columns, stream=17)
+    slope = np.abs(normal(dtype, columns, stream=18))
 
     def backward() -> Arrays:
-        return prelu.backward(*map(_wide, (x, slope, dy)))
+        return prelu.backward(*map(wide, (x, slope, dy)))
 
     def scale(truth: Arrays) -> Arrays:
         return np.maximum(np.abs(dy), np.abs(truth[0])), np.sum(np.abs(x * dy), axis=0)
@@ -171,7 +124,7 @@ def _prelu(dtype: str, n: int, columns: int) -> Iterator[Case]:
     yield Case(
         "prelu_forward", "", size, dtype,
         lambda module: (module.prelu_forward(x, slope),),
-        lambda: (prelu.forward(_wide(x), _wide(slope)),), _magnitude,
+        lambda: (prelu.forward(wide(x), wide(slope)),), magnitude,
     )  # fmt: skip
     yield Case(
         "prelu_backward", "", size, dtype,
@@ -180,14 +133,14 @@ def _prelu(dtype: str, n: int, columns: int) -> Iterator[Case]:
 
 
 def _dense(dtype: str, n: int, n_in: int, n_out: int) -> Iterator[Case]:
-    x, w = _normal(dtype, n, n_in, stream=2), _normal(dtype, n_in, n_out, stream=3)
-    b, dy = _normal(dtype, n_out, stream=4), _normal(dtype, n, n_out, stream=5)
+    x, w = normal(dtype, n, n_in, stream=2), normal(dtype, n_in, n_out, stream=3)
+    b, dy = normal(dtype, n_out, stream=4), normal(dtype, n, n_out, stream=5)
 
     def forward() -> Arrays:
-        return (dense.forward(_wide(x), _wide(w), _wide(b)),)
+        return (dense.forward(wide(x), wide(w), wide(b)),)
 
     def backward() -> Arrays:
-        return dense.backward(_wide(x), _wide(w), _wide(dy))
+        return dense.backward(wide(x), wide(w), wide(dy))
 
     def forward_sums(truth: Arrays) -> Arrays:
         return (dense.forward(np.abs(x), np.abs(w), np.abs(b)),)
@@ -207,9 +160,32 @@ def _dense(dtype: str, n: int, n_in: int, n_out: int) -> Iterator[Case]:
     )  # fmt: skip
 
 
+def _cholesky(dtype: str, n: int) -> Iterator[Case]:
+    g, b = normal("float64", n, n, stream=12), normal(dtype, n, stream=13)
+    a = (g.T @ g / n + np.eye(n)).astype(dtype)
+
+    def truth() -> Arrays:
+        r = factor(wide(a))
+        assert r is not None
+        return (r,)
+
+    def largest(truth: Arrays) -> Arrays:
+        return (np.broadcast_to(np.max(np.abs(truth[0])), truth[0].shape),)
+
+    yield Case(
+        "cholesky", "", f"{n}x{n}", dtype,
+        lambda module: (module.cholesky(a),), truth, largest,
+    )  # fmt: skip
+    yield Case(
+        "cholesky_solve", "", f"{n}x{n}", dtype,
+        lambda module: (module.cholesky_solve(a, b),),
+        lambda: (solve(truth()[0], wide(b)),), largest,
+    )  # fmt: skip
+
+
 def _target(loss: Loss, dtype: str, n: int, columns: int) -> Array:
     """What the engines take for such a loss."""
-    chances = ops.activation_forward("softmax", _normal(dtype, n, columns, stream=7))
+    chances = ops.activation_forward("softmax", normal(dtype, n, columns, stream=7))
     if not loss.takes(labels=False):
         labels: Array = chances.argmax(axis=1)
         return labels
@@ -221,23 +197,23 @@ def _target(loss: Loss, dtype: str, n: int, columns: int) -> Array:
 
 
 def _loss(loss: Loss, dtype: str, n: int, columns: int) -> tuple[Case, Case]:
-    y = _normal(dtype, n, columns, stream=6, deviation=2.0)
+    y = normal(dtype, n, columns, stream=6, deviation=2.0)
     t = _target(loss, dtype, n, columns)
-    wide = _wide(t) if t.ndim > 1 else t
+    exact = wide(t) if t.ndim > 1 else t
 
     def samples() -> Arrays:
-        each = reference_loss.samples(loss, _wide(y), wide)
+        each = reference_loss.samples(loss, wide(y), exact)
         return (np.asarray(np.mean(each, dtype=wide_type(dtype))),)
 
     def gradient() -> Arrays:
         w = reference_loss.weights(y, None)
-        return (reference_loss.backward(loss, _wide(y), wide, w),)
+        return (reference_loss.backward(loss, wide(y), exact, w),)
 
     size = f"{n}x{columns}"
     return (
         Case(
             "loss_forward", loss.kind, size, dtype,
-            lambda module: (np.array(module.loss_forward(loss, y, t)),), samples, _magnitude,
+            lambda module: (np.array(module.loss_forward(loss, y, t)),), samples, magnitude,
         ),
         Case(
             "loss_backward", loss.kind, size, dtype,
@@ -247,14 +223,14 @@ def _loss(loss: Loss, dtype: str, n: int, columns: int) -> tuple[Case, Case]:
 
 
 def _noise(name: str, dtype: str, n: int, columns: int) -> tuple[Case, Case]:
-    x = _normal(dtype, n, columns, stream=12)
+    x = normal(dtype, n, columns, stream=12)
     amount, stream = 0.25, (1, 0, 0, 0)
 
     def forward() -> Arrays:
-        return (noise.forward(name, _wide(x), amount, stream),)
+        return (noise.forward(name, wide(x), amount, stream),)
 
     def backward() -> Arrays:
-        return (noise.backward(name, _wide(x), amount, stream),)
+        return (noise.backward(name, wide(x), amount, stream),)
 
     def terms(truth: Arrays) -> Arrays:
         # y is a sum with a number of about this size, which has the errors of its own factors
@@ -269,52 +245,50 @@ def _noise(name: str, dtype: str, n: int, columns: int) -> tuple[Case, Case]:
         ),
         Case(
             "noise_backward", name, size, dtype,
-            lambda module: (module.noise_backward(name, x, amount, seed=1),), backward, _magnitude,
+            lambda module: (module.noise_backward(name, x, amount, seed=1),), backward, magnitude,
         ),
     )  # fmt: skip
 
 
-def _optimizer(kind: str, dtype: str, n: int) -> Case:
-    spec = optimizers.TABLE[kind](**_OPTIONS.get(kind, {}))
-    step, n_state = optimizer.TABLE[kind]
+def _optimizer(rule: str, chosen: optimizers.Optimizer, dtype: str, n: int) -> Case:
+    n_state = optimizers.RULES[rule]
     # Squares are what some optimizers keep: state that is >= 0 suits all of them.
-    arrays = (
-        _normal(dtype, n, stream=8),
-        _normal(dtype, n, stream=9),
-        *(np.square(_normal(dtype, n, stream=10 + slot)) for slot in range(n_state)),
+    w, g, *state = (
+        normal(dtype, n, stream=8),
+        normal(dtype, n, stream=9),
+        *(np.square(normal(dtype, n, stream=10 + slot)) for slot in range(n_state)),
     )
-    keywords = {field.name: getattr(spec, field.name) for field in dataclasses.fields(spec)}
-    if "step" in inspect.signature(getattr(ops, f"{kind}_step")).parameters:
-        keywords["step"] = _STEP
 
     def truth() -> Arrays:
-        w, g, *state = map(_wide, arrays)
-        # Wide numbers: 1 - beta^step of Adam loses digits that the result ought to have.
-        hyper = tuple(map(w.dtype.type, spec.hyper()))
-        return step(w, g, tuple(state), _STEP, hyper)
+        value = wide(w)
+        # constants in wide numbers, too: 1 - beta^step loses digits that the result ought to have
+        return optimizer.update(
+            chosen, value, wide(g), tuple(map(wide, state)), _STEP, value.dtype.type
+        )
 
     def largest(truth: Arrays) -> Arrays:
         # w, then the state: old and new value, as a small difference of them is no small error
-        before = (arrays[0], *arrays[2:])
-        return tuple(np.maximum(np.abs(a), np.abs(b)) for a, b in zip(before, truth, strict=True))
+        return tuple(
+            np.maximum(np.abs(a), np.abs(b)) for a, b in zip((w, *state), truth, strict=True)
+        )
 
     return Case(
-        f"{kind}_step", "", str(n), dtype,
-        lambda module: getattr(module, f"{kind}_step")(*arrays, **keywords), truth, largest,
+        "optimizer_step", rule, str(n), dtype,
+        lambda module: module.optimizer_step(chosen, w, g, *state, step=_STEP), truth, largest,
     )  # fmt: skip
 
 
 def _penalty(dtype: str, n_in: int, n_out: int) -> Iterator[Case]:
-    w, g = _normal(dtype, n_in, n_out, stream=14), _normal(dtype, n_in, n_out, stream=15)
+    w, g = normal(dtype, n_in, n_out, stream=14), normal(dtype, n_in, n_out, stream=15)
     rates = {"l1": 1e-3, "l2": 1e-2}
 
     def value() -> Arrays:
-        wide = _wide(w)
-        sums = rates["l1"] * np.sum(np.abs(wide)) + rates["l2"] * np.sum(np.square(wide))
+        exactly = wide(w)
+        sums = rates["l1"] * np.sum(np.abs(exactly)) + rates["l2"] * np.sum(np.square(exactly))
         return (np.asarray(sums),)
 
     def gradient() -> Arrays:
-        return (_wide(g) + penalty.gradient(_wide(w), **rates),)
+        return (wide(g) + penalty.gradient(wide(w), **rates),)
 
     def largest(truth: Arrays) -> Arrays:
         return (np.maximum(np.abs(g), np.abs(truth[0])),)
@@ -322,7 +296,7 @@ def _penalty(dtype: str, n_in: int, n_out: int) -> Iterator[Case]:
     size = f"{n_in}x{n_out}"
     yield Case(
         "penalty_forward", "", size, dtype,
-        lambda module: (np.array(module.penalty_forward(w, **rates)),), value, _magnitude,
+        lambda module: (np.array(module.penalty_forward(w, **rates)),), value, magnitude,
     )  # fmt: skip
     yield Case(
         "penalty_backward", "", size, dtype,
@@ -331,16 +305,16 @@ def _penalty(dtype: str, n_in: int, n_out: int) -> Iterator[Case]:
 
 
 def _constraint(name: str, dtype: str, n_in: int, n_out: int) -> Case:
-    w = _normal(dtype, n_in, n_out, stream=19)
+    w = normal(dtype, n_in, n_out, stream=19)
     limit = _check_weights.constraint(name)
 
     def truth() -> Arrays:
-        return (constraint.TABLE[name](_wide(w), limit),)
+        return (constraint.TABLE[name](wide(w), limit),)
 
     size = f"{n_in}x{n_out}"
     return Case(
         "constrain", name, size, dtype,
-        lambda module: (module.constrain(name, w),), truth, _magnitude,
+        lambda module: (module.constrain(name, w),), truth, magnitude,
     )  # fmt: skip
 
 
@@ -353,7 +327,7 @@ def _initializer(name: str, dtype: str, n_in: int, n_out: int) -> Case:
 
         return run(reference, "float64")
 
-    return Case("initialize", name, f"{n_in}x{n_out}", dtype, run, truth, _magnitude)
+    return Case("initialize", name, f"{n_in}x{n_out}", dtype, run, truth, magnitude)
 
 
 def _random(name: str, n: int) -> Case:
@@ -365,4 +339,4 @@ def _random(name: str, n: int) -> Case:
 
         return run(reference)
 
-    return Case(name, "", str(n), "float64", run, truth, _magnitude)
+    return Case(name, "", str(n), "float64", run, truth, magnitude)

@@ -348,39 +348,37 @@ def loss_arrays(
     return output, target, sample_weight("sample_weight", own, n, output.dtype)
 
 
-def step_arrays(**arrays: object) -> tuple[Array, ...]:
-    """The arrays of an optimiser step, w first: any one shape, one dtype."""
-    checked: dict[str, Array] = {}
-    for name, a in arrays.items():
-        shape = next(iter(checked.values())).shape if checked else None
-        checked[name] = real_array(name, a, shape=shape)
-    same_dtype(**checked)
-    return tuple(checked.values())
+def square(argument: str, a: object) -> Array:
+    """`a` as a real array (n, n)."""
+    matrix = real_array(argument, a, ndim=2)
+    _check_shape(argument, matrix.shape, (matrix.shape[0],) * 2)
+    return matrix
 
 
-def sgd_hyper(
-    learning_rate: object, momentum: object, nesterov: object, weight_decay: object
-) -> tuple[float, float, float, float]:
-    """The hyperparameters of sgd_step in the order of Plan.set_hyper."""
-    return (
-        non_negative_real("learning_rate", learning_rate),
-        fraction("momentum", momentum),
-        float(boolean("nesterov", nesterov)),
-        non_negative_real("weight_decay", weight_decay),
-    )
+def equations(a: object, b: object) -> tuple[Array, Array]:
+    """(a, b) of a x = b: (n, n) and (n,), one dtype."""
+    matrix = square("a", a)
+    right = real_array("b", b, shape=matrix.shape[:1])
+    same_dtype(a=matrix, b=right)
+    return matrix, right
 
 
-def adam_hyper(
-    learning_rate: object, betas: object, eps: object
-) -> tuple[float, float, float, float]:
-    """The hyperparameters of adam_step in the order of Plan.set_hyper."""
-    rate = non_negative_real("learning_rate", learning_rate)
-    if not isinstance(betas, tuple | list):
-        raise TypeError(f"betas must be a pair of numbers, got {type(betas).__name__}")
-    if len(betas) != 2:
-        raise ValueError(f"betas must be a pair of numbers, got {len(betas)}")
-    first, second = fraction("betas[0]", betas[0]), fraction("betas[1]", betas[1])
-    return rate, first, second, positive_real("eps", eps)
+def positive_definite(result: Array | None) -> Array:
+    """What a factorisation has given, None where it has failed."""
+    if result is None:
+        raise ValueError("a must be positive definite, and is not within its dtype's precision")
+    return result
+
+
+def step_arrays(n_states: int, w: object, g: object, state: Sequence[object]) -> tuple[Array, ...]:
+    """(w, g, *state) of an optimizer step: any one shape, one dtype."""
+    if len(state) != n_states:
+        raise ValueError(f"state must be {n_states} arrays, got {len(state)}")
+    first = real_array("w", w)
+    others = {"g": g, **{f"state[{i}]": a for i, a in enumerate(state)}}
+    checked = {name: real_array(name, a, shape=first.shape) for name, a in others.items()}
+    same_dtype(w=first, **checked)
+    return first, *checked.values()
 
 
 def random_arguments(

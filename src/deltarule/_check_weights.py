@@ -12,6 +12,14 @@ def penalty(l1: object, l2: object) -> tuple[float, float]:
     return non_negative_real("l1", l1), non_negative_real("l2", l2)
 
 
+def gradient_arrays(w: object, g: object) -> tuple[Array, Array]:
+    """Weights and a gradient of any shape, the same, and of one dtype."""
+    weights = real_array("w", w)
+    gradient = real_array("g", g, shape=weights.shape)
+    same_dtype(w=weights, g=gradient)
+    return weights, gradient
+
+
 def constraint(name: object, max_value: object = None) -> float:
     """The limit that the constraint `name` will use; 0.0 where it has none."""
     known = choice("constraint", name, CONSTRAINTS)

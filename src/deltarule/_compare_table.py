@@ -85,8 +85,8 @@ def foot(rows: Sequence["Measurement"], truth: Mapping[str, str]) -> str:
         "An ulp is taken at the true value; of dense products at the sum of |a||b|; of activation_"
         "backward at the larger of |dx| and |dy| (softmax: the largest |dy y| of the row); of "
         "loss_backward at the largest |dy| of the sample; of noise_forward at |x| and what is "
-        "added; of optimizer steps at the larger of old and new value. Random numbers: 0 means the "
-        "same bits.",
+        "added; of cholesky at the largest element; of optimizer steps at the larger of old and "
+        "new value. Random numbers: 0 means the same bits.",
     ]
     return "\n" + "\n".join(textwrap.fill(part, _WIDTH) for part in parts)
 

@@ -3,28 +3,51 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any, Protocol
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
 import numpy.typing as npt
 
 from ._graph import Graph
 from ._spec import describe, suggest
 
+if TYPE_CHECKING:
+    from .layers import Layer
+
 Array = npt.NDArray[Any]
+F64 = npt.NDArray[np.float64]
+Sums = tuple[float, float, float]
 
 BACKENDS = ("fast", "reference")
 
 
-class Run(Protocol):
-    """One epoch of training, resumable between batches."""
+class Progress(Protocol):
+    """How far an epoch has come."""
 
     @property
     def batch(self) -> int: ...
     @property
     def n_batches(self) -> int: ...
     @property
-    def sums(self) -> tuple[float, float, float]: ...
+    def sums(self) -> Sums: ...
+
+
+class Run(Progress, Protocol):
+    """One epoch of training, resumable between batches."""
+
     def advance(self, budget: float) -> bool: ...
+
+
+class Linearization(Protocol):
+    """Least squares near the parameters at the time of `compute`: deltarule.reference.linearize."""
+
+    @property
+    def gradient(self) -> F64: ...
+    @property
+    def diagonal(self) -> F64: ...
+    def compute(self) -> Sums: ...
+    def solve(self, damping: float, right: F64) -> F64 | None: ...
 
 
 class Plan(Protocol):
@@ -39,12 +62,15 @@ class Plan(Protocol):
 
     def get(self, slot: int, name: str) -> Array: ...
     def set(self, slot: int, name: str, array: Array) -> None: ...
-    def set_hyper(self, hyper: tuple[float, ...]) -> None: ...
     def restart_ledger(self) -> None: ...
     def ledger(self) -> tuple[dict[str, int], dict[str, float]]: ...
+    def get_vector(self) -> Array: ...
+    def set_vector(self, vector: Array) -> None: ...
     def predict(self, x: Array) -> Array: ...
-    def evaluate(self, x: Array, t: Array, w: Array | None) -> tuple[float, float, float]: ...
+    def evaluate(self, x: Array, t: Array, w: Array | None) -> Sums: ...
     def gradients(self, x: Array, t: Array, w: Array | None) -> tuple[float, dict[str, Array]]: ...
+    def gradient_vector(self, x: Array, t: Array, w: Array | None) -> tuple[Sums, Array]: ...
+    def linearize(self, x: Array, t: Array, w: Array | None) -> Linearization: ...
     def train_batch(self, x: Array, t: Array, w: Array | None) -> float: ...
     def train(
         self,
@@ -57,7 +83,7 @@ class Plan(Protocol):
         seed: int,
         epoch: int,
         batch: int = 0,
-        sums: tuple[float, float, float] = (0.0, 0.0, 0.0),
+        sums: Sums = (0.0, 0.0, 0.0),
     ) -> Run: ...
 
 
@@ -83,3 +109,18 @@ def initialize(backend: str, initializer: str, n_in: int, n_out: int, **where: A
     functions = importlib.import_module(f"{__package__}.{module}")
     values: Array = functions.initialize(initializer, n_in, n_out, **where)
     return values
+
+
+def first_values(
+    backend: str, graph: Graph, layers: Iterable[tuple[str, Layer]], seed: int
+) -> Iterator[tuple[str, Array]]:
+    """How the parameters of layers with these positions begin, by name."""
+    shapes = graph.parameter_shapes()
+    for index, (layer_name, layer) in enumerate(layers):
+        for part, initializer in layer.initializers().items():
+            name = f"{layer_name}.{part}"
+            matrix = shapes.get(f"{layer_name}.weight", shapes[name])
+            n_in, n_out = matrix if len(matrix) == 2 else (1, matrix[0])
+            purpose = "weight" if len(shapes[name]) == 2 else "bias"
+            where = {"seed": seed, "layer": index, "purpose": purpose, "dtype": graph.dtype}
+            yield name, initialize(backend, initializer.kind, n_in, n_out, **where)

@@ -7,8 +7,10 @@ import numpy.typing as npt
 
 from ._graph import Graph
 from .losses import Loss
+from .optimizers import Optimizer
 
 _Array = npt.NDArray[Any]
+_F64 = npt.NDArray[np.float64]
 _Sums = tuple[float, float, float]
 
 def isa_names() -> tuple[str, ...]: ...
@@ -38,6 +40,9 @@ def activation_backward(
     dy: _Array,
     dx: _Array,
 ) -> None: ...
+def cholesky(
+    dtype: str, n: int, a: _Array, b: _Array | None, r: _Array | None, x: _Array | None
+) -> bool: ...
 def elementary(dtype: str, function: str, x: _Array, y: _Array) -> None: ...
 def dense_forward(
     dtype: str,
@@ -67,6 +72,76 @@ def dense_backward(
     dw: _Array,
     db: _Array,
 ) -> None: ...
+def batch_norm_forward(
+    dtype: str,
+    eps: float,
+    n: int,
+    n_out: int,
+    x: _Array,
+    w: _Array | None,
+    b: _Array | None,
+    y: _Array,
+    mean: _Array,
+    var: _Array,
+) -> None: ...
+def batch_norm_inference(
+    dtype: str,
+    eps: float,
+    n: int,
+    n_out: int,
+    x: _Array,
+    mean: _Array,
+    var: _Array,
+    w: _Array | None,
+    b: _Array | None,
+    y: _Array,
+) -> None: ...
+def batch_norm_backward(
+    dtype: str,
+    eps: float,
+    n: int,
+    n_out: int,
+    x: _Array,
+    w: _Array | None,
+    dy: _Array,
+    dx: _Array,
+    dw: _Array,
+    db: _Array,
+) -> None: ...
+def batch_norm_running(
+    dtype: str,
+    momentum: float,
+    n: int,
+    n_out: int,
+    mean: _Array,
+    var: _Array,
+    running_mean: _Array,
+    running_var: _Array,
+) -> None: ...
+def layer_norm_forward(
+    dtype: str,
+    centred: bool,
+    eps: float,
+    n: int,
+    n_out: int,
+    x: _Array,
+    w: _Array | None,
+    b: _Array | None,
+    y: _Array,
+) -> None: ...
+def layer_norm_backward(
+    dtype: str,
+    centred: bool,
+    eps: float,
+    n: int,
+    n_out: int,
+    x: _Array,
+    w: _Array | None,
+    dy: _Array,
+    dx: _Array,
+    dw: _Array,
+    db: _Array | None,
+) -> None: ...
 def loss_backward(
     dtype: str,
     loss: Loss,
@@ -79,15 +154,7 @@ def loss_backward(
     dy: _Array | None,
 ) -> float: ...
 def optimizer_step(
-    dtype: str,
-    optimizer: str,
-    hyper: tuple[float, ...],
-    step: int,
-    n: int,
-    g: _Array,
-    w: _Array,
-    state0: _Array,
-    state1: _Array | None,
+    dtype: str, optimizer: Optimizer, step: int, n: int, g: _Array, arrays: tuple[_Array, ...]
 ) -> None: ...
 def constrain(
     dtype: str, constraint: str, limit: float, n_in: int, n_out: int, w: _Array
@@ -159,17 +226,22 @@ class Plan:
     n_slots: int
     step: int
     def __new__(cls, graph: Graph) -> Plan: ...
-    def set_hyper(self, hyper: tuple[float, ...]) -> None: ...
     def set_fused(self, fused: bool) -> None: ...
     def restart_ledger(self) -> None: ...
     def ledger(self) -> tuple[dict[str, int], dict[str, float]]: ...
     def get(self, slot: int, name: str) -> _Array: ...
     def set(self, slot: int, name: str, array: _Array) -> None: ...
+    def get_vector(self) -> _Array: ...
+    def set_vector(self, vector: _Array) -> None: ...
     def predict(self, x: _Array) -> _Array: ...
     def evaluate(self, x: _Array, t: _Array, w: _Array | None) -> _Sums: ...
     def gradients(
         self, x: _Array, t: _Array, w: _Array | None
     ) -> tuple[float, dict[str, _Array]]: ...
+    def gradient_vector(
+        self, x: _Array, t: _Array, w: _Array | None
+    ) -> tuple[_Sums, _Array]: ...
+    def linearize(self, x: _Array, t: _Array, w: _Array | None) -> Linearization: ...
     def train_batch(self, x: _Array, t: _Array, w: _Array | None) -> float: ...
     def train(
         self,
@@ -184,6 +256,14 @@ class Plan:
         batch: int = 0,
         sums: _Sums = (0.0, 0.0, 0.0),
     ) -> Run: ...
+
+@final
+class Linearization:
+    def __new__(cls, plan: Plan, x: _Array, t: _Array, w: _Array | None) -> Linearization: ...
+    gradient: _F64
+    diagonal: _F64
+    def compute(self) -> _Sums: ...
+    def solve(self, damping: float, right: _F64) -> _F64 | None: ...
 
 @final
 class Run:

@@ -7,10 +7,11 @@ Buffer 0 holds the input rows, the last buffer the output. Nothing here computes
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from . import losses
 from .losses import Loss
+from .optimizers import Optimizer
 
 
 class Parts(NamedTuple):
@@ -28,8 +29,29 @@ KINDS: dict[str, Parts] = {
     "add": Parts(),
     "concat": Parts(),
     "noise": Parts(),
+    "custom": Parts(),  # Node.custom knows what it has
+    "batch_norm": Parts(learnt=("weight", "bias"), fixed=("running_mean", "running_var")),
+    "layer_norm": Parts(learnt=("weight", "bias")),
+    "rms_norm": Parts(learnt=("weight",)),
     "prelu": Parts(learnt=("slope",)),
 }
+
+
+class Custom(Protocol):
+    """What a node of kind "custom" computes, in Python: rows as in a buffer, arrays of the caller's
+    that it may change."""
+
+    @property
+    def parameters(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
+        """Names and shapes; vectors and matrices, which are learnt."""
+
+    def forward(self, x: Any, values: dict[str, Any], training: bool) -> tuple[Any, Any]:
+        """The output (n, n_out), and what `backward` will be given."""
+
+    def backward(
+        self, dy: Any, kept: Any, values: dict[str, Any]
+    ) -> tuple[Any, dict[str, Any]]:
+        """The error at the input, from that at the output; and the gradients."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +60,10 @@ class Node:
 
     `name` is the position of its layer: "2", or "2.0" inside of another layer. `alpha` is the
     parameter of the activation (the negative slope of leaky_relu) and 0.0 for an activation that
-    has none; a node of kind "noise" has `noise` (a name) and `amount`. What is not `trainable`
-    keeps its parameters; the weights of what is have penalties with the rates `l1` and `l2` and,
-    after each update, are held to their `constraint`. A `shared` slope is one for all columns.
+    has none; a node of kind "noise" has `noise` (a name) and `amount`, a normalisation `eps` and
+    `momentum`. `weight` and `bias`: whether it has them, where its kind does. A `shared` slope is
+    one for all columns. What is not `trainable` keeps its parameters; the weights of what is have
+    penalties with the rates `l1` and `l2` and, after each update, are held to their `constraint`.
     """
 
     kind: str
@@ -53,6 +76,10 @@ class Node:
     trainable: bool = True
     noise: str = "dropout"
     amount: float = 0.0
+    custom: Custom | None = None
+    weight: bool = True
+    eps: float = 0.0
+    momentum: float = 0.0
     shared: bool = False
     l1: float = 0.0
     l2: float = 0.0
@@ -67,13 +94,12 @@ class Node:
 
 @dataclass(frozen=True)
 class Graph:
-    """A whole network with its loss and the kind of its optimizer.
+    """A whole network with its loss and its optimizer.
 
     dtype: "float32" or "float64".
     widths: features of each buffer; the first is the input, the last the output.
     nodes: in topological order. A buffer may have several readers.
     loss: an object of deltarule.losses, or the name of one.
-    optimizer: "sgd" or "adam".
     accuracy: how a sample counts as a hit: "none", "argmax" or "threshold".
     seed: of what is random in the nodes; each of them has a stream of its own, by its number.
     """
@@ -82,7 +108,7 @@ class Graph:
     widths: tuple[int, ...]
     nodes: tuple[Node, ...]
     loss: Loss
-    optimizer: str
+    optimizer: Optimizer
     accuracy: str
     seed: int = 0
 
@@ -106,7 +132,7 @@ class Graph:
         found = []
         for name, number, index, _ in self.parameters():
             node = self.nodes[number]
-            if node.trainable and index < len(KINDS[node.kind].learnt):
+            if node.trainable and (node.custom or index < len(KINDS[node.kind].learnt)):
                 found.append(name)
         return found
 
@@ -139,10 +165,14 @@ class Graph:
         found: list[tuple[str, int, int, tuple[int, ...]]] = []
         for number, node in enumerate(self.nodes):
             n_in, n_out = self.widths[node.source], self.widths[node.target]
+            if node.custom is not None:
+                for index, (part, shape) in enumerate(node.custom.parameters):
+                    found.append((f"{node.name}.{part}", number, index, shape))
             for index, part in enumerate(sum(KINDS[node.kind], ())):
-                if part == "bias" and not node.bias:
+                if not {"weight": node.weight, "bias": node.bias}.get(part, True):
                     continue
                 columns = 1 if node.shared else n_out
-                shape = (n_in, n_out) if part == "weight" else (columns,)
+                matrix = (node.kind, part) == ("dense", "weight")
+                shape = (n_in, n_out) if matrix else (columns,)
                 found.append((f"{node.name}.{part}", number, index, shape))
         return found

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from . import _engine
 from ._graph import Graph
 from .layers import Layer, named, walk
+from .layers.custom import Bound
 
 Array = npt.NDArray[Any]
 
@@ -19,22 +20,15 @@ def first_values(
 ) -> Iterator[tuple[str, Array]]:
     """(name, values) of every parameter that does not begin as zeros."""
     shapes = graph.parameter_shapes()
-    for index, (name, layer) in enumerate(walk(named(layers))):
+    bound = {node.name: node.custom for node in graph.nodes}
+    for index, (layer_name, layer) in enumerate(walk(named(layers))):
         for part, initializer in layer.initializers().items():
-            shape = shapes[f"{name}.{part}"]
-            sizes = shapes.get(f"{name}.weight", shape)
-            n_in, n_out = sizes if len(sizes) == 2 else (1, *sizes)
-            yield (
-                f"{name}.{part}",
-                _engine.initialize(
-                    backend,
-                    initializer.kind,
-                    n_in,
-                    n_out,
-                    seed=seed,
-                    **initializer.arguments,
-                    layer=index,
-                    purpose="weight" if len(shape) == 2 else "bias",
-                    dtype=graph.dtype,
-                ),
-            )
+            name = f"{layer_name}.{part}"
+            matrix = shapes.get(f"{layer_name}.weight", shapes[name])
+            n_in, n_out = matrix if len(matrix) == 2 else (1, matrix[0])
+            where = {"seed": seed, "layer": index, "dtype": graph.dtype}
+            where["purpose"] = "weight" if len(shapes[name]) == 2 else "bias"
+            where |= initializer.arguments
+            yield name, _engine.initialize(backend, initializer.kind, n_in, n_out, **where)
+        if isinstance(custom := bound.get(layer_name), Bound):
+            yield from custom.first_values(layer_name, seed, index, graph.dtype)

@@ -185,4 +185,6 @@ def prepare_parameters(
         original = np.array(array, order="C", copy=True)
         checked[name] = convert(original, dtype)
         check_finite(checked[name], dtype, original, f"parameter {name!r}")
+        if name.endswith(".running_var") and (checked[name] < 0).any():
+            raise ValueError(f"parameter {name!r} must be >= 0, got {checked[name].min()}")
     return checked

@@ -18,7 +18,6 @@ from ._graph import Graph, Node
 from ._kinds import Mode, Operation, operations
 
 Array = npt.NDArray[Any]
-Hyper = tuple[float, ...]
 Key = int | tuple[str, int]
 Slots = tuple[dict[str, Array], ...]  # by slot: values first, then optimizer state
 
@@ -51,7 +50,6 @@ class State(NamedTuple):
     graph: Graph
     slots: Slots
     step: int
-    hyper: Hyper
     seed: int
 
     @property
@@ -64,7 +62,6 @@ class State(NamedTuple):
     def plan(self, backend: str, graph: Graph) -> _engine.Plan:
         """A new engine in this state."""
         plan = _engine.new_plan(backend, graph)
-        plan.set_hyper(self.hyper)
         for slot, arrays in enumerate(self.to(graph.dtype)):
             for name, array in arrays.items():
                 plan.set(slot, name, array)
@@ -119,14 +116,14 @@ def forward(
     parts, before = graph.parts(), {done.target: done for done in known}
     buffers: dict[Key, Array] = {0: x}
     steps = []
-    for node in graph.nodes:
+    for number, node in enumerate(graph.nodes):
         own = {part: values[f"{node.name}.{part}"] for part in parts[node.name]}
-        chain = operations(graph, node, mode, step)
+        chain = operations(graph, number, mode, step)
         sources: tuple[Key, ...] = node.sources
-        for number, operation in enumerate(chain):
-            behind = chain[number + 1 :]
-            target = (node.name, number) if behind else node.target
-            place = f"{node.name}.output" + (f" before {behind[0].name}" if behind else "")
+        for place, operation in enumerate(chain):
+            behind = chain[place + 1 :]
+            target = (node.name, place) if behind else node.target
+            called = f"{node.name}.output" + (f" before {behind[0].name}" if behind else "")
             inputs = [buffers[source] for source in sources]
             old = before.get(target)
             if (
@@ -135,7 +132,7 @@ def forward(
                 or any(a is not b for a, b in zip(old.inputs, inputs, strict=True))
             ):
                 y = operation.forward(functions, inputs, own)
-                old = Step(node, operation, place, sources, target, inputs, own, y)
+                old = Step(node, operation, called, sources, target, inputs, own, y)
             steps.append(old)
             buffers[target], sources = old.y, (target,)
     return steps
@@ -200,42 +197,18 @@ def _backward(
     return gradients
 
 
-def update(
-    functions: ModuleType, kind: str, arrays: tuple[Array, ...], g: Array, step: int, hyper: Hyper
-) -> tuple[Array, ...]:
-    """A parameter and its state after update number `step`, by sgd_step or adam_step."""
-    if kind == "sgd":
-        rate, momentum, nesterov, decay = hyper
-        new: tuple[Array, ...] = functions.sgd_step(
-            arrays[0],
-            g,
-            arrays[1],
-            learning_rate=rate,
-            momentum=momentum,
-            nesterov=bool(nesterov),
-            weight_decay=decay,
-        )
-        return new
-    rate, first, second, eps = hyper
-    new = functions.adam_step(
-        arrays[0], g, *arrays[1:], step=step, learning_rate=rate, betas=(first, second), eps=eps
-    )
-    return new
-
-
 def update_all(
     functions: ModuleType,
     graph: Graph,
     slots: Slots,
     done: Pass,
     step: int,
-    hyper: Hyper,
 ) -> Slots:
     """Parameters and state after update number `step`, from a pass in the state before it."""
     new: Slots = tuple(dict(slot) for slot in slots)
     for name, g in done.gradients.items():
-        arrays = tuple(slot[name] for slot in slots)
-        updated = update(functions, graph.optimizer, arrays, g, step, hyper)
+        value, *state = (slot[name] for slot in slots)
+        updated = functions.optimizer_step(graph.optimizer, value, g, *state, step=step)
         for slot, array in zip(new, updated, strict=True):
             slot[name] = array
     new[0].update(done.moved)

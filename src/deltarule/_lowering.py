@@ -9,9 +9,11 @@ from ._graph import Node
 
 
 class Builder:
-    """The nodes and buffers of a network that is being lowered; buffer 0 is the input."""
+    """The nodes and buffers of a network of a dtype that is being lowered; buffer 0 is the
+    input."""
 
-    def __init__(self, input_shape: tuple[int, ...]) -> None:
+    def __init__(self, input_shape: tuple[int, ...], dtype: str) -> None:
+        self.dtype = dtype
         self.widths = [math.prod(input_shape)]
         self.nodes: list[Node] = []
 

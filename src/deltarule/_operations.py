@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import _bounds, _layerwise, _loss_bounds, ops, reference
-from ._bounded import bounded_step
+from . import _bounds, _loss_bounds, ops, reference
 from ._bounds import Precision, exact
 from ._graph import Graph
 from ._layerwise import EPOCH, Data, Pass, State, Step
@@ -164,42 +163,30 @@ def _check_flush(graph: Graph, step: Step, dy: Array) -> list[Check]:
 # -------------------------------------------------------------------------------------- optimizers
 def _check_step(state: State, name: str, g: Array) -> list[Check]:
     """The next update of one parameter: value and state, slot by slot."""
-    graph, step = state.graph, state.step + 1
-    p = _bounds.precision(graph.dtype)
-    arrays = tuple(slot[name] for slot in state.slots)
-    got = _layerwise.update(ops, graph.optimizer, arrays, g, step, state.hyper)
-    nears = tuple(map(exact, arrays))
-    near = bounded_step(p, graph, nears, exact(g), step, state.hyper)
-    expected, bound = (np.stack(parts) for parts in zip(*near, strict=True))
-    checks = [within(f"{name} step", COMPARED, np.stack(got), expected, bound, graph.dtype)]
-    return checks + _check_vanishing_step(state, name, g, arrays, got)
+    optimizer, step = state.graph.optimizer, state.step + 1
+    p, dtype = _bounds.precision(state.graph.dtype), state.graph.dtype
+    w, *rest = (slot[name] for slot in state.slots)
+    got = ops.optimizer_step(optimizer, w, g, *rest, step=step)
+    near = _bounds.update(p, optimizer, exact(w), exact(g), list(map(exact, rest)), step)
+    expected, bound = (np.stack(arrays) for arrays in zip(*near, strict=True))
+    checks = [within(f"{name} step", COMPARED, np.stack(got), expected, bound, dtype)]
+    return checks + _check_vanishing_state(state, name, got[1:])
 
 
-def _check_vanishing_step(
-    state: State, name: str, g: Array, arrays: tuple[Array, ...], new: tuple[Array, ...]
-) -> list[Check]:
-    """The update again, scaled by powers of 2 such that each array of state is about to vanish;
-    the last one of adam goes with the square of the gradient."""
-    graph, hyper, dtype = state.graph, state.hyper, state.graph.dtype
+def _check_vanishing_state(state: State, name: str, new: tuple[Array, ...]) -> list[Check]:
+    """What an update without gradient leaves of arrays of state that are about to vanish."""
+    optimizer, dtype = state.graph.optimizer, state.graph.dtype
     p = _bounds.precision(dtype)
-    gots, others, bounds = [], [], []
-    for slot in range(1, len(arrays)):
-        if not new[slot].any() or (graph.optimizer == "sgd" and hyper[1] == 0):
-            continue
-        square = 1 + (slot == 2)
-        power = _to_tiny(new[slot], p) // square
-        # without weights, so that the decay does not add to the gradient
-        scaled = [np.zeros_like(arrays[0])]
-        scaled += [np.ldexp(a, power * (1 + (i == 2))) for i, a in enumerate(arrays) if i]
-        small = np.ldexp(g, power)
-        got = _layerwise.update(ops, graph.optimizer, tuple(scaled), small, 1, hyper)[slot]
-        other = _layerwise.update(reference, graph.optimizer, tuple(scaled), small, 1, hyper)[slot]
-        still = replace(p, tiny=p.least)
-        near = bounded_step(still, graph, tuple(map(exact, scaled)), exact(small), 1, hyper)
-        bounds.append(_around(got, other, 2 * near[slot].error, p))
-        gots.append(got)
-        others.append(other)
-    if not gots:
+    if not any(array.any() for array in new):
         return []
-    place = f"{name} state flush"
-    return [within(place, COMPARED, np.stack(gots), np.stack(others), np.stack(bounds), dtype)]
+    scaled = [np.ldexp(array, _to_tiny(array, p)) for array in new]
+    none = np.zeros_like(scaled[0])
+    got, other = (
+        np.stack(functions.optimizer_step(optimizer, none, none, *scaled)[1:])
+        # in the network's dtype, to which the threshold belongs
+        for functions in (ops, reference)
+    )
+    still = replace(p, tiny=p.least)
+    near = _bounds.update(still, optimizer, exact(none), exact(none), list(map(exact, scaled)), 1)
+    bound = _around(got, other, 2 * np.stack([after.error for after in near[1:]]), p)
+    return [within(f"{name} state flush", COMPARED, got, other, bound, dtype)]

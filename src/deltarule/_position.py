@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ class Position:
     batch: batches of this epoch that are done; 0 means that it has not begun and the rest is void.
     sums: of the loss, the weights and the hits over those batches.
     rows, batch_size, shuffle: of the fit that was interrupted.
+    damping: of the Levenberg-Marquardt method, 0 before it has begun.
     """
 
     epoch: int = 0
@@ -27,6 +29,7 @@ class Position:
     rows: int = 0
     batch_size: int = 0
     shuffle: bool = True
+    damping: float = 0.0
 
     def start(self, rows: int, batch_size: int, shuffle: bool) -> Position:
         """Where a fit begins: within the unfinished epoch if it is of its kind, else a new one."""
@@ -50,6 +53,8 @@ class Position:
             config["rows"] = self.rows
             config["batch_size"] = self.batch_size
             config["shuffle"] = self.shuffle
+        if self.damping:
+            config["damping"] = self.damping.hex()
         return config
 
     @classmethod
@@ -60,10 +65,11 @@ class Position:
         epoch = _check.integer("position.epoch", config.get("epoch"), 0, _LARGE)
         batch = _check.integer("position.batch", config.get("batch"), 0, _LARGE)
         known = {"epoch", "batch"} | ({"sums", "rows", "batch_size", "shuffle"} if batch else set())
-        if set(config) != known:
+        if set(config) - {"damping"} != known:
             raise ValueError(f"position must have the keys {sorted(known)}")
+        damping = _damping(config.get("damping", "0x0p+0"))
         if not batch:
-            return cls(epoch)
+            return cls(epoch, damping=damping)
         sums = config["sums"]
         if not (isinstance(sums, list) and len(sums) == 3):
             raise ValueError("position.sums must be three numbers")
@@ -75,4 +81,13 @@ class Position:
             raise ValueError("position.batch is behind the last batch of the epoch")
         loss, weight, hits = (float.fromhex(value) for value in sums)
         shuffle = _check.boolean("position.shuffle", config["shuffle"])
-        return cls(epoch, batch, (loss, weight, hits), rows, batch_size, shuffle)
+        return cls(epoch, batch, (loss, weight, hits), rows, batch_size, shuffle, damping)
+
+
+def _damping(text: object) -> float:
+    if not isinstance(text, str) or len(text) > 40:
+        raise TypeError("position.damping must be a hexadecimal number")
+    value = float.fromhex(text)
+    if not 0 <= value < math.inf:
+        raise ValueError("position.damping must be finite and >= 0")
+    return value

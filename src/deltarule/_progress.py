@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from ._engine import Run
+from . import _engine
 from ._spec import describe
 from .performance import Performance
 
@@ -33,7 +33,7 @@ class Progress:
     def __enter__(self) -> Self:
         return self
 
-    def update(self, epoch: int, run: Run) -> None:
+    def update(self, epoch: int, run: _engine.Progress) -> None:
         """Called between slices of an epoch; epoch counts from 0."""
         if not self._shown:
             return

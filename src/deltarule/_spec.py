@@ -103,13 +103,14 @@ def resolve(
     )
 
 
-def from_config(config: object, table: Mapping[str, type[S]], what: str) -> S:
-    """The specification that a JSON form describes, out of a closed table."""
+def from_config(config: object, table: Mapping[str, type[S]], what: str, hint: str = "") -> S:
+    """The specification that a JSON form describes, out of a closed table. hint: where its kind is
+    not in there."""
     if not isinstance(config, Mapping):
         raise TypeError(f"a description of a {what} must be an object, got {describe(config)}")
     kind = config.get("kind")
     if not isinstance(kind, str) or kind not in table:
-        raise ValueError(f"unknown {what} {kind!r}; known: {', '.join(table)}")
+        raise ValueError(f"unknown {what} {kind!r}; known: {', '.join(table)}{hint}")
     return table[kind].from_config(config)
 
 

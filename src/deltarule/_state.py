@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _check, layers, losses, metrics, optimizers
+from ._custom import Custom, knowing
 from ._graph import Graph
 from ._position import Position
 from ._spec import from_config
@@ -67,8 +68,11 @@ def describe_network(net: Network, version: str) -> dict[str, Any]:
     }
 
 
-def parse_description(description: object) -> State:
-    """Raises TypeError or ValueError for whatever `describe_network` cannot have written."""
+def parse_description(
+    description: object, custom: Mapping[str, type[Custom]]
+) -> State:
+    """Raises TypeError or ValueError for whatever `describe_network` cannot have written. custom:
+    classes that users have written, by kind."""
     if not isinstance(description, Mapping):
         raise TypeError("the description must be an object")
     version = _check.integer("format", description.get("format"), 1)
@@ -88,9 +92,12 @@ def parse_description(description: object) -> State:
         raise TypeError("version must be a text")
     if description["dtype"] not in ("float32", "float64"):
         raise ValueError(f"unknown dtype {description['dtype']!r:.60}")
+    with knowing(custom):
+        chain = layers.chain_from_config(description["layers"])
+        loss = losses.of_config(description["loss"])
     arguments = {
-        "layers": [from_config(c, layers.TABLE, "layer") for c in _list(description, "layers")],
-        "loss": from_config(description["loss"], losses.TABLE, "loss"),
+        "layers": chain,
+        "loss": loss,
         "optimizer": from_config(description["optimizer"], optimizers.TABLE, "optimizer"),
         "metrics": [from_config(c, metrics.TABLE, "metric") for c in _list(description, "metrics")],
         "dtype": description["dtype"],

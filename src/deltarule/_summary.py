@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from . import _custom
 from . import layers as _layers
 from ._graph import Graph
 from ._spec import by_name
@@ -25,7 +26,8 @@ class Summary(str):
 def in_one_line(net: Network) -> str:
     """The call that makes such a network."""
     layers = ", ".join(map(repr, net.layers))
-    parts = [f"[{layers}]", f"loss={by_name(net.loss)}", f"optimizer={net.optimizer!r}"]
+    loss = repr(net.loss) if isinstance(net.loss, _custom.Custom) else by_name(net.loss)
+    parts = [f"[{layers}]", f"loss={loss}", f"optimizer={net.optimizer!r}"]
     if net.metrics:
         parts.append(f"metrics={[metric.kind for metric in net.metrics]!r}")
     parts += [f"dtype={net.dtype!r}", f"backend={net.backend!r}", f"seed={net.seed}"]
@@ -61,11 +63,14 @@ def summarize(net: Network, graph: Graph, n_slots: int) -> Summary:
     itemsize = 4 if graph.dtype == "float32" else 8
     memory = (
         f"{total:,} parameters in {graph.dtype}: {n_bytes(total * itemsize)}, with "
-        f"{n_slots - 1} array{'s' if n_slots > 2 else ''} each of "
+        f"{n_slots - 1} array{'' if n_slots == 2 else 's'} each of "
         f"{net.optimizer.kind} {n_bytes(total * itemsize * n_slots)}"
     )
     title = f"Network, loss {net.loss.kind}, {net.optimizer!r}, backend {net.backend}"
-    return Summary("\n".join([title, *lines, memory]))
+    lines = [title, *lines, memory]
+    if slow := _custom.classes(net.layers, net.loss):
+        lines.append(f"computed in Python: {', '.join(cls.__name__ for cls in slow.values())}")
+    return Summary("\n".join(lines))
 
 
 def _shape_text(shape: tuple[int, ...]) -> str:

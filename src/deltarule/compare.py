@@ -13,10 +13,14 @@ initialize
 dense_forward,         the sum of |a||b| over the products a b that are added up, as rounding
 dense_backward         errors of a sum are proportional to that (Higham, 2002, section 3.1)
 activation_backward    the larger of |dx| and |dy|; for softmax the largest |dy y| of the row
+batch_norm_*,          the sum of the magnitudes of the terms, as for dense
+layer_norm_*,
+rms_norm_backward
+rms_norm_forward       the true value
 loss_backward          the largest |dy| of the sample
 noise_forward          |x| and the size of what is added to it, or the true value if larger
 noise_backward         the true value
-sgd_step, adam_step    the larger of the old and the new value
+optimizer_step         the larger of the old and the new value
 =====================  ===========================================================================
 
 Random numbers are compared with the reference in the same type, and so are initial values in

@@ -15,6 +15,7 @@ class History(Mapping[str, list[float]]):
     """A mapping from "loss", "accuracy", "val_loss", ... to a list with one value an epoch.
 
     `pandas.DataFrame(history.as_dict())` gives a table with one row an epoch.
+    stopped: why the fit that made it ended before its last epoch, else None.
     performance: what the fit that made it cost (see Performance), else None; histories that differ
     in nothing else are equal.
     """
@@ -23,6 +24,7 @@ class History(Mapping[str, list[float]]):
         self._columns = {name: [float(v) for v in vs] for name, vs in (columns or {}).items()}
         if len({len(values) for values in self._columns.values()}) > 1:
             raise ValueError("the columns of a History must have the same length")
+        self.stopped: str | None = None
         self.performance: Performance | None = None
 
     @property

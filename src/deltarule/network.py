@@ -9,9 +9,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import _check, _engine, _initial, _inputs, _progress, _state, losses, optimizers
+from . import (
+    _adapt,
+    _check,
+    _custom,
+    _engine,
+    _initial,
+    _inputs,
+    _progress,
+    _state,
+    losses,
+    optimizers,
+)
 from . import layers as _layers
 from . import metrics as _metrics
+from ._fit import Fit, check_steps, check_trainable, rows_of_a_batch
 from ._gate import Gate
 from ._graph import Graph
 from ._position import Position
@@ -21,13 +33,12 @@ from .history import History
 from .layers import Layer
 from .losses import Loss
 from .metrics import Metric
-from .optimizers import Optimizer
+from .optimizers import FullBatch, Optimizer
 from .performance import Stopwatch
 
 Array = npt.NDArray[Any]
 
 _MAX_BYTES = 1 << 46  # more than any machine has; an honest allocation failure below that
-_SLICE = 0.05  # seconds of training between two looks at Ctrl-C and the progress bar
 
 
 class Network:
@@ -36,7 +47,7 @@ class Network:
     layers: a list of layers; they are specifications and may be shared between networks.
     loss: a name such as "cross_entropy", or an object such as losses.Huber(0.5). Each says which
         last activations go with it; with cross_entropy softmax, log_softmax or identity (logits).
-    optimizer: "adam", "sgd", or an object such as Adam(1e-3).
+    optimizer: a name such as "adam", or an object such as Adam(1e-3); see deltarule.optimizers.
     metrics: a list of names; "accuracy".
     dtype: "float32" or "float64", of the parameters and of all arithmetic.
     backend: "fast" (C) or "reference" (numpy).
@@ -50,7 +61,7 @@ class Network:
         self,
         layers: Sequence[Layer],
         loss: str | Loss,
-        optimizer: str | Optimizer = "adam",
+        optimizer: str | Optimizer | FullBatch = "adam",
         *,
         metrics: Iterable[str | Metric] = (),
         dtype: npt.DTypeLike = "float32",
@@ -59,6 +70,7 @@ class Network:
     ) -> None:
         self._layers = _layers.check_layers(layers)
         self._loss = losses.get(loss)
+        self._custom = _custom.classes(self._layers, self._loss)
         self._activation = _layers.output_activation(self._layers)
         width = _layers.width_of(self._layers)
         self._optimizer = optimizers.get(optimizer)
@@ -86,7 +98,7 @@ class Network:
         return self._loss
 
     @property
-    def optimizer(self) -> Optimizer:
+    def optimizer(self) -> Optimizer | FullBatch:
         """How a gradient becomes an update."""
         return self._optimizer
 
@@ -140,25 +152,30 @@ class Network:
                     f"got input_shape {shape}"
                 )
             return self._plan
-        plan = self._new_plan(self._lower(shape))
-        first = _initial.first_values(self._layers, plan.graph, self._backend, self._seed)
-        for name, values in first:
+        graph = self._lower(shape)
+        plan = self._new_plan(graph)
+        for name, values in _initial.first_values(self._layers, graph, self._backend, self._seed):
             plan.set(0, name, values)
+        for name in graph.learnt():
+            for slot, first in enumerate(self._optimizer.initial_state, start=1):
+                plan.set(slot, name, np.full_like(plan.get(slot, name), first))
         self._adopt(plan, shape, Position())
         return plan
 
     def _lower(self, shape: tuple[int, ...]) -> Graph:
         """The graph for samples of a shape; ValueError when the layers cannot take them."""
-        builder = _layers.lower(self._layers, shape)
-        return Graph(
+        builder = _layers.lower(self._layers, shape, self.dtype)
+        graph = Graph(
             dtype=self.dtype,
             widths=tuple(builder.widths),
             nodes=tuple(builder.nodes),
             loss=self._loss,
-            optimizer=self._optimizer.kind,
+            optimizer=self._optimizer.engine,
             accuracy=self._check_output(builder.widths[-1]),
             seed=self._seed,
         )
+        check_trainable(self._optimizer, graph)
+        return graph
 
     def _check_output(self, n_out: int) -> str:
         """How hits are counted; ValueError where the loss or a metric cannot take the output."""
@@ -169,9 +186,9 @@ class Network:
         size = sum(int(np.prod(s, dtype=object)) for s in graph.parameter_shapes().values())
         if size * np.dtype(self._dtype).itemsize * self._optimizer.n_slots > _MAX_BYTES:
             raise MemoryError(f"this network has {size:,} parameters")
-        plan = _engine.new_plan(self._backend, graph)
-        plan.set_hyper(self._optimizer.hyper())
-        return plan
+        if self._backend == "fast":
+            _custom.warn_slow(self._custom.values(), 4)
+        return _engine.new_plan(self._backend, graph)
 
     def _adopt(self, plan: _engine.Plan, shape: tuple[int, ...], position: Position) -> None:
         self._plan, self._input_shape, self._position = plan, shape, position
@@ -189,7 +206,7 @@ class Network:
         y: npt.ArrayLike,
         *,
         epochs: int = 1,
-        batch_size: int = 32,
+        batch_size: int | None = None,
         validation_data: Validation | None = None,
         sample_weight: npt.ArrayLike | None = None,
         class_weight: ClassWeight = None,
@@ -202,9 +219,10 @@ class Network:
         numbers, or (n, n_out); the loss says more. sample_weight: (n,), finite and >= 0.
         class_weight: with classes, a factor for each: a dict {class: weight} (others 1), an array
         or "balanced", n / (classes * samples of the class); where each output is a question of its
-        own, their product, or a list of one for each output. validation_data: (X, y) or (X, y,
-        sample_weight), measured after every epoch, classes all the same. shuffle: a new order of
-        rows every epoch. verbose: a progress bar and a line on speed; "auto": if in a terminal.
+        own, their product, or a list of one for each output. batch_size: 32 unless told, or all
+        where the optimizer needs them. validation_data: (X, y) or (X, y, sample_weight), measured
+        after every epoch, classes all the same. shuffle: a new order of rows every epoch.
+        verbose: a progress bar and a line on speed; "auto": if in a terminal.
         X is not copied where it is float32, float64, uint8 or bool and the numbers of a row lie
         side by side (slices of rows or columns, memory maps): its batches are converted. Any other
         X is converted whole; y and weights are copied, labels to 8 bytes each.
@@ -217,53 +235,25 @@ class Network:
         with self._gate.training("fit()"):
             watch = Stopwatch()
             epochs = _check.positive_int("epochs", epochs)
-            batch_size = _check.positive_int("batch_size", batch_size)
             shuffle = _check.boolean("shuffle", shuffle)
             shown = _progress.wanted(verbose)
             with watch.on("data"):
                 X = _inputs.as_array(X, "X")
                 data = self._prepare(X, y, sample_weight, class_weight, positive=True)
             rows, *shape = X.shape
+            size = rows_of_a_batch(self._optimizer, batch_size, rows)
+            _layers.check_batch(self._layers, size)
             validation = prepare_validation(validation_data, self._target(tuple(shape)))
             plan = self._build(tuple(shape))
+            if _adapt.are_new(plan, self._layers):
+                _adapt.measure(plan, self._backend, self._layers, data[0])
             plan.restart_ledger()
-            history = History()
             with _progress.Progress(shown, epochs) as progress:
-                for epoch in range(epochs):
-                    self._position = self._position.start(rows, min(batch_size, rows), shuffle)
-                    run = self._train_epoch(plan, data, epoch, progress)
-                    values = _metrics.report(run.sums, self._metrics)
-                    if validation is not None:
-                        with watch.on("validation"):
-                            found = _metrics.report(plan.evaluate(*validation), self._metrics)
-                        values |= {f"val_{name}": value for name, value in found.items()}
-                    history.append(values)
-                    progress.end_epoch(values)
+                fit = Fit(self, plan, data, validation, watch, progress)
+                history = fit.run(epochs, size, shuffle)
             history.performance = watch.stop(plan)
             progress.conclude(history.performance)
             return history
-
-    def _train_epoch(
-        self, plan: _engine.Plan, data: Data, epoch: int, progress: _progress.Progress
-    ) -> _engine.Run:
-        """The rest of the epoch at the present position, which is kept whatever happens."""
-        at = self._position
-        run = plan.train(
-            *data,
-            batch_size=at.batch_size,
-            shuffle=at.shuffle,
-            seed=self._seed,
-            epoch=at.epoch,
-            batch=at.batch,
-            sums=at.sums,
-        )
-        try:
-            while not run.advance(_SLICE):
-                progress.update(epoch, run)
-            progress.update(epoch, run)
-        finally:
-            self._position = at.after(run)
-        return run
 
     def train_on_batch(
         self,
@@ -277,9 +267,23 @@ class Network:
         Weights that sum to zero change nothing and give 0.0. Arguments and errors as for fit.
         """
         with self._gate.training("train_on_batch()"):
+            check_steps(self._optimizer)
             X = _inputs.as_array(X, "X")
             data = self._prepare(X, y, sample_weight, class_weight)
+            _layers.check_batch(self._layers, len(X))
             return self._build(X.shape[1:]).train_batch(*data)
+
+    def adapt(self, X: npt.ArrayLike) -> None:
+        """Measures mean and variance of the Normalization layers over X, as the first `fit` does.
+
+        Raises ValueError where there are no such layers, and as fit for X.
+        """
+        with self._gate.training("adapt()"):
+            if not _adapt.names(self._layers):
+                raise ValueError("this network has no Normalization layers")
+            X = _inputs.as_array(X, "X")
+            x = _inputs.prepare_x(X, self._input_shape, self.dtype)
+            _adapt.measure(self._build(X.shape[1:]), self._backend, self._layers, x)
 
     # ------------------------------------------------------------------------ using the network
     def predict(self, X: npt.ArrayLike) -> Array:
@@ -381,9 +385,10 @@ class Network:
                 "description": _state.describe_network(self, ""),
                 "arrays": _state.collect_arrays(self),
                 "backend": self._backend,
+                "custom": self._custom,
             }
 
     def __setstate__(self, pickled: dict[str, Any]) -> None:
-        state = _state.parse_description(pickled["description"])
+        state = _state.parse_description(pickled["description"], pickled["custom"])
         Network.__init__(self, **state.arguments, backend=pickled["backend"])
         _state.restore(self, state, pickled["arrays"])

@@ -7,9 +7,10 @@ checks, so the same bad call raises the same error.
 import numpy as np
 import numpy.typing as npt
 
-from . import _check, _check_weights, _fast, losses
+from . import _check, _check_norm, _check_weights, _fast, losses, optimizers, reference
 from ._check import Array
 from .losses import Loss
+from .optimizers import Optimizer
 from .reference.initializer import Source, initial_values
 from .reference.noise import arguments as noise_arguments
 
@@ -18,15 +19,23 @@ F64 = npt.NDArray[np.float64]
 __all__ = [
     "activation_backward",
     "activation_forward",
-    "adam_step",
+    "batch_norm_backward",
+    "batch_norm_forward",
+    "batch_norm_inference",
+    "batch_norm_running",
+    "cholesky",
+    "cholesky_solve",
     "constrain",
     "dense_backward",
     "dense_forward",
     "initialize",
+    "layer_norm_backward",
+    "layer_norm_forward",
     "loss_backward",
     "loss_forward",
     "noise_backward",
     "noise_forward",
+    "optimizer_step",
     "penalty_backward",
     "penalty_forward",
     "prelu_backward",
@@ -35,7 +44,8 @@ __all__ = [
     "random_normal",
     "random_permutation",
     "random_uniform",
-    "sgd_step",
+    "rms_norm_backward",
+    "rms_norm_forward",
 ]
 
 
@@ -126,6 +136,132 @@ def prelu_backward(
     return dx, dslope
 
 
+def batch_norm_forward(
+    x: npt.ArrayLike,
+    w: npt.ArrayLike | None = None,
+    b: npt.ArrayLike | None = None,
+    *,
+    eps: float = 1e-5,
+) -> tuple[Array, Array, Array]:
+    """See deltarule.reference.batch_norm_forward."""
+    number = _check_norm.eps(eps)
+    x_, w_, b_ = _check_norm.arrays(x, w, b)
+    y, mean, var = np.empty_like(x_), *np.empty((2, x_.shape[1]), x_.dtype)
+    _fast.batch_norm_forward(x_.dtype.name, number, *_rows(x_), x_, w_, b_, y, mean, var)
+    return y, mean, var
+
+
+def batch_norm_inference(
+    x: npt.ArrayLike,
+    mean: npt.ArrayLike,
+    var: npt.ArrayLike,
+    w: npt.ArrayLike | None = None,
+    b: npt.ArrayLike | None = None,
+    *,
+    eps: float = 1e-5,
+) -> Array:
+    """See deltarule.reference.batch_norm_inference."""
+    number = _check_norm.eps(eps)
+    x_, w_, b_, mean_, var_ = _check_norm.inference_arrays(x, w, b, mean, var)
+    y = np.empty_like(x_)
+    _fast.batch_norm_inference(x_.dtype.name, number, *_rows(x_), x_, mean_, var_, w_, b_, y)
+    return y
+
+
+def batch_norm_backward(
+    x: npt.ArrayLike, w: npt.ArrayLike | None, dy: npt.ArrayLike, *, eps: float = 1e-5
+) -> tuple[Array, Array, Array]:
+    """See deltarule.reference.batch_norm_backward."""
+    number = _check_norm.eps(eps)
+    x_, w_, dy_ = _check_norm.backward_arrays(x, w, dy)
+    dx, dw, db = np.empty_like(x_), *np.empty((2, x_.shape[1]), x_.dtype)
+    _fast.batch_norm_backward(x_.dtype.name, number, *_rows(x_), x_, w_, dy_, dx, dw, db)
+    return dx, dw, db
+
+
+def batch_norm_running(
+    running_mean: npt.ArrayLike,
+    running_var: npt.ArrayLike,
+    mean: npt.ArrayLike,
+    var: npt.ArrayLike,
+    *,
+    n: int,
+    momentum: float = 0.1,
+) -> tuple[Array, Array]:
+    """See deltarule.reference.batch_norm_running."""
+    share = _check_norm.momentum(momentum)
+    count = _check.non_negative_int("n", n)
+    old_mean, old_var, mean_, var_ = _check_norm.statistics(
+        running_mean=running_mean, running_var=running_var, mean=mean, var=var
+    )
+    new = old_mean.copy(), old_var.copy()
+    _fast.batch_norm_running(mean_.dtype.name, share, count, mean_.size, mean_, var_, *new)
+    return new
+
+
+def layer_norm_forward(
+    x: npt.ArrayLike,
+    w: npt.ArrayLike | None = None,
+    b: npt.ArrayLike | None = None,
+    *,
+    eps: float = 1e-5,
+) -> Array:
+    """See deltarule.reference.layer_norm_forward."""
+    number = _check_norm.eps(eps)
+    x_, w_, b_ = _check_norm.arrays(x, w, b)
+    y = np.empty_like(x_)
+    _fast.layer_norm_forward(x_.dtype.name, True, number, *_rows(x_), x_, w_, b_, y)
+    return y
+
+
+def layer_norm_backward(
+    x: npt.ArrayLike, w: npt.ArrayLike | None, dy: npt.ArrayLike, *, eps: float = 1e-5
+) -> tuple[Array, Array, Array]:
+    """See deltarule.reference.layer_norm_backward."""
+    number = _check_norm.eps(eps)
+    x_, w_, dy_ = _check_norm.backward_arrays(x, w, dy)
+    dx, dw, db = np.empty_like(x_), *np.empty((2, x_.shape[1]), x_.dtype)
+    _fast.layer_norm_backward(x_.dtype.name, True, number, *_rows(x_), x_, w_, dy_, dx, dw, db)
+    return dx, dw, db
+
+
+def rms_norm_forward(
+    x: npt.ArrayLike, w: npt.ArrayLike | None = None, *, eps: float | None = None
+) -> Array:
+    """See deltarule.reference.rms_norm_forward."""
+    x_, w_, _ = _check_norm.arrays(x, w)
+    number, y = _check_norm.eps(eps, x_.dtype), np.empty_like(x_)
+    _fast.layer_norm_forward(x_.dtype.name, False, number, *_rows(x_), x_, w_, None, y)
+    return y
+
+
+def rms_norm_backward(
+    x: npt.ArrayLike, w: npt.ArrayLike | None, dy: npt.ArrayLike, *, eps: float | None = None
+) -> tuple[Array, Array]:
+    """See deltarule.reference.rms_norm_backward."""
+    x_, w_, dy_ = _check_norm.backward_arrays(x, w, dy)
+    number = _check_norm.eps(eps, x_.dtype)
+    dx, dw = np.empty_like(x_), np.empty(x_.shape[1], x_.dtype)
+    _fast.layer_norm_backward(x_.dtype.name, False, number, *_rows(x_), x_, w_, dy_, dx, dw, None)
+    return dx, dw
+
+
+def cholesky(a: npt.ArrayLike) -> Array:
+    """See deltarule.reference.cholesky."""
+    a_ = _check.square("a", a)
+    r = np.empty_like(a_)
+    found = _fast.cholesky(a_.dtype.name, len(a_), a_, None, r, None)
+    return _check.positive_definite(r if found else None)
+
+
+def cholesky_solve(a: npt.ArrayLike, b: npt.ArrayLike) -> Array:
+    """See deltarule.reference.cholesky_solve."""
+    a_, b_ = _check.equations(a, b)
+    x = np.empty(len(a_), a_.dtype)
+    found = _fast.cholesky(a_.dtype.name, len(a_), a_, b_, None, x)
+    return _check.positive_definite(x if found else None)
+
+
 def _loss(
     loss: str | Loss,
     y: npt.ArrayLike,
@@ -134,6 +270,9 @@ def _loss(
     gradient: bool,
 ) -> tuple[float, Array | None]:
     kind = losses.get(loss)
+    if isinstance(kind, losses.CustomLoss):  # nothing of it is in C
+        dy = reference.loss_backward(kind, y, t, sample_weight=sample_weight) if gradient else None
+        return reference.loss_forward(kind, y, t, sample_weight=sample_weight), dy
     y_, t_, w = _check.loss_arrays(kind, y, t, sample_weight)
     labels, dense = (t_, None) if t_.ndim == 1 else (None, t_)
     dy = np.empty_like(y_) if gradient else None
@@ -199,42 +338,20 @@ def noise_backward(
     return dx
 
 
-def sgd_step(
+def optimizer_step(
+    optimizer: str | Optimizer,
     w: npt.ArrayLike,
     g: npt.ArrayLike,
-    velocity: npt.ArrayLike,
-    *,
-    learning_rate: float,
-    momentum: float = 0.0,
-    nesterov: bool = False,
-    weight_decay: float = 0.0,
-) -> tuple[Array, Array]:
-    """See deltarule.reference.sgd_step."""
-    hyper = _check.sgd_hyper(learning_rate, momentum, nesterov, weight_decay)
-    w_, g_, velocity_ = _check.step_arrays(w=w, g=g, velocity=velocity)
-    new, speed = w_.copy(), velocity_.copy()
-    _fast.optimizer_step(new.dtype.name, "sgd", hyper, 1, new.size, g_, new, speed, None)
-    return new, speed
-
-
-def adam_step(
-    w: npt.ArrayLike,
-    g: npt.ArrayLike,
-    m: npt.ArrayLike,
-    v: npt.ArrayLike,
-    *,
-    step: int,
-    learning_rate: float = 1e-3,
-    betas: tuple[float, float] = (0.9, 0.999),
-    eps: float = 1e-8,
-) -> tuple[Array, Array, Array]:
-    """See deltarule.reference.adam_step."""
-    hyper = _check.adam_hyper(learning_rate, betas, eps)
-    count = _check.positive_int("step", step)
-    w_, g_, m_, v_ = _check.step_arrays(w=w, g=g, m=m, v=v)
-    new, mean, square = w_.copy(), m_.copy(), v_.copy()
-    _fast.optimizer_step(new.dtype.name, "adam", hyper, count, new.size, g_, new, mean, square)
-    return new, mean, square
+    *state: npt.ArrayLike,
+    step: int = 1,
+) -> tuple[Array, ...]:
+    """See deltarule.reference.optimizer_step."""
+    chosen = optimizers.get_step(optimizer)
+    w_, g_, *state_ = _check.step_arrays(optimizers.RULES[chosen.rule], w, g, state)
+    count = _check.integer("step", step, 1, 1 << 62)
+    new = tuple(a.copy() for a in (w_, *state_))
+    _fast.optimizer_step(w_.dtype.name, chosen, count, w_.size, g_, new)
+    return new
 
 
 def constrain(constraint: str, w: npt.ArrayLike, *, max_value: float | None = None) -> Array:
@@ -259,7 +376,7 @@ def penalty_backward(
 ) -> Array:
     """See deltarule.reference.penalty_backward."""
     rates = _check_weights.penalty(l1, l2)
-    w_, g_ = _check.step_arrays(w=w, g=g)
+    w_, g_ = _check_weights.gradient_arrays(w, g)
     found = g_.copy()
     _fast.penalty_backward(found.dtype.name, *rates, found.size, w_, found)
     return found

@@ -42,8 +42,12 @@ class Performance:
 
     products: of matrices, forward and backward; sums of bias gradients. activations: these and the
     loss, both ways. optimizer: updates. data: checking, converting and gathering rows. waiting:
-    for other threads. python: the rest of the time in fit. They add up to `seconds`. validation:
-    comes on top of that and has no part in the rates.
+    for other threads. python: the rest of the time in fit, that of custom layers included. They add
+    up to `seconds`. validation: comes on top of that and has no part in the rates.
+
+    A method that needs all rows at once counts them each time that it computes a gradient, and its
+    iterations as steps; products is all that computes losses and derivatives, optimizer the
+    solution of equations. flops has the products of Jacobians besides.
 
     The C core times one batch in a while, on the thread that calls, and shares out the time of all
     as that of those; the reference times every batch.
@@ -155,24 +159,36 @@ class Stopwatch:
 
     def __init__(self) -> None:
         self._start = perf_counter()
-        self._spent = {"data": 0.0, "validation": 0.0}
+        self._spent = dict.fromkeys(("data", "validation", "products", "optimizer"), 0.0)
+        self._counts = {"steps": 0, "rows": 0, "threads": 0}
+        self._flops = 0.0
 
     @contextmanager
-    def on(self, what: Literal["data", "validation"]) -> Iterator[None]:
+    def on(self, what: Literal["data", "validation", "products", "optimizer"]) -> Iterator[None]:
         """Counts what happens inside as that."""
         start = perf_counter()
         yield
         self._spent[what] += perf_counter() - start
 
+    def count(self, steps: int = 0, rows: int = 0, threads: int = 0, flops: float = 0.0) -> None:
+        """What has been done that the engine's ledger does not see; flops: beside those of rows."""
+        self._counts["steps"] += steps
+        self._counts["rows"] += rows
+        self._counts["threads"] = max(self._counts["threads"], threads)
+        self._flops += flops
+
     def stop(self, plan: Plan) -> Performance:
         """The whole account; the plan's ledger has been restarted in between."""
         passed = perf_counter() - self._start
-        counts, seconds = plan.ledger()
-        parts: dict[str, Any] = seconds | {"data": seconds["data"] + self._spent["data"]}
+        ledger, seconds = plan.ledger()
+        counts = {what: ledger[what] + n for what, n in self._counts.items()}
+        parts: dict[str, Any] = {
+            what: spent + self._spent.get(what, 0.0) for what, spent in seconds.items()
+        }
         validation = self._spent["validation"]
         return Performance(
             **counts,
-            flops=counts["rows"] * flops_per_row(plan.graph),
+            flops=counts["rows"] * flops_per_row(plan.graph) + self._flops,
             **parts,
             python=max(0.0, passed - sum(parts.values()) - validation),
             validation=validation,

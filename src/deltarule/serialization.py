@@ -11,9 +11,11 @@ import json
 import os
 import stat
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from . import _header, _state
+from ._custom import Custom, check_table
 from ._engine import check_backend
 from ._header import ModelFileError
 
@@ -101,25 +103,37 @@ def _replace(source: str, target: str) -> None:
             time.sleep(0.05 * 2**attempt)
 
 
-def load(path: str | os.PathLike[str], *, backend: str = "fast") -> Network:
+def load(
+    path: str | os.PathLike[str],
+    *,
+    backend: str = "fast",
+    custom: Mapping[str, type[Custom]] | None = None,
+) -> Network:
     """The network that `Network.save` wrote, ready to predict or to go on training.
 
     backend: "fast" or "reference"; a file does not say which it is for.
+    custom: {kind: class} of the layers and the loss that you have written; no file can name others.
     Raises ModelFileError (a ValueError) that names the file and the fault, FileNotFoundError
     where there is none.
     """
     backend = check_backend(backend)
+    classes = check_table({} if custom is None else custom)
     name = os.fspath(path)
     try:
         data, header = _header.read(name)
-        return _build(data, header, backend)
+        return _build(data, header, backend, classes)
     except ModelFileError:
         raise
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise ModelFileError(f"{name!r} is not a sound model file: {error}") from error
 
 
-def _build(data: bytes, header: _header.Header, backend: str) -> Network:
+def _build(
+    data: bytes,
+    header: _header.Header,
+    backend: str,
+    custom: Mapping[str, type[Custom]],
+) -> Network:
     from safetensors.numpy import load as from_bytes
 
     from .network import Network
@@ -130,7 +144,7 @@ def _build(data: bytes, header: _header.Header, backend: str) -> Network:
     for key in header.metadata:
         if key != METADATA_KEY:
             raise ValueError(f"its metadata has an unknown key {key!r:.60}")
-    state = _state.parse_description(_header.parse_json(text))
+    state = _state.parse_description(_header.parse_json(text), custom)
     if state.input_shape is None:
         raise ValueError("the description has no input_shape")
     net = Network(**state.arguments, backend=backend)

@@ -88,7 +88,7 @@ def _copy_state(net: Network, plan: _engine.Plan) -> State:
                     f"{what} {name!r} has {array.reshape(-1)[at]!s} at {index}: the network has "
                     "diverged and there is nothing to compare"
                 )
-    return State(plan.graph, slots, plan.step, net.optimizer.hyper(), net.seed)
+    return State(plan.graph, slots, plan.step, net.seed)
 
 
 def _all_checks(backend: str, own: _engine.Plan, state: State, given: Data) -> list[Check]:
@@ -140,14 +140,14 @@ def _propagate(state: State, data: Data) -> _Propagated:
     now = _bounded.bounded_run(p, graph, slots[0], exactly, state.step)
     updated = slots
     if data.weights.any():
-        updated = _bounded.bounded_update(p, graph, slots, now, state.step + 1, state.hyper)
+        updated = _bounded.bounded_update(p, graph, slots, now, state.step + 1)
     step, sums = state.step, Near(np.zeros(3), np.zeros(3))
     for chosen in _layerwise.batches(reference, len(data.x), state.seed):
         part = exactly.rows(chosen)
         if part.weights.any():
             one = _bounded.bounded_run(p, graph, slots[0], part, step)
             step += 1
-            slots = _bounded.bounded_update(p, graph, slots, one, step, state.hyper)
+            slots = _bounded.bounded_update(p, graph, slots, one, step)
             sums = Near(sums.value + one.sums.value, sums.error + one.sums.error)
     return _Propagated(now, updated, slots, sums)
 
@@ -169,7 +169,7 @@ def _layerwise_epoch(state: State, data: Data) -> tuple[Slots, Array]:
         if total:
             one = _layerwise.run(ops, state.graph, slots[0], part, step)
             step += 1
-            slots = _layerwise.update_all(ops, state.graph, slots, one, step, state.hyper)
+            slots = _layerwise.update_all(ops, state.graph, slots, one, step)
             sums += one.loss * total, total
     return slots, sums
 
@@ -219,7 +219,7 @@ def _check_bits(state: State, layers: Pass, fast: _Results, data: Data) -> list[
     graph, updated = state.graph, state.slots
     if data.weights.any():
         updated = _layerwise.update_all(
-            ops, graph, state.slots, layers, state.step + 1, state.hyper
+            ops, graph, state.slots, layers, state.step + 1
         )
     epoch, sums = _layerwise_epoch(state, data)
     pairs: list[tuple[str, npt.ArrayLike, npt.ArrayLike]] = [("output", fast.output, layers.output)]

@@ -101,6 +101,36 @@ static void functions(dr_dtype dt) {
     }
 }
 
+/* rows and columns normalised, far from 0 */
+static void norms(dr_dtype dt, const size_t *s) {
+    const size_t n = s[0], n_out = s[2], all = n * n_out * width(dt), row = n_out * width(dt);
+    void *x = normals(dt, n * n_out, 1), *dy = normals(dt, n * n_out, 1);
+    void *w = normals(dt, n_out, 1), *b = normals(dt, n_out, 1);
+    void *y = zeros(n * n_out), *mean = zeros(n_out), *var = zeros(n_out);
+    void *dx = zeros(n * n_out), *dw = zeros(n_out), *db = zeros(n_out);
+    void *running_mean = zeros(n_out), *running_var = zeros(n_out);
+    for (size_t i = 0; i < n * n_out; i++) {
+        if (dt == DR_F32) ((float *)x)[i] += 100;
+        else ((double *)x)[i] += 100;
+    }
+    check(dr_batch_norm_forward(dt, 1e-5, n, n_out, x, w, b, y, mean, var));
+    check(dr_batch_norm_running(dt, 0.1, n, n_out, mean, var, running_mean, running_var));
+    uint64_t h = hash(hash(START, y, all), running_mean, row);
+    line("batch_norm", 0, dt, s, hash(h, running_var, row));
+    check(dr_batch_norm_inference(dt, 1e-5, n, n_out, x, b, var, w, b, y));
+    line("batch_norm", 1, dt, s, hash(START, y, all));
+    check(dr_batch_norm_backward(dt, 1e-5, n, n_out, x, w, dy, dx, dw, db));
+    line("batch_norm", 2, dt, s, hash(hash(hash(START, dx, all), dw, row), db, row));
+    for (int centred = 0; centred < 2; centred++) {
+        check(dr_layer_norm_forward(dt, centred, 1e-5, n, n_out, x, w, b, y));
+        check(dr_layer_norm_backward(dt, centred, 1e-5, n, n_out, x, w, dy, dx, dw, db));
+        h = hash(hash(START, y, all), dx, all);
+        line("layer_norm", centred, dt, s, hash(hash(h, dw, row), db, row));
+    }
+    free(x), free(dy), free(w), free(b), free(y), free(mean), free(var), free(dx), free(dw), free(db);
+    free(running_mean), free(running_var);
+}
+
 static int64_t *labels_for(size_t n, size_t n_out) {
     int64_t *labels = zeros(n);
     for (size_t i = 0; i < n; i++) labels[i] = (int64_t)(i * 7 % n_out);
@@ -147,21 +177,40 @@ static void noises(dr_dtype dt, const size_t *s) {
     free(x), free(y), free(dx);
 }
 
+/* A rule with usual numbers. */
+static dr_optimizer optimizer_of(int rule, double rate) {
+    static const double NUMBERS[DR_N_RULES][DR_MAX_NUMBERS] = {
+        [DR_MOMENTUM] = {0.9}, [DR_NESTEROV] = {0.9}, [DR_ADAM] = {0.9, 0.999, 1e-8},
+        [DR_AMSGRAD] = {0.9, 0.999, 1e-8}, [DR_NADAM] = {0.9, 0.999, 1e-8, 4e-3},
+        [DR_RADAM] = {0.9, 0.99, 1e-8}, [DR_ADAMAX] = {0.9, 0.999, 1e-8}, [DR_LION] = {0.9, 0.99},
+        [DR_RMSPROP] = {0.99, 1e-8}, [DR_RMSPROP_MOMENTUM] = {0.99, 1e-8, 0.9},
+        [DR_RMSPROP_CENTERED] = {0.99, 1e-8}, [DR_RMSPROP_CENTERED_MOMENTUM] = {0.99, 1e-8, 0.9},
+        [DR_ADAGRAD] = {1e-10}, [DR_ADADELTA] = {0.9, 1e-6}, [DR_RPROP] = {0.5, 1.2, 1e-6, 50},
+    };
+    dr_optimizer o = {.rule = (dr_rule)rule, .decoupled = rule % 2, .learning_rate = rate,
+                      .weight_decay = 0.01};
+    memcpy(o.numbers, NUMBERS[rule], sizeof o.numbers);
+    return o;
+}
+
 static void optimizers(dr_dtype dt) {
-    static const double HYPER[DR_N_OPTIMIZERS][4] = {
-        [DR_SGD] = {0.05, 0.9, 1, 0.01}, [DR_ADAM] = {0.01, 0.9, 0.999, 1e-8}};
     const size_t n = 1003, s[] = {n, 0, 0};
-    for (int kind = 0; kind < DR_N_OPTIMIZERS; kind++) {
-        void *w = normals(dt, n, 1), *s0 = zeros(n), *s1 = zeros(n);
+    for (int rule = 0; rule < DR_N_RULES; rule++) {
+        const dr_optimizer optimizer = optimizer_of(rule, 0.01);
+        const int arrays = 1 + dr_rule_states(optimizer.rule);
+        void *at[1 + DR_MAX_STATES] = {normals(dt, n, 1)};
+        for (int i = 1; i < arrays; i++) at[i] = zeros(n);
         for (uint64_t step = 1; step <= 20; step++) {
             void *g = normals(dt, n, step % 3 ? 1 : 1e-25);
-            dr_optimizer_step(dt, (dr_optimizer)kind, HYPER[kind], step, n, g, w, s0, s1);
+            dr_optimizer_step(dt, &optimizer, step, n, g, at);
             free(g);
         }
-        uint64_t h = hash(START, w, n * width(dt));
-        h = hash(h, s0, n * width(dt));
-        line("optimizer", kind, dt, s, hash(h, s1, n * width(dt)));
-        free(w), free(s0), free(s1);
+        uint64_t h = START;
+        for (int i = 0; i < arrays; i++) {
+            h = hash(h, at[i], n * width(dt));
+            free(at[i]);
+        }
+        line("optimizer", rule, dt, s, h);
     }
 }
 
@@ -196,9 +245,8 @@ static dr_node_spec layer(const size_t *source, dr_activation activation, double
 }
 
 /* Three layers, three epochs, a partial last batch, shuffled. */
-static void training(dr_dtype dt, dr_loss loss, dr_activation hidden, dr_optimizer optimizer) {
-    static const double HYPER[DR_N_OPTIMIZERS][4] = {
-        [DR_SGD] = {0.005, 0.9, 0, 0.001}, [DR_ADAM] = {0.01, 0.9, 0.999, 1e-8}};
+static void training(dr_dtype dt, dr_loss loss, dr_activation hidden, dr_rule rule) {
+    const dr_optimizer optimizer = optimizer_of(rule, 0.003);
     const size_t widths[] = {19, 40, 33, 5}, n = 203, batch = 64, s[] = {n, widths[0], widths[3]};
     /* one after the other these diverge, and which NaN comes out is not promised */
     const dr_activation second = hidden == DR_EXP || hidden == DR_LOG_SOFTMAX ? DR_TANH : hidden;
@@ -217,7 +265,6 @@ static void training(dr_dtype dt, dr_loss loss, dr_activation hidden, dr_optimiz
         dr_plan_set(plan, i, 0, 0, w);
         free(w);
     }
-    dr_plan_set_hyper(plan, HYPER[optimizer]);
     void *x = normals(dt, n * widths[0], 1), *t = normals(dt, n * widths[3], 1);
     int64_t *labels = labels_for(n, widths[3]);
     const int with_labels = dr_loss_takes(loss, 1);
@@ -239,7 +286,7 @@ static void training(dr_dtype dt, dr_loss loss, dr_activation hidden, dr_optimiz
         h = hash(h, w, widths[i] * widths[i + 1] * width(dt));
         free(w);
     }
-    line("training", ((int)loss * DR_N_ACTIVATIONS + (int)hidden) * DR_N_OPTIMIZERS + (int)optimizer, dt, s, h);
+    line("training", ((int)loss * DR_N_ACTIVATIONS + (int)hidden) * DR_N_RULES + (int)rule, dt, s, h);
     dr_plan_destroy(plan);
     free(x), free(t), free(labels);
 }
@@ -251,7 +298,7 @@ static void inputs(dr_dtype dt, const size_t *s) {
     static const size_t INPUT = 0;
     const dr_node_spec node = layer(&INPUT, DR_IDENTITY, 0);
     const dr_graph graph = {.dtype = dt, .n_buffers = 2, .n_nodes = 1, .widths = widths, .nodes = &node,
-                            .loss = made(DR_MSE, 0), .optimizer = DR_SGD};
+                            .loss = made(DR_MSE, 0)};
     dr_plan *plan;
     dr_run *run;
     check(dr_plan_create(&graph, &plan));
@@ -287,6 +334,7 @@ int main(int argc, char **argv) {
     for (dr_dtype dt = DR_F32; dt < DR_N_DTYPES; dt++) {
         for (size_t i = 0; i < N_SIZES; i++) {
             dense(dt, SIZES[i]);
+            norms(dt, SIZES[i]);
             losses(dt, SIZES[i]);
             inputs(dt, SIZES[i]);
             noises(dt, SIZES[i]);
@@ -297,8 +345,9 @@ int main(int argc, char **argv) {
         optimizers(dt);
         for (int hidden = 0; hidden < DR_N_ACTIVATIONS; hidden++)
             for (int loss = 0; loss < DR_N_LOSSES; loss++)
-                for (int kind = 0; kind < DR_N_OPTIMIZERS; kind++)
-                    training(dt, (dr_loss)loss, (dr_activation)hidden, (dr_optimizer)kind);
+                training(dt, (dr_loss)loss, (dr_activation)hidden, hidden % 2 ? DR_ADAM : DR_MOMENTUM);
+        for (int rule = 0; rule < DR_N_RULES; rule++)
+            training(dt, DR_CROSS_ENTROPY, DR_TANH, (dr_rule)rule);
     }
     return 0;
 }

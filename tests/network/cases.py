@@ -7,10 +7,11 @@ from typing import Any
 
 from deltarule._check import ACTIVATIONS
 from deltarule.losses import Loss
+from deltarule.optimizers import Optimizer
 
 from ..losses import CASES as LOSSES
 from ..losses import accuracy, lasts, width
-from .common import ADAM, DENSE, LABELS, PLAIN, SGD, SLOW, Data, calm, data, graph, ready
+from .common import ADAM, DENSE, LABELS, PLAIN, RULES, SGD, SLOW, Data, calm, data, graph, ready
 
 DEEP = ("identity", "relu", "leaky_relu", "sigmoid", "tanh", "softmax")
 
@@ -22,8 +23,7 @@ class Case:
     widths: tuple[int, ...]
     activations: tuple[str, ...]
     loss: str | Loss = "mse"
-    optimizer: str = "sgd"
-    hyper: tuple[float, ...] = SGD
+    optimizer: Optimizer = SGD
     n: int = 23
     batch: int = 5
     shuffle: bool = True
@@ -42,7 +42,7 @@ class Case:
             accuracy=self.accuracy,
             bias=self.bias,
         )
-        return ready(g, self.hyper)
+        return ready(g)
 
     def data(self, dtype: str, n: int | None = None) -> Data:
         g = self.plan(dtype).graph
@@ -57,7 +57,7 @@ CE, BCE = "cross_entropy", "binary_cross_entropy"
 CASES = {
     "narrow": Case((3, 5, 2), ("relu", "identity"), accuracy="threshold"),
     "edges-32": Case(
-        (31, 32, 33, 3), ("tanh", "sigmoid", "softmax"), CE, "adam", ADAM,
+        (31, 32, 33, 3), ("tanh", "sigmoid", "softmax"), CE, ADAM,
         n=45, batch=16, targets=LABELS, accuracy="argmax", weighted=True,
     ),
     "edges-16": Case(
@@ -65,33 +65,37 @@ CASES = {
     ),
     "edges-64": Case((33, 65, 63, 31), ("tanh", "leaky_relu", "identity"), n=66, batch=33),
     "wide": Case(
-        (130, 257, 129, 2), ("relu", "tanh", "sigmoid"), BCE, "sgd", SGD,
+        (130, 257, 129, 2), ("relu", "tanh", "sigmoid"), BCE, SGD,
         n=301, batch=150, weighted=True, accuracy="threshold",
     ),
-    "wide-adam": Case(
-        (129, 127, 5), ("sigmoid", "identity"), "mse", "adam", ADAM, n=140, batch=131
-    ),
-    "one-output": Case((7, 9, 1), ("sigmoid", "sigmoid"), hyper=PLAIN, accuracy="threshold"),
-    "deep": Case(
-        (6, 8, 9, 7, 10, 5, 8, 2), (*DEEP, "identity"), BCE, "adam", ADAM, shuffle=False
-    ),
+    "wide-adam": Case((129, 127, 5), ("sigmoid", "identity"), "mse", ADAM, n=140, batch=131),
+    "one-output": Case((7, 9, 1), ("sigmoid", "sigmoid"), optimizer=PLAIN, accuracy="threshold"),
+    "deep": Case((6, 8, 9, 7, 10, 5, 8, 2), (*DEEP, "identity"), BCE, ADAM, shuffle=False),
     "softmax-inside": Case((12, 40, 70, 10), ("softmax", "softmax", "softmax"), weighted=True),
     "no-bias": Case((5, 34, 3), ("leaky_relu", "softmax"), CE, targets=LABELS, bias=False),
     "row-by-row": Case((1, 1, 2), ("tanh", "identity"), n=19, batch=1),
-    "one-row": Case((9, 33, 3), ("relu", "softmax"), CE, "adam", ADAM, n=1, targets=LABELS),
+    "one-row": Case((9, 33, 3), ("relu", "softmax"), CE, ADAM, n=1, targets=LABELS),
     **{
         activation: Case(
-            (9, 35, 18, 3), (activation, calm(activation), "identity"), hyper=SLOW, weighted=True
+            (9, 35, 18, 3), (activation, calm(activation), "identity"), optimizer=SLOW,
+            weighted=True,
         )
         for activation in ACTIVATIONS
         if activation not in DEEP
     },
     **{
         f"{loss!r} {form}": Case(
-            (9, 35, 18, width(loss, 3)), ("tanh", "relu", lasts(loss)[0]), loss, hyper=SLOW,
+            (9, 35, 18, width(loss, 3)), ("tanh", "relu", lasts(loss)[0]), loss, SLOW,
             targets=form, accuracy=accuracy(loss), weighted=True,
         )
         for loss, form in LOSSES
+    },
+    **{
+        rule: Case(
+            (9, 35, 18, 3), ("tanh", "relu", "softmax"), CE, optimizer, targets=LABELS,
+            weighted=True,
+        )
+        for rule, optimizer in RULES.items()
     },
     "one-batch": Case((20, 18, 3), ("tanh", "identity"), n=50, batch=500, shuffle=False),
     "linear": Case((40, 3), ("identity",), weighted=True, shuffle=False),

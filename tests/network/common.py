@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import deltarule as dr
 from deltarule import _fast
 from deltarule._graph import Graph, Node
 from deltarule.losses import Loss
+from deltarule.optimizers import Optimizer, examples
 
 from ..losses import LABELS, ROWS, from_uniform
 
@@ -28,9 +30,16 @@ Array = np.ndarray
 Data = tuple[Array, Array, Array | None]
 
 DENSE = ROWS
-SGD, PLAIN, ADAM = (0.05, 0.9, 1.0, 0.01), (0.05, 0.0, 0.0, 0.0), (0.01, 0.9, 0.99, 1e-8)
-SLOW = (0.001, 0.9, 1.0, 0.01)
-HYPER = {"sgd": SGD, "adam": ADAM}
+SGD, PLAIN = dr.SGD(0.05, 0.9, True, weight_decay=0.01), dr.SGD(0.05)
+SLOW = dr.SGD(0.001, 0.9, True, weight_decay=0.01)
+ADAM = dr.Adam(0.01, (0.9, 0.99))
+# For what is steep; eps is large: where gradients are rounding errors, Adam makes them whole steps.
+CALM = {"sgd": SLOW, "adam": dr.Adam(0.001, (0.9, 0.99), 1e-3)}
+# Each rule; every other one with decoupled weight decay.
+RULES = {
+    rule: replace(optimizer, weight_decay=0.01, decoupled_weight_decay=number % 2 > 0)
+    for number, (rule, optimizer) in enumerate(examples().items())
+}
 
 
 def isas(same_bits: bool) -> list[str]:
@@ -77,7 +86,7 @@ def graph(
     nodes: Sequence[Node] = (),
     dtype: str = "float64",
     loss: str | Loss = "mse",
-    optimizer: str = "sgd",
+    optimizer: Optimizer = SGD,
     accuracy: str = "none",
     bias: bool = True,
 ) -> Graph:
@@ -86,7 +95,7 @@ def graph(
     return Graph(dtype, tuple(widths), tuple(nodes or chain), loss, optimizer, accuracy)
 
 
-def ready(g: Graph, hyper: tuple[float, ...] | None = None, *, kind: Any = None) -> Any:
+def ready(g: Graph, *, kind: Any = None) -> Any:
     """A plan of the engine `kind` with random parameters, the same for all engines."""
     rng = np.random.default_rng(7)
     plan = (kind or _fast.Plan)(g)
@@ -95,7 +104,8 @@ def ready(g: Graph, hyper: tuple[float, ...] | None = None, *, kind: Any = None)
         # positive biases: no relu is dead from the beginning
         values = values / np.sqrt(shape[0]) if len(shape) == 2 else np.abs(values) * 0.3 + 0.1
         plan.set(0, name, values.astype(g.dtype))
-    plan.set_hyper(hyper or HYPER[g.optimizer])
+        for slot, first in enumerate(g.optimizer.initial_state, start=1):
+            plan.set(slot, name, np.full_like(values, first, dtype=g.dtype))
     return plan
 
 
@@ -120,7 +130,7 @@ def state(plan: Any) -> list[Any]:
 
 
 def copy(plan: Any) -> Any:
-    """Another plan in the same state, by way of get and set; set_hyper is left to the caller."""
+    """Another plan in the same state, by way of get and set."""
     other = type(plan)(plan.graph)
     other.step = plan.step
     for slot in range(plan.n_slots):

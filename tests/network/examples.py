@@ -9,7 +9,19 @@ from typing import Any
 import deltarule as dr
 from deltarule import layers
 from deltarule._graph import Graph
-from deltarule.layers import Activation, Add, Concat, Dense, Flatten, Layer, Reshape, Residual
+from deltarule.layers import (
+    Activation,
+    Add,
+    AlphaDropout,
+    Concat,
+    Dense,
+    Dropout,
+    Flatten,
+    GaussianNoise,
+    Layer,
+    Reshape,
+    Residual,
+)
 
 from .common import graph
 
@@ -56,11 +68,23 @@ EXAMPLES: dict[str, Callable[[int], list[Layer]]] = {
     "same buffer twice": lambda k: [
         Dense(k, "tanh"), Concat([[], [Flatten()]]), Add([[Flatten()], []]), Dense(N_OUT),
     ],
+    "noise": lambda k: [
+        GaussianNoise(0.1), Dense(k, "tanh"), Dropout(0.4), Dense(k, "selu"), AlphaDropout(0.2),
+        Dense(N_OUT),
+    ],
+    "noise in branches": lambda k: [
+        Dense(k, "tanh"), Residual([Dropout(0.5), Dense(k), GaussianNoise(0.2)]),
+        Concat([[AlphaDropout(0.3)], [Dense(5), Dropout(0.1)]]), Dense(N_OUT),
+    ],
     "frozen in front": lambda k: [frozen(k, "tanh"), Dense(k, "gelu"), Dense(N_OUT)],
     "frozen behind": lambda k: [Dense(k, "tanh"), frozen(k, "gelu"), frozen(N_OUT)],
     "frozen branch": lambda k: [
         frozen(k, "tanh"), Add([[], [frozen(k)], [Dense(k, "silu")]]),
         Concat([[frozen(4)], [Dense(4)], [frozen(k, "relu"), Dense(2)]]), Dense(N_OUT),
+    ],
+    "dropout": lambda k: [
+        Dropout(0.2), Dense(k, "tanh"), Dropout(), Residual([AlphaDropout(0.3), Dense(k, "selu")]),
+        GaussianNoise(0.3), Dense(N_OUT),
     ],
 }  # fmt: skip
 
@@ -71,7 +95,7 @@ def example(name: str, k: int = 33) -> list[Layer]:
 
 def lowered(stack: Sequence[Layer], **keywords: Any) -> Graph:
     """The graph of layers behind an input of N_IN columns."""
-    builder = layers.lower(stack, (N_IN,))
+    builder = layers.lower(stack, (N_IN,), keywords.get("dtype", "float64"))
     return graph(builder.widths, nodes=builder.nodes, **keywords)
 
 

@@ -13,7 +13,7 @@ import pytest
 import deltarule as dr
 from deltarule import _fast
 
-from .common import THREADS, data, graph, ready, scene
+from .common import ADAM, THREADS, data, graph, ready, scene
 
 SHIM = r"""
 #include <stdatomic.h>
@@ -60,7 +60,7 @@ def shim(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.mark.parametrize("fused", [True, False])
 def test_the_core_counts_none(threads: int, fused: bool) -> None:
     dr.set_num_threads(threads, exact=True)
-    g = graph((12, 40, 4), ("tanh", "softmax"), loss="cross_entropy", optimizer="adam")
+    g = graph((12, 40, 4), ("tanh", "softmax"), loss="cross_entropy", optimizer=ADAM)
     rows = data(g, 2400, weighted=True)
     plan = ready(g)
     plan.set_fused(fused)
@@ -94,7 +94,7 @@ def test_the_c_library_counts_none(shim: str, threads: int) -> None:
 
 def test_predictions_share_their_memory() -> None:
     """A few rows after many, or as many again, allocate nothing; and leave nothing of theirs."""
-    g = graph((12, 40, 4), ("tanh", "softmax"), loss="cross_entropy", optimizer="adam")
+    g = graph((12, 40, 4), ("tanh", "softmax"), loss="cross_entropy", optimizer=ADAM)
     x = data(g, 900)[0]
     plan = ready(g)
     whole = plan.predict(x)

@@ -3,6 +3,7 @@ not, layer by layer, in whatever portions an epoch is run, and after going on in
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,15 @@ import pytest
 import deltarule as dr
 from deltarule import _check
 from deltarule._check import ACTIVATIONS
+from deltarule.optimizers import Optimizer
 
 from .cases import BCE, CASES, CE, Case
 from .common import (
     ADAM,
     GROUPS,
-    HYPER,
     PLAIN,
+    RULES,
+    SGD,
     THREADS,
     Data,
     copy,
@@ -32,7 +35,6 @@ from .common import (
     state,
 )
 
-OPTIMIZERS = ("sgd", "adam")
 DTYPES = ("float32", "float64")
 every_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 both_dtypes = pytest.mark.parametrize("dtype", DTYPES)
@@ -65,8 +67,8 @@ def test_hashes_tell_trainings_apart() -> None:
     hashes = {
         one_hash(Case(**{**vars(CASES["narrow"]), **change}), "float32", GROUPS[0][:1], (1,))
         for change in (
-            {}, {"shuffle": False}, {"weighted": True}, {"batch": 6}, {"n": 24}, {"hyper": PLAIN},
-            {"optimizer": "adam", "hyper": ADAM}, {"loss": BCE}, {"bias": False},
+            {}, {"shuffle": False}, {"weighted": True}, {"batch": 6}, {"n": 24}, {"bias": False},
+            {"optimizer": PLAIN}, {"optimizer": ADAM}, {"loss": BCE},
         )
     }  # fmt: skip
     assert len(hashes) == 9
@@ -74,20 +76,19 @@ def test_hashes_tell_trainings_apart() -> None:
 
 @pytest.mark.slow
 @both_dtypes
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", [SGD, ADAM], ids=["sgd", "adam"])
 @pytest.mark.parametrize("loss", ["mse", CE, BCE])
-def test_one_hash_everywhere(loss: str, optimizer: str, dtype: str) -> None:
+def test_one_hash_everywhere(loss: str, optimizer: Optimizer, dtype: str) -> None:
     """With steps so small that not even exp of exp lets a training run off to infinity."""
+    small = replace(optimizer, learning_rate=optimizer.learning_rate / 1000)
     rng = np.random.default_rng(5)
-    rate, *rest = HYPER[optimizer]
     for activation in ACTIVATIONS:
         for weighted in (False, True):
             case = Case(
                 tuple(int(k) for k in rng.integers(1, 140, 4)),
                 (activation, str(rng.choice(ACTIVATIONS)), "identity"),
                 loss,
-                optimizer,
-                (rate / 1000, *rest),
+                small,
                 n=int(rng.integers(1, 300)),
                 batch=int(rng.integers(1, 200)),
                 shuffle=bool(rng.integers(2)),
@@ -148,15 +149,9 @@ def layer_by_layer(case: Case, dtype: str, rows: Data) -> tuple[list[Any], list[
         if w is not None and not w.any():
             continue
         step += 1
-        a, b, c, d = case.hyper
         for name in names:
-            now = [slot[name] for slot in slots]
-            if case.optimizer == "sgd":
-                new = dr.ops.sgd_step(now[0], gradients[name], now[1], learning_rate=a,
-                                      momentum=b, nesterov=bool(c), weight_decay=d)  # fmt: skip
-            else:
-                new = dr.ops.adam_step(now[0], gradients[name], *now[1:], step=step,
-                                       learning_rate=a, betas=(b, c), eps=d)  # fmt: skip
+            now, *rest = (slot[name] for slot in slots)
+            new = dr.ops.optimizer_step(case.optimizer, now, gradients[name], *rest, step=step)
             for slot, array in zip(slots, new, strict=True):
                 slot[name] = array
     return [step, *(slot[name].tobytes() for slot in slots for name in names)], losses
@@ -215,7 +210,6 @@ def test_resuming_at_every_batch(case: Case, dtype: str) -> None:
         for number in THREADS[:2]:
             dr.set_num_threads(number, exact=True)
             resumed = copy(steps)
-            resumed.set_hyper(case.hyper)
             rest = resumed.train(
                 *rows, seed=11, epoch=4, **case.options, batch=batch, sums=run.sums
             )
@@ -240,7 +234,7 @@ def test_predicting_some_rows(case: Case, dtype: str) -> None:
         assert plan.predict(chosen).tobytes() == whole[rows].tobytes()
 
 
-@pytest.mark.parametrize("case", [CASES["edges-32"], CASES["wide"]], ids=["edges-32", "wide"])
+@pytest.mark.parametrize("case", [CASES["edges-32"], CASES["nadam"]], ids=["edges-32", "nadam"])
 @both_dtypes
 def test_going_on_in_a_new_process(case: Case, dtype: str, tmp_path: Path) -> None:
     """With another instruction set and other threads; by the slots and the step alone."""
@@ -259,9 +253,9 @@ def test_going_on_in_a_new_process(case: Case, dtype: str, tmp_path: Path) -> No
     position = {"step": begun.step, "batch": run.batch, "sums": [v.hex() for v in run.sums]}
     got = scene(
         "resume", folder=str(tmp_path), widths=case.widths, activations=case.activations,
-        keywords={"dtype": dtype, "loss": case.loss, "optimizer": case.optimizer,
-                  "accuracy": case.accuracy},
-        hyper=case.hyper, position=position, options=case.options, isa=GROUPS[0][-1],
+        keywords={"dtype": dtype, "loss": case.loss, "accuracy": case.accuracy},
+        optimizer=case.optimizer.to_config(), position=position, options=case.options,
+        isa=GROUPS[0][-1],
         threads=THREADS[-1],
     )  # fmt: skip
     with np.load(tmp_path / "end.npz") as end:
@@ -272,7 +266,7 @@ def test_going_on_in_a_new_process(case: Case, dtype: str, tmp_path: Path) -> No
 
 
 @both_dtypes
-@pytest.mark.parametrize("optimizer", [dr.SGD(0.05, momentum=0.9), dr.Adam(0.01)], ids=OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", RULES.values(), ids=RULES)
 def test_a_saved_network_goes_on(optimizer: Any, dtype: str, tmp_path: Path) -> None:
     dr.set_isa(GROUPS[0][0])
     layers = [dr.Dense(33, activation="tanh"), dr.Dense(3, activation="softmax")]

@@ -11,10 +11,11 @@ import pytest
 import deltarule as dr
 from deltarule import _fast
 from deltarule._graph import Graph
+from deltarule.optimizers import Optimizer
 from deltarule.reference.plan import Plan as Reference
 
-from .common import GROUPS, THREADS, data, epochs, fingerprint, graph, node, ready, state
-from .test_parity import agree
+from .common import ADAM, GROUPS, THREADS, data, epochs, fingerprint, graph, node, ready, state
+from .test_parity import agree, optimizers
 
 # (constraint, limit) of each layer: one that is in force all the time, one that hardly ever is
 HELD = {
@@ -24,7 +25,6 @@ HELD = {
 }
 each_held = pytest.mark.parametrize("held", HELD.values(), ids=HELD)
 both_dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
-optimizers = pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 both_kinds = pytest.mark.parametrize("kind", [_fast.Plan, Reference], ids=["fast", "reference"])
 
 
@@ -42,7 +42,7 @@ def constrained(
 @both_dtypes
 @optimizers
 @each_held
-def test_training(held: Any, optimizer: str, dtype: str) -> None:
+def test_training(held: Any, optimizer: Optimizer, dtype: str) -> None:
     g = constrained(held, dtype=dtype, optimizer=optimizer)
     agree(g, data(g, 29, weighted=True))
 
@@ -77,7 +77,7 @@ def test_after_each_update(dtype: str, kind: Any) -> None:
 @each_held
 def test_one_hash(held: Any, dtype: str, group: list[str]) -> None:
     """Any threads, any instruction set, fused or not; with penalties in the same phase."""
-    g = constrained(held, (33, 130, 65, 17), dtype=dtype, optimizer="adam")
+    g = constrained(held, (33, 130, 65, 17), dtype=dtype, optimizer=ADAM)
     g = replace(g, nodes=(*g.nodes[:2], replace(g.nodes[2], l1=0.01)))
     rows, hashes = data(g, 45, weighted=True), set()
     for isa in group:

@@ -12,12 +12,13 @@ import deltarule as dr
 from deltarule import _kinds, _layerwise, layers
 from deltarule._graph import KINDS
 from deltarule._layerwise import Data
+from deltarule.optimizers import Optimizer
 from deltarule.reference import nodes
 from deltarule.reference.plan import Plan as Reference
 
-from .common import GROUPS, THREADS, copy, data, epochs, fingerprint, ready, state
+from .common import CALM, GROUPS, SLOW, THREADS, copy, data, epochs, fingerprint, ready, state
 from .examples import EXAMPLES, N_IN, N_OUT, WIDTHS, example, lowered, network
-from .test_parity import CALM, agree
+from .test_parity import agree
 
 DTYPES = ("float32", "float64")
 OPTIONS: dict[str, Any] = {"batch_size": 16, "shuffle": True}
@@ -25,7 +26,7 @@ N = 45  # the last batch is partial
 
 every_example = pytest.mark.parametrize("name", EXAMPLES)
 both_dtypes = pytest.mark.parametrize("dtype", DTYPES)
-both_optimizers = pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+both_optimizers = pytest.mark.parametrize("optimizer", CALM.values(), ids=CALM)
 groups = pytest.mark.parametrize("group", GROUPS, ids="+".join)
 
 
@@ -45,14 +46,14 @@ def test_every_kind_has_an_example() -> None:
 @both_dtypes
 @every_example
 def test_one_hash(name: str, dtype: str, group: list[str]) -> None:
-    g, hashes = lowered(example(name), dtype=dtype, optimizer="adam"), set()
+    g, hashes = lowered(example(name), dtype=dtype, optimizer=CALM["adam"]), set()
     rows = data(g, N, weighted=True)
     for isa in group:
         for number in THREADS:
             for fused in (True, False):
                 dr.set_isa(isa)
                 dr.set_num_threads(number, exact=True)
-                plan = ready(g, CALM[g.optimizer])
+                plan = ready(g)
                 plan.set_fused(fused)
                 hashes.add(fingerprint(plan, rows, threads=number, **OPTIONS))
                 assert plan.step > 0
@@ -71,16 +72,16 @@ def layer_by_layer(g: Any, plan: Any, rows: Any) -> list[Any]:
         part = Data(*rows).rows(order[first : first + size])
         done = _layerwise.run(dr.ops, g, slots[0], part, step)
         step += 1
-        slots = _layerwise.update_all(dr.ops, g, slots, done, step, CALM[g.optimizer])
+        slots = _layerwise.update_all(dr.ops, g, slots, done, step)
     return [step, *(slot[name].tobytes() for slot in slots for name in slot)]
 
 
 @both_optimizers
 @both_dtypes
 @every_example
-def test_layer_by_layer(name: str, dtype: str, optimizer: str) -> None:
+def test_layer_by_layer(name: str, dtype: str, optimizer: Optimizer) -> None:
     g = lowered(example(name), dtype=dtype, optimizer=optimizer)
-    rows, plan = data(g, N, weighted=True), ready(g, CALM[g.optimizer])
+    rows, plan = data(g, N, weighted=True), ready(g)
     plan.step = 5
     expected = layer_by_layer(g, plan, rows)
     assert plan.train(*rows, seed=11, epoch=0, **OPTIONS).advance(1e9)
@@ -90,13 +91,12 @@ def test_layer_by_layer(name: str, dtype: str, optimizer: str) -> None:
 @both_dtypes
 @every_example
 def test_going_on_after_every_batch(name: str, dtype: str) -> None:
-    g = lowered(example(name), dtype=dtype, optimizer="adam")
-    rows, whole, steps = data(g, N), ready(g, CALM[g.optimizer]), ready(g, CALM[g.optimizer])
+    g = lowered(example(name), dtype=dtype, optimizer=CALM["adam"])
+    rows, whole, steps = data(g, N), ready(g), ready(g)
     assert whole.train(*rows, seed=11, epoch=0, **OPTIONS).advance(1e9)
     run = steps.train(*rows, seed=11, epoch=0, **OPTIONS)
     for batch in range(run.n_batches):
         resumed = copy(steps)
-        resumed.set_hyper(CALM["adam"])
         rest = resumed.train(*rows, seed=11, epoch=0, **OPTIONS, batch=batch, sums=run.sums)
         assert rest.advance(1e9)
         assert state(resumed) == state(whole)
@@ -107,8 +107,8 @@ def test_going_on_after_every_batch(name: str, dtype: str) -> None:
 @both_dtypes
 @every_example
 def test_predicting_some_rows(name: str, dtype: str) -> None:
-    g = lowered(example(name), dtype=dtype)
-    plan, x = ready(g, CALM[g.optimizer]), data(g, 300)[0]
+    g = lowered(example(name), dtype=dtype, optimizer=SLOW)
+    plan, x = ready(g), data(g, 300)[0]
     whole = plan.predict(x)
     for rows in (slice(0, 1), slice(3, 20), slice(0, 129), [5, 3, 5]):
         assert plan.predict(np.ascontiguousarray(x[rows])).tobytes() == whole[rows].tobytes()
@@ -118,9 +118,9 @@ def test_predicting_some_rows(name: str, dtype: str) -> None:
 @both_optimizers
 @both_dtypes
 @every_example
-def test_both_engines_train_alike(name: str, dtype: str, optimizer: str) -> None:
+def test_both_engines_train_alike(name: str, dtype: str, optimizer: Optimizer) -> None:
     g = lowered(example(name), dtype=dtype, optimizer=optimizer)
-    agree(g, data(g, 29, weighted=True), CALM[optimizer])
+    agree(g, data(g, 29, weighted=True))
 
 
 @pytest.mark.parametrize("k", WIDTHS)
@@ -138,8 +138,8 @@ def test_verify_finds_nothing(name: str, dtype: str, k: int) -> None:
 @both_dtypes
 @every_example
 def test_what_is_not_learnt_stays(name: str, dtype: str, kind: Any) -> None:
-    g = lowered(example(name), dtype=dtype)
-    plan = ready(g, CALM[g.optimizer], kind=kind)
+    g = lowered(example(name), dtype=dtype, optimizer=SLOW)
+    plan = ready(g, kind=kind)
     rows, learnt = data(g, N), g.learnt()
     before = {key: plan.get(0, key).tobytes() for key in g.parameter_shapes()}
     assert list(plan.gradients(*rows)[1]) == learnt

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+import deltarule as dr
 from deltarule import _fast, losses
 from deltarule._check import ACTIVATIONS
 from deltarule._graph import Graph
 from deltarule.losses import Loss
+from deltarule.optimizers import Optimizer, examples
 from deltarule.reference.plan import Plan as Reference
 
 from ..losses import CASES, accuracy, lasts, shown, width
 from .common import (
     ADAM,
+    CALM,
     DENSE,
-    HYPER,
     LABELS,
     PLAIN,
-    SLOW,
+    SGD,
     Data,
     calm,
     data,
@@ -48,10 +51,16 @@ PAIRS = [("tanh", *output) for output in OUTPUTS]
 PAIRS += [(hidden, *output) for hidden in ACTIVATIONS if hidden != "tanh" for output in USUAL]
 pairs = pytest.mark.parametrize(("hidden", "loss", "last", "targets"), PAIRS, ids=shown)
 both_dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
-optimizers = pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-# eps is large: where gradients are rounding errors, Adam would make them steps of full length
-GENTLE = {"sgd": HYPER["sgd"], "adam": (0.01, 0.9, 0.99, 1e-3)}
-CALM = {"sgd": SLOW, "adam": (0.001, 0.9, 0.99, 1e-3)}
+GENTLE = {
+    rule: replace(
+        optimizer, weight_decay=0.01, **({"eps": 1e-3} if hasattr(optimizer, "eps") else {})
+    )
+    for rule, optimizer in examples().items()
+}
+optimizers = pytest.mark.parametrize(
+    "optimizer", [SGD, replace(ADAM, eps=1e-3)], ids=["sgd", "adam"]
+)
+every_rule = pytest.mark.parametrize("optimizer", GENTLE.values(), ids=GENTLE)
 
 # Roundings of one step grow through the steps that follow; the worst measured is 0.1 of
 # a rounding a step.
@@ -66,13 +75,12 @@ def distance(a: Any, b: Any) -> float:
     return float(np.linalg.norm(x - y) / np.linalg.norm(y))
 
 
-def agree(g: Graph, rows: Data, hyper: tuple[float, ...] | None = None, **options: Any) -> None:
+def agree(g: Graph, rows: Data, **options: Any) -> None:
     """Same epochs on both: weights, sums, predictions and gradients agree to rounding."""
     options = {"batch_size": 6, "shuffle": True, **options}
-    hyper = hyper or GENTLE[g.optimizer]
-    fast, reference = ready(g, hyper), ready(g, hyper, kind=Reference)
+    fast, reference = ready(g), ready(g, kind=Reference)
     assert type(fast) is not type(reference)
-    start = ready(g, hyper)
+    start = ready(g)
     eps = float(np.finfo(g.dtype).eps)
     sums, expected = epochs(fast, rows, 3, **options), epochs(reference, rows, 3, **options)
     assert fast.step == reference.step
@@ -105,32 +113,42 @@ def agree(g: Graph, rows: Data, hyper: tuple[float, ...] | None = None, **option
 @optimizers
 @pairs
 def test_training(
-    hidden: str, loss: Loss, last: str, targets: str, optimizer: str, dtype: str
+    hidden: str, loss: Loss, last: str, targets: str, optimizer: Optimizer, dtype: str
 ) -> None:
+    if hidden != calm(hidden):
+        optimizer = CALM[optimizer.kind]
     g = graph((6, 35, 9, width(loss, 4)), (hidden, calm(hidden), last), dtype=dtype, loss=loss,
               optimizer=optimizer, accuracy=accuracy(loss))  # fmt: skip
-    hyper = GENTLE[optimizer] if hidden == calm(hidden) else CALM[optimizer]
-    agree(g, data(g, 29, targets=targets, weighted=hidden != "relu"), hyper)
+    agree(g, data(g, 29, targets=targets, weighted=hidden != "relu"))
 
 
-@optimizers
-def test_training_with_the_usual_hyperparameters(optimizer: str) -> None:
+@both_dtypes
+@every_rule
+@pytest.mark.parametrize("decoupled", [False, True])
+def test_training_with_every_rule(optimizer: Optimizer, decoupled: bool, dtype: str) -> None:
+    optimizer = replace(optimizer, decoupled_weight_decay=decoupled)
+    g = graph((6, 17, 4), ("tanh", "softmax"), loss=CE, optimizer=optimizer, dtype=dtype)
+    agree(g, data(g, 29, targets=LABELS))
+
+
+@pytest.mark.parametrize("optimizer", [PLAIN, ADAM], ids=["sgd", "adam"])
+def test_training_with_the_usual_hyperparameters(optimizer: Optimizer) -> None:
     g = graph((6, 17, 4), ("tanh", "softmax"), loss=CE, optimizer=optimizer, accuracy="argmax")
-    agree(g, data(g, 29, targets=LABELS), PLAIN if optimizer == "sgd" else ADAM)
+    agree(g, data(g, 29, targets=LABELS))
 
 
 @both_dtypes
 @optimizers
 @pytest.mark.parametrize("n", [1, 2, 15])
 @pytest.mark.parametrize("batch_size", [1, 7, 100])
-def test_sizes(batch_size: int, n: int, optimizer: str, dtype: str) -> None:
+def test_sizes(batch_size: int, n: int, optimizer: Optimizer, dtype: str) -> None:
     g = graph((3, 4, 1), ("tanh", "identity"), dtype=dtype, optimizer=optimizer)
     agree(g, data(g, n), batch_size=batch_size)
 
 
 @both_dtypes
 @optimizers
-def test_batches_without_weight(optimizer: str, dtype: str) -> None:
+def test_batches_without_weight(optimizer: Optimizer, dtype: str) -> None:
     """They are no steps, at either end and in the middle."""
     g = graph((3, 5, 2), ("tanh", "identity"), dtype=dtype, optimizer=optimizer)
     x, t, _ = data(g, 30)
@@ -153,14 +171,14 @@ def test_batches_without_weight(optimizer: str, dtype: str) -> None:
 
 
 @both_dtypes
-@optimizers
-def test_what_vanishes_is_zero(optimizer: str, dtype: str) -> None:
+@pytest.mark.parametrize("optimizer", [dr.SGD(0.05, 0.9), ADAM], ids=["sgd", "adam"])
+def test_what_vanishes_is_zero(optimizer: Optimizer, dtype: str) -> None:
     """Errors and optimizer state below 2^-100 (2^-1000) become +0 in both."""
     g = graph((3, 5, 4, 2), ("tanh", "tanh", "identity"), dtype=dtype, optimizer=optimizer)
     limit = 2.0**-100 if dtype == "float32" else 2.0**-1000
     rows = data(g, 6)
     for kind in (_fast.Plan, Reference):
-        plan = ready(g, (0.05, 0.9, 0.0, 0.0) if optimizer == "sgd" else ADAM, kind=kind)
+        plan = ready(g, kind=kind)
         for name in ("1.weight", "2.weight"):
             plan.set(0, name, plan.get(0, name) * np.dtype(dtype).type(limit**0.6))
         _, gradients = plan.gradients(*rows)
@@ -234,7 +252,7 @@ def branching(widths: tuple[int, ...], edges: list[tuple[int, int]], **keywords:
 @optimizers
 @each_graph
 def test_branches(
-    widths: tuple[int, ...], edges: list[tuple[int, int]], optimizer: str, dtype: str
+    widths: tuple[int, ...], edges: list[tuple[int, int]], optimizer: Optimizer, dtype: str
 ) -> None:
     g = branching(widths, edges, optimizer=optimizer, dtype=dtype)
     agree(g, data(g, 29, weighted=True))

@@ -12,13 +12,13 @@ import pytest
 import deltarule as dr
 from deltarule import _fast
 from deltarule._graph import Graph, Node
+from deltarule.optimizers import Optimizer
 from deltarule.reference.plan import Plan as Reference
 
-from .common import GROUPS, THREADS, data, fingerprint, graph, node, ready, state
-from .test_parity import CALM, agree, central
+from .common import ADAM, CALM, GROUPS, THREADS, data, fingerprint, graph, node, ready, state
+from .test_parity import agree, central, optimizers
 
 both_dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
-optimizers = pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 each_place = pytest.mark.parametrize("place", ["inside", "first", "last", "branches"])
 shared_or_not = pytest.mark.parametrize("shared", [True, False], ids=["one", "each"])
 
@@ -55,9 +55,9 @@ def built(place: str, shared: bool, width: int = 35, n_in: int = 6, **keywords: 
 @optimizers
 @shared_or_not
 @each_place
-def test_training(place: str, shared: bool, optimizer: str, dtype: str) -> None:
-    g = built(place, shared, dtype=dtype, optimizer=optimizer)
-    agree(g, data(g, 29, weighted=True), CALM[optimizer])
+def test_training(place: str, shared: bool, optimizer: Optimizer, dtype: str) -> None:
+    g = built(place, shared, dtype=dtype, optimizer=CALM[optimizer.kind])
+    agree(g, data(g, 29, weighted=True))
 
 
 @pytest.mark.parametrize("kind", [_fast.Plan, Reference], ids=["fast", "reference"])
@@ -81,7 +81,7 @@ def test_gradients(place: str, shared: bool, kind: Any) -> None:
 @each_place
 def test_one_hash(place: str, shared: bool, dtype: str, group: list[str]) -> None:
     """Any threads, any instruction set, fused or not."""
-    g = built(place, shared, 130, 33, dtype=dtype, optimizer="adam")
+    g = built(place, shared, 130, 33, dtype=dtype, optimizer=ADAM)
     rows, hashes = data(g, 45, weighted=True), set()
     for isa in group:
         for number in THREADS:

@@ -1,12 +1,14 @@
-"""Steps of the optimizers: fast against reference, for every name in reference.optimizer.TABLE."""
+"""Steps of the optimizers: fast against reference, for every rule in optimizers.RULES."""
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from deltarule import _fast, ops, reference
-from deltarule.reference.optimizer import TABLE
+import deltarule as dr
+from deltarule import _bounds, _fast, ops, reference
+from deltarule.optimizers import RULES, examples
 
 from . import bounds, special
 from .guard import Guard, refuse_bad_buffers
@@ -14,124 +16,111 @@ from .sizes import LENGTHS, normal
 
 SIZES = [*LENGTHS, 127, 128, 129, 1000]
 
-# What to run each optimizer with, as arguments and as the numbers that _fast takes. Registering
-# another asks for a line here.
-SETTINGS = {
-    "sgd": [
-        ({"learning_rate": 0.1}, (0.1, 0.0, 0.0, 0.0)),
-        ({"learning_rate": 0.1, "weight_decay": 0.01}, (0.1, 0.0, 0.0, 0.01)),
-        ({"learning_rate": 0.1, "momentum": 0.9}, (0.1, 0.9, 0.0, 0.0)),
-        (
-            {"learning_rate": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.01},
-            (0.1, 0.9, 1.0, 0.01),
-        ),
-        ({"learning_rate": 0.0}, (0.0, 0.0, 0.0, 0.0)),
-    ],
-    "adam": [
-        ({"step": 1}, (1e-3, 0.9, 0.999, 1e-8)),
-        ({"step": 1000, "learning_rate": 0.1, "betas": (0.8, 0.99), "eps": 1e-3},
-         (0.1, 0.8, 0.99, 1e-3)),
-        ({"step": 1 << 40}, (1e-3, 0.9, 0.999, 1e-8)),
-        ({"step": 3, "betas": (0.0, 0.0)}, (1e-3, 0.0, 0.0, 1e-8)),
-    ],
-}
-CASES = [
-    pytest.param(name, arguments, hyper, id=f"{name}-{i}")
-    for name, settings in SETTINGS.items()
-    for i, (arguments, hyper) in enumerate(settings)
-]
-cases = pytest.mark.parametrize(("name", "arguments", "hyper"), CASES)
+
+def _cases():
+    """Each rule at its first step, with either weight decay later on, and much later."""
+    for rule, plain in examples().items():
+        yield pytest.param(plain, 1, id=rule)
+        yield pytest.param(replace(plain, weight_decay=0.01), 1000, id=f"{rule}-decay")
+        apart = replace(plain, learning_rate=0.1, weight_decay=0.1, decoupled_weight_decay=True)
+        yield pytest.param(apart, 7, id=f"{rule}-decoupled")
+        yield pytest.param(plain, 1 << 40, id=f"{rule}-late")
+    yield pytest.param(dr.Adam(betas=(0.0, 0.0)), 3, id="adam-no-memory")
+    yield pytest.param(dr.RAdam(betas=(0.9, 0.99)), 9, id="radam-rectified")
+    yield pytest.param(dr.RAdam(betas=(0.9, 0.5)), 1000, id="radam-never-rectified")
+    yield pytest.param(dr.NAdam(betas=(0.999, 0.999)), 2000, id="nadam-long-memory")
 
 
-def _step(run, name):
-    return getattr(run, f"{name}_step")
+cases = pytest.mark.parametrize(("optimizer", "step"), list(_cases()))
 
 
-def _arrays(name, dtype, *shape):
-    """w, g and the state; squares are >= 0, and some of all lies below the flush threshold."""
-    w, g, *state = (normal(dtype, *shape, salt=f"{i}") for i in range(2 + TABLE[name][1]))
+def _arrays(optimizer, dtype, *shape):
+    """w, g and the state; some of all lies below the flush threshold. State that is a square is
+    >= 0, which suits the others."""
+    n_states = RULES[optimizer.rule]
+    w, g, *state = (normal(dtype, *shape, salt=f"{i}") for i in range(2 + n_states))
     for s in (g, *state):
         s.reshape(-1)[::5] *= bounds.tiny(dtype)
-    return w, g, *(np.abs(s) if i else s for i, s in enumerate(state))
-
-
-def test_every_optimizer_has_settings():
-    assert set(SETTINGS) == set(TABLE)
-    for name in TABLE:
-        assert callable(_step(ops, name)) and callable(_step(reference, name))
+    return w, g, *map(np.abs, state)
 
 
 @cases
-def test_against_reference(isa, dtype, name, arguments, hyper):
-    """A dozen operations on an element: the state within 4 eps of the sizes that were added, the
-    weight within 16 eps of its change and one of itself."""
+def test_against_reference(isa, dtype, optimizer, step):
+    p = _bounds.precision(dtype)
     for size in SIZES:
-        w, g, *state = _arrays(name, dtype, size)
-        got = _step(ops, name)(w, g, *state, **arguments)
-        exact = _step(reference, name)(*(a.astype("f8") for a in (w, g, *state)), **arguments)
-        assert all(a.dtype == w.dtype for a in got)
-        weight, *after = (a.astype(np.float64) for a in exact)
-        eps, tiny = bounds.eps(dtype), bounds.tiny(dtype)
-        size_of = np.abs(w) + np.abs(g) + sum(map(np.abs, state)) + np.square(g)
-        for a, e in zip(got[1:], after, strict=True):
-            bounds.assert_close(a, e, 4 * eps * size_of + tiny, (name, size, arguments))
-        # where m and v nearly cancel or vanish, their own errors decide over the change
-        change = np.abs(weight - w) + (arguments.get("learning_rate", 1e-3) * size_of)
-        bound = 16 * eps * change + eps * np.abs(w)
-        if name == "adam":  # the error of m in the numerator, over the smallest denominator
-            root = np.sqrt(after[1]) + hyper[3]
-            bound = bound + 4 * hyper[0] * (4 * eps * size_of + tiny) / root
-            bound = bound + 64 * eps * hyper[0] * np.abs(after[0]) / root
-        bounds.assert_close(got[0], weight, bound, (name, size, arguments))
+        w, g, *state = _arrays(optimizer, dtype, size)
+        got = ops.optimizer_step(optimizer, w, g, *state, step=step)
+        expected = reference.optimizer_step(
+            optimizer, *(a.astype("f8") for a in (w, g, *state)), step=step
+        )
+        exact = (_bounds.exact(a) for a in (w, g, *state))
+        near = _bounds.update(p, optimizer, next(exact), next(exact), list(exact), step)
+        for a, e, n in zip(got, expected, near, strict=True):
+            assert a.dtype == w.dtype
+            np.testing.assert_array_equal(n.value, e)
+            bounds.assert_close(a, e, n.error, (optimizer, size, step))
 
 
 @cases
-def test_shapes_and_inputs(isa, dtype, name, arguments, hyper):
+def test_shapes_and_inputs(isa, dtype, optimizer, step):
     """Any shape; inputs are left alone, of any layout."""
-    flat = _arrays(name, dtype, 77)
-    expected = _step(ops, name)(*flat, **arguments)
+    flat = _arrays(optimizer, dtype, 77)
+    expected = ops.optimizer_step(optimizer, *flat, step=step)
     arrays = [np.repeat(a, 2)[::2].reshape(7, 11).copy(order="F") for a in flat]
     for a in arrays:
         a.flags.writeable = False
-    got = _step(ops, name)(*arrays, **arguments)
+    got = ops.optimizer_step(optimizer, *arrays, step=step)
     for a, e in zip(got, expected, strict=True):
         assert a.shape == (7, 11) and a.tobytes() == e.tobytes()
 
 
 @cases
-def test_special_values(isa, dtype, name, arguments, hyper):
+def test_special_values(isa, dtype, optimizer, step):
     values = special.values(dtype)
     one = np.ones_like(values)
+    # 1e-3 times 1000 is 1 or nearly 1; much larger rates overflow where a fused product does not
+    optimizer = replace(optimizer, learning_rate=0.09)
     # a mean of two largest numbers is one or infinite, as its last bit is rounded
     top = np.finfo(dtype).max / 2
     means = np.where(np.isfinite(values), values.clip(-top, top), values)
+    n_states = RULES[optimizer.rule]
     for g in (values, 0.5 * one):
         for w in (values, one):
-            for i in range(TABLE[name][1] + 1):
-                state = [0.25 * one for _ in range(TABLE[name][1])]
+            for i in range(n_states + 1):
+                state = [0.25 * one for _ in range(n_states)]
                 if i < len(state):
                     state[i] = np.abs(means) if i else means
                 with np.errstate(all="ignore"):
-                    got = _step(ops, name)(w, g, *state, **arguments)
-                    expected = _step(reference, name)(w, g, *state, **arguments)
+                    got = ops.optimizer_step(optimizer, w, g, *state, step=step)
+                    expected = reference.optimizer_step(optimizer, w, g, *state, step=step)
                 for a, e in zip(got, expected, strict=True):
-                    special.assert_same_kinds(a, e, (name, arguments, i))
+                    special.assert_same_kinds(a, e, (optimizer, i))
 
 
-def test_flush(isa, dtype):
-    """State below the threshold is +0, at it stays, exactly; in both backends."""
+@pytest.mark.parametrize("rule", RULES)
+def test_flush(isa, dtype, rule):
+    """What is left of state is +0 or at least the threshold, in both backends the same."""
+    optimizer, tiny = examples()[rule], bounds.tiny(dtype)
+    start = (tiny * np.linspace(0, 4, 33)).astype(dtype)
+    state = [start] * RULES[rule]
+    for g in (start, 0 * start):
+        for run in (ops, reference):
+            for a in run.optimizer_step(optimizer, 0 * g, g, *state)[1:]:
+                assert not (np.abs(a) < tiny)[a != 0].any(), (rule, run.__name__)
+                assert not np.signbit(a[a == 0]).any(), (rule, run.__name__)
+
+
+def test_flush_is_exact(isa, dtype):
+    """State below the threshold is +0, at it stays."""
     tiny = np.array(bounds.tiny(dtype), dtype)
     below = np.nextafter(tiny, np.array(0, dtype))
     start = np.array([tiny, below, -tiny, -below, -0.0], dtype)
     kept = np.array([tiny, 0, -tiny, 0, 0], dtype)
-    w = np.ones_like(start)
+    w, adam = np.ones_like(start), dr.Adam(betas=(0.5, 0.5))
     for run in (ops, reference):
-        velocity = run.sgd_step(w, start, 0 * w, learning_rate=0.1, momentum=0.5)[1]
+        velocity = run.optimizer_step(dr.SGD(momentum=0.5), w, start, 0 * w)[1]
         assert velocity.tobytes() == kept.tobytes(), run.__name__
-        # without momentum the velocity is none of the step's business
-        velocity = run.sgd_step(w, start, start, learning_rate=0.1)[1]
-        assert velocity.tobytes() == start.tobytes(), run.__name__
-        _, m, v = run.adam_step(w, 0 * w, 2 * start, 2 * abs(start), step=2, betas=(0.5, 0.5))
+        _, m, v = run.optimizer_step(adam, w, 0 * w, 2 * start, 2 * abs(start), step=2)
         assert m.tobytes() == kept.tobytes(), run.__name__
         assert v.tobytes() == abs(kept).tobytes(), run.__name__
 
@@ -141,7 +130,7 @@ def test_squares_do_not_overflow_apart(isa, dtype):
     root = np.sqrt(np.finfo(dtype).max)
     g = (root * np.array([0.5, 0.99, 1.01, 2, 20, 40])).astype(dtype)
     w, m, v = np.ones_like(g), np.zeros_like(g), np.zeros_like(g)
-    got, expected = (run.adam_step(w, g, m, v, step=1) for run in (ops, reference))
+    got, expected = (run.optimizer_step("adam", w, g, m, v) for run in (ops, reference))
     for a, e in zip(got, expected, strict=True):
         special.assert_same_kinds(a, e, g)
 
@@ -149,47 +138,45 @@ def test_squares_do_not_overflow_apart(isa, dtype):
 def test_momentum_that_rounds_to_nothing(isa, dtype):
     """Whether there is momentum is decided by one number, not by its rounding in one backend."""
     least = float(np.finfo(dtype).smallest_subnormal)
-    for momentum in (least, least / 4, 5e-324):
-        w, g, velocity = _arrays("sgd", dtype, 5)
-        call = {"learning_rate": 0.1, "momentum": momentum}
-        got, expected = (run.sgd_step(w, g, velocity, **call) for run in (ops, reference))
+    for momentum in (least, least / 4 or least, 5e-324):
+        optimizer = dr.SGD(0.1, momentum)
+        w, g, velocity = _arrays(optimizer, dtype, 5)
+        got, expected = (run.optimizer_step(optimizer, w, g, velocity) for run in (ops, reference))
         np.testing.assert_allclose(got[1], expected[1], 1e-6, err_msg=str(momentum))
 
 
 @cases
-def test_guarded(isa, dtype, name, arguments, hyper):
-    step = arguments.get("step", 1)
+def test_guarded(isa, dtype, optimizer, step):
     for size in SIZES:
-        w, g, *state = _arrays(name, dtype, size)
+        w, g, *state = _arrays(optimizer, dtype, size)
         guard = Guard()
-        out = [guard.output(dtype, size, start=a) for a in (w, *state)]
-        states = [*out[1:], None][:2]
-        _fast.optimizer_step(dtype, name, hyper, step, size, guard.input(g), out[0], *states)
-        guard.check((name, size))
-        expected = _step(ops, name)(w, g, *state, **arguments)
-        assert [a.tobytes() for a in out] == [a.tobytes() for a in expected], (name, size)
+        out = tuple(guard.output(dtype, size, start=a) for a in (w, *state))
+        _fast.optimizer_step(dtype, optimizer, step, size, guard.input(g), out)
+        guard.check((optimizer, size))
+        expected = ops.optimizer_step(optimizer, w, g, *state, step=step)
+        assert [a.tobytes() for a in out] == [a.tobytes() for a in expected], (optimizer, size)
 
 
-@pytest.mark.parametrize("name", TABLE)
-def test_bad_buffers(isa, dtype, name):
-    w, g, *state = _arrays(name, dtype, 5)
-    head = (dtype, name, SETTINGS[name][0][1], 1, 5)
-    states = dict(zip(("state0", "state1"), state, strict=False))
-    outputs = {"w": w, **states}
-    if len(states) == 2:
-        refuse_bad_buffers(_fast.optimizer_step, head, {"g": g}, outputs)
-    else:  # the missing state comes last
-        def call(*arguments):
-            _fast.optimizer_step(*arguments, None)
+@pytest.mark.parametrize("rule", RULES)
+def test_bad_buffers(isa, dtype, rule):
+    optimizer = examples()[rule]
+    w, g, *state = _arrays(optimizer, dtype, 5)
 
-        refuse_bad_buffers(call, head, {"g": g}, outputs)
+    def call(g, *arrays):
+        _fast.optimizer_step(dtype, optimizer, 1, 5, g, arrays)
+
+    outputs = {"w": w, **{f"state[{i}]": a for i, a in enumerate(state)}}
+    refuse_bad_buffers(call, (), {"g": g}, outputs)
+    for wrong in ((w, *state, w), (w, *state)[:-1]):
+        with pytest.raises(ValueError, match=f"expected {1 + len(state)} arrays, got {len(wrong)}"):
+            call(g, *wrong)
 
 
 @cases
-def test_same_bits(dtype, name, arguments, hyper, bits_on_every_isa):
+def test_same_bits(dtype, optimizer, step, bits_on_every_isa):
     def run():
         for size in SIZES:
-            got = _step(ops, name)(*_arrays(name, dtype, size), **arguments)
+            got = ops.optimizer_step(optimizer, *_arrays(optimizer, dtype, size), step=step)
             yield hashlib.sha256(b"".join(a.tobytes() for a in got)).digest()
 
     bits_on_every_isa(run, SIZES)

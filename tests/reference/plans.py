@@ -2,14 +2,14 @@
 
 import numpy as np
 
+import deltarule as dr
 from deltarule import _check
 from deltarule._graph import Graph, Node
 from deltarule.reference.plan import Plan
 
 from ..losses import from_uniform
 
-SGD, ADAM = (0.1, 0.9, 1.0, 0.01), (0.01, 0.9, 0.99, 1e-8)
-HYPER = {"sgd": SGD, "adam": ADAM}
+SGD, ADAM = dr.SGD(0.1, 0.9, True, weight_decay=0.01), dr.Adam(0.01, (0.9, 0.99))
 N, WIDTHS = 7, (4, 5, 3)
 
 
@@ -17,7 +17,7 @@ def chain(
     *activations,
     widths=WIDTHS,
     loss="mse",
-    optimizer="sgd",
+    optimizer=SGD,
     bias=True,
     dtype="float64",
     accuracy="none",
@@ -30,12 +30,11 @@ def chain(
 
 
 def ready(graph, seed=0):
-    """A plan with random parameters and its hyperparameters set."""
+    """A plan with random parameters."""
     rng = np.random.default_rng(seed)
     plan = Plan(graph)
     for name, shape in graph.parameter_shapes().items():
         plan.set(0, name, rng.standard_normal(shape))
-    plan.set_hyper(HYPER[graph.optimizer])
     return plan
 
 
@@ -61,5 +60,5 @@ def everything(plan):
     return [plan.step, *(a.tobytes() for a in arrays)]
 
 
-def epoch_graph(kind="adam"):
-    return chain("relu", "softmax", loss="cross_entropy", optimizer=kind, accuracy="argmax")
+def epoch_graph(optimizer=ADAM):
+    return chain("relu", "softmax", loss="cross_entropy", optimizer=optimizer, accuracy="argmax")

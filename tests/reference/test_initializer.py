@@ -38,9 +38,11 @@ def test_spread(name):
         assert np.abs(w).max() > 1.5 * limit
 
 
-def test_zeros():
+def test_zeros_and_ones():
     assert initialize("zeros", 3, 2, seed=0).tolist() == [[0, 0]] * 3
     assert initialize("zeros", 3, 2, seed=0, purpose="bias").tolist() == [0, 0]
+    assert initialize("ones", 1, 2, seed=0).tolist() == [[1, 1]]
+    assert initialize("ones", 3, 2, seed=0, purpose="bias").tolist() == [1, 1]
 
 
 def test_the_same_everywhere():

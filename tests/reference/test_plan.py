@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 
+import deltarule as dr
 from deltarule import _check, losses, reference
 from deltarule._graph import Graph, Node
+from deltarule.optimizers import examples
 from deltarule.reference.plan import Plan
 
 from ..losses import CASES, LABELS, ROWS, lasts, shown, width
-from .plans import chain, data, epoch_graph, everything, ready, weights
+from .plans import SGD, chain, data, epoch_graph, everything, ready, weights
 
 
 def check_gradients(plan, x, t, w, agree):
@@ -66,7 +68,7 @@ def branching():
         Node("dense", "2", (1,), 3, "sigmoid", 0.0, False),
         Node("dense", "3", (3,), 4, "identity", 0.0, True),
     )
-    return Graph("float64", (4, 5, 2, 3, 2), nodes, "mse", "sgd", "none")
+    return Graph("float64", (4, 5, 2, 3, 2), nodes, "mse", SGD, "none")
 
 
 def test_a_node_that_leads_nowhere_has_gradient_zero(agree):
@@ -94,7 +96,7 @@ def test_errors_of_several_readers_add_up():
         Node("dense", "1", (1,), 2, "identity", 0.0, False),
         Node("dense", "2", (1,), 2, "identity", 0.0, False),
     )
-    graph = Graph("float64", (2, 3, 2), nodes, "mse", "sgd", "none")
+    graph = Graph("float64", (2, 3, 2), nodes, "mse", SGD, "none")
     plan = ready(graph)
     rng = np.random.default_rng(3)
     x, hidden, y, dy = (rng.standard_normal((5, n)) for n in (2, 3, 2, 2))
@@ -106,9 +108,9 @@ def test_errors_of_several_readers_add_up():
 
 # ------------------------------------------------------------------------- against the functions
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("kind", ["sgd", "adam"])
-def test_training_is_the_single_functions_composed(kind, dtype):
-    graph = chain("tanh", "softmax", loss="cross_entropy", optimizer=kind, dtype=dtype)
+@pytest.mark.parametrize("optimizer", examples().values(), ids=examples())
+def test_training_is_the_single_functions_composed(optimizer, dtype):
+    graph = chain("tanh", "softmax", loss="cross_entropy", optimizer=optimizer, dtype=dtype)
     plan = ready(graph)
     x, t = data(graph, labels=True)
     w = weights(dtype=dtype)
@@ -128,16 +130,9 @@ def test_training_is_the_single_functions_composed(kind, dtype):
             x, value["0.weight"], hidden, dx, activation="tanh"
         )
         for name in names:
-            if kind == "sgd":
-                value[name], *state[name] = reference.sgd_step(
-                    value[name], g[name], *state[name], learning_rate=0.1, momentum=0.9,
-                    nesterov=True, weight_decay=0.01,
-                )  # fmt: skip
-            else:
-                value[name], *state[name] = reference.adam_step(
-                    value[name], g[name], *state[name], step=step, learning_rate=0.01,
-                    betas=(0.9, 0.99),
-                )  # fmt: skip
+            value[name], *state[name] = reference.optimizer_step(
+                optimizer, value[name], g[name], *state[name], step=step
+            )
         assert plan.train_batch(x, t, w) == loss
         assert plan.step == step
         for name in names:
@@ -162,9 +157,8 @@ def test_predict_applies_the_last_activation_and_the_loss_does_not(loss):
 
 def test_training_learns():
     graph = chain("tanh", "sigmoid", widths=(2, 8, 1), loss="binary_cross_entropy",
-                  optimizer="adam", accuracy="threshold")  # fmt: skip
+                  optimizer=dr.Adam(0.05), accuracy="threshold")  # fmt: skip
     plan = ready(graph)
-    plan.set_hyper((0.05, 0.9, 0.999, 1e-8))
     x = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
     t = np.array([[0.0], [1.0], [1.0], [0.0]])
     for _ in range(300):
@@ -228,7 +222,7 @@ def test_a_new_plan_is_zero():
     assert plan.graph is graph
     assert plan.step == 0
     assert plan.n_slots == 3
-    assert Plan(epoch_graph("sgd")).n_slots == 2
+    assert Plan(epoch_graph(SGD)).n_slots == 2
     for slot in range(3):
         for name, shape in graph.parameter_shapes().items():
             array = plan.get(slot, name)
@@ -283,10 +277,6 @@ def test_bad_calls():
         plan.set(0, "0.weight", np.ones((5, 4)))
     with pytest.raises(ValueError, match="step must be >= 0"):
         plan.step = -1
-    with pytest.raises(ValueError, match="hyper must have 4 numbers"):
-        plan.set_hyper((0.1,))
-    with pytest.raises(RuntimeError, match="set_hyper"):
-        Plan(plan.graph).train_batch(x, t, None)
     options = {"batch_size": 4, "shuffle": True, "seed": 0, "epoch": 0}
     for name, bad in [("batch_size", 0), ("batch", 3), ("epoch", -1), ("seed", -1)]:
         with pytest.raises(ValueError, match=f"{name} must be >="):

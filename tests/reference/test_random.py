@@ -11,7 +11,7 @@ from deltarule.reference import (
     random_permutation,
     random_uniform,
 )
-from deltarule.reference.random import _cos_sin, _ln, _multiply_high, philox
+from deltarule.reference.random import _multiply_high, philox
 
 FUNCTIONS = [random_bits, random_uniform, random_normal, random_permutation]
 FULL = 0xFFFFFFFF
@@ -134,14 +134,6 @@ def test_multiply_high_is_exact():
         for b in ends:
             high = _multiply_high(np.array([a], np.uint64), np.array([b], np.uint64))
             assert int(high[0]) == (a * b) >> 64
-
-
-def test_own_functions_are_accurate():
-    u = np.concatenate([np.linspace(2.0**-20, 1, 10001), 2.0 ** -np.arange(54)])
-    np.testing.assert_allclose(_ln(u), np.log(u), rtol=4e-16, atol=1e-18)
-    cos, sin = _cos_sin(u)
-    np.testing.assert_allclose(cos, np.cos(2 * np.pi * u), atol=1e-15)
-    np.testing.assert_allclose(sin, np.sin(2 * np.pi * u), atol=1e-15)
 
 
 def test_uniform_is_uniform():

@@ -94,6 +94,17 @@ static void refresh(const dr_plan *plan, const dr_node *node, size_t index) {
             refresh_tile(plan, dr_kernels_for(plan->dtype), node, p, q);
 }
 
+static size_t jacobian(dr_cursor *c, const dr_node *node, size_t row, size_t m, double *out, size_t apart) {
+    const size_t weights = node->n_in * node->n_out, biases = node->has_bias ? node->n_out : 0;
+    if (!m) return weights + biases;
+    const dr_run *run = c->run;
+    const dr_matrix x = run->values[node->sources[0].buffer], dy = run->errors[node->target];
+    run->kernels->outer(m, x.cols, dy.cols, row, x.data, x.stride, dy.data, dy.stride, out, apart);
+    if (biases)
+        run->kernels->outer(m, 1, dy.cols, row, NULL, 0, dy.data, dy.stride, out + weights, apart);
+    return weights + biases;
+}
+
 static void bias_task(dr_cursor *c, dr_task_kind task, const dr_node *node, size_t p_out) {
     const dr_run *run = c->run;
     const dr_dtype dt = run->plan->dtype;
@@ -163,5 +174,6 @@ static size_t on_tiles(dr_cursor *c, dr_task_kind task, const dr_node *node, siz
 
 const dr_kind dr_kind_dense = {
     .lay_out = lay_out, .scratch = scratch, .forward = forward, .backward = backward,
-    .tiles = tiles, .on_tiles = on_tiles, .constrain = constrain, .penalties = penalties, .refresh = refresh,
+    .tiles = tiles, .on_tiles = on_tiles, .constrain = constrain, .penalties = penalties,
+    .jacobian = jacobian, .refresh = refresh,
 };

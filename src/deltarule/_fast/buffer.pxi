@@ -22,7 +22,6 @@ cdef dict _FUNCTIONS = {"log": <int>DR_LOG, "log1p": <int>DR_LOG1P, "expm1": <in
                         "erf": <int>DR_ERF}
 cdef dict _NOISES = {name: i for i, name in enumerate(_check.NOISES)}
 cdef dict _CONSTRAINTS = {name: i for i, name in enumerate(_check_weights.CONSTRAINTS)}
-cdef dict _OPTIMIZERS = {"sgd": <int>DR_SGD, "adam": <int>DR_ADAM}
 cdef dict _HITS = {"none": <int>DR_HIT_NONE, "argmax": <int>DR_HIT_ARGMAX,
                    "threshold": <int>DR_HIT_THRESHOLD}
 cdef dict _FORMATS = {"float32": ("f",), "float64": ("d",), "int64": ("l", "q"), "uint32": ("I", "L")}

@@ -18,22 +18,30 @@ cdef extern from "deltarule.h" nogil:
         DR_N_LOSSES
     enum:
         DR_LOSS_PARAMETERS
+        DR_MAX_STATES
+        DR_MAX_NUMBERS
     ctypedef struct dr_loss_spec:
         dr_loss kind
         size_t n_parameters
         double parameters[99]
     ctypedef enum dr_noise:
         DR_N_NOISES
-    ctypedef enum dr_optimizer:
-        DR_SGD, DR_ADAM
+    ctypedef enum dr_rule:
+        DR_N_RULES
+    ctypedef struct dr_optimizer:
+        dr_rule rule
+        int decoupled
+        double learning_rate
+        double weight_decay
+        double numbers[4]
     ctypedef enum dr_hit:
         DR_HIT_NONE, DR_HIT_ARGMAX, DR_HIT_THRESHOLD
     ctypedef enum dr_status:
-        DR_OK, DR_NO_MEMORY, DR_ABORTED, DR_WRONG_TEAM
+        DR_OK, DR_NO_MEMORY, DR_ABORTED, DR_WRONG_TEAM, DR_INDEFINITE
     ctypedef enum dr_purpose:
         DR_PURPOSE_WEIGHT
     ctypedef enum dr_mode:
-        DR_TRAIN, DR_EVALUATE, DR_PREDICT, DR_GRADIENT
+        DR_TRAIN, DR_EVALUATE, DR_PREDICT, DR_GRADIENT, DR_LINEARIZE
 
     int dr_isa_count()
     const char *dr_isa_name(int isa)
@@ -69,12 +77,28 @@ cdef extern from "deltarule.h" nogil:
     dr_status dr_prelu_backward(dr_dtype dt, int shared, size_t n, size_t n_out, const void *x,
                                 const void *slope, const void *dy, void *dx, void *dslope)
     int dr_loss_takes(dr_loss loss, int labels)
+    dr_status dr_batch_norm_forward(dr_dtype dt, double eps, size_t n, size_t n_out, const void *x,
+                                    const void *w, const void *b, void *y, void *mean, void *var)
+    dr_status dr_batch_norm_inference(dr_dtype dt, double eps, size_t n, size_t n_out,
+                                      const void *x, const void *mean, const void *var,
+                                      const void *w, const void *b, void *y)
+    dr_status dr_batch_norm_backward(dr_dtype dt, double eps, size_t n, size_t n_out,
+                                     const void *x, const void *w, const void *dy, void *dx,
+                                     void *dw, void *db)
+    dr_status dr_batch_norm_running(dr_dtype dt, double momentum, size_t n, size_t n_out,
+                                    const void *mean, const void *var, void *running_mean,
+                                    void *running_var)
+    dr_status dr_layer_norm_forward(dr_dtype dt, int centred, double eps, size_t n, size_t n_out,
+                                    const void *x, const void *w, const void *b, void *y)
+    dr_status dr_layer_norm_backward(dr_dtype dt, int centred, double eps, size_t n, size_t n_out,
+                                     const void *x, const void *w, const void *dy, void *dx,
+                                     void *dw, void *db)
     dr_status dr_loss_backward(dr_dtype dt, const dr_loss_spec *loss, size_t n, size_t n_out,
                                const void *y, const int64_t *labels, const void *dense,
                                const void *weight, double *value, void *dy)
-    void dr_optimizer_step(dr_dtype dt, dr_optimizer kind, const double *hyper, uint64_t step,
-                           size_t n, const void *g, void *w, void *state0, void *state1)
-    int dr_optimizer_states(dr_optimizer kind)
+    void dr_optimizer_step(dr_dtype dt, const dr_optimizer *optimizer, uint64_t step, size_t n,
+                           const void *g, void **at)
+    int dr_rule_states(dr_rule rule)
     ctypedef struct dr_penalty:
         double l1
         double l2
@@ -85,6 +109,7 @@ cdef extern from "deltarule.h" nogil:
     dr_status dr_penalty_forward(dr_dtype dt, dr_penalty penalty, size_t n_in, size_t n_out,
                                  const void *w, double *value)
     void dr_penalty_backward(dr_dtype dt, dr_penalty penalty, size_t n, const void *w, void *g)
+    dr_status dr_cholesky(dr_dtype dt, size_t n, const void *a, const void *b, void *r, void *x)
 
     ctypedef struct dr_stream:
         uint64_t seed
@@ -107,6 +132,9 @@ cdef extern from "deltarule.h" nogil:
         pass
     ctypedef enum dr_node_kind:
         DR_N_NODES
+    ctypedef struct dr_shape:
+        size_t rows
+        size_t cols
     ctypedef struct dr_node_spec:
         dr_node_kind kind
         size_t n_sources
@@ -114,6 +142,9 @@ cdef extern from "deltarule.h" nogil:
         const size_t *sources
         dr_activation activation
         double alpha
+        double eps
+        double momentum
+        int weight
         int bias
         int trainable
         dr_noise noise
@@ -123,6 +154,20 @@ cdef extern from "deltarule.h" nogil:
         int constrained
         dr_constraint constraint
         double limit
+        size_t n_parameters
+        const dr_shape *parameters
+    ctypedef struct dr_custom_call:
+        size_t node
+        size_t rows
+        int backward
+        int training
+    ctypedef int (*dr_custom)(void *context, const dr_custom_call *call) noexcept
+    void dr_custom_get(const dr_custom_call *call, void *out)
+    void dr_custom_set(const dr_custom_call *call, const void *values)
+    void dr_custom_set_gradient(const dr_custom_call *call, size_t index, const void *values)
+    void dr_custom_get_targets(const dr_custom_call *call, void *targets, void *weights)
+    void dr_custom_set_loss(const dr_custom_call *call, const void *loss, const void *hit,
+                            const void *error)
     ctypedef struct dr_graph:
         dr_dtype dtype
         size_t n_buffers
@@ -134,11 +179,12 @@ cdef extern from "deltarule.h" nogil:
         dr_optimizer optimizer
         dr_hit hit
         uint64_t seed
+        int custom_loss
+        dr_custom custom
     dr_status dr_plan_create(const dr_graph *graph, dr_plan **plan)
     void dr_plan_destroy(dr_plan *plan)
     void dr_plan_get(const dr_plan *plan, size_t node, size_t index, int slot, void *out)
     void dr_plan_set(dr_plan *plan, size_t node, size_t index, int slot, const void *values)
-    void dr_plan_set_hyper(dr_plan *plan, const double *hyper)
     void dr_plan_set_fused(dr_plan *plan, int fused)
     uint64_t dr_plan_step(const dr_plan *plan)
     void dr_plan_set_step(dr_plan *plan, uint64_t step)
@@ -149,7 +195,7 @@ cdef extern from "deltarule.h" nogil:
         uint64_t steps
         uint64_t rows
         int threads
-        double spent[5]
+        double spent[6]
     void dr_plan_restart_ledger(dr_plan *plan)
     dr_performance dr_plan_performance(const dr_plan *plan)
 
@@ -176,3 +222,7 @@ cdef extern from "deltarule.h" nogil:
     dr_position dr_run_position(const dr_run *run)
     void dr_run_set_position(dr_run *run, dr_position position)
     void dr_run_gradient(const dr_run *run, size_t node, size_t index, void *out)
+    size_t dr_plan_learnt(const dr_plan *plan)
+    void dr_run_linear(const dr_run *run, double *gradient, double *diagonal)
+    dr_status dr_run_solve(dr_run *run, double damping, const double *right, dr_poll poll,
+                           void *context, double *x)

@@ -14,7 +14,7 @@ cdef dr_loss_spec _loss_spec(loss) except *:
     cdef size_t i, n = len(parameters)
     if n > DR_LOSS_PARAMETERS:
         raise ValueError(f"{loss.kind} has {n} parameters, at most {DR_LOSS_PARAMETERS} are possible")
-    spec.kind = <dr_loss><int>_LOSSES[loss.kind]
+    spec.kind = <dr_loss><int>_LOSSES.get(loss.kind, 0)  # one that users have written has no kind here
     spec.n_parameters = n
     for i in range(DR_LOSS_PARAMETERS):
         spec.parameters[i] = 0

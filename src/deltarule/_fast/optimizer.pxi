@@ -1,16 +1,39 @@
-def optimizer_step(str dtype, str optimizer, tuple hyper, uint64_t step, size_t n, g, w, state0,
-                   state1):
-    """One update of w and its state (None where the optimizer has less), in place; n elements."""
-    cdef dr_optimizer kind = <dr_optimizer><int>_OPTIMIZERS[optimizer]
-    cdef _Buffer gb = _hold(g, dtype, n), wb = _hold(w, dtype, n, True)
-    cdef _Buffer b0 = _hold(state0, dtype, n, True)
-    cdef _Buffer b1 = _hold(state1, dtype, n, True) if dr_optimizer_states(kind) > 1 else None
+from . import optimizers
+
+if list(optimizers.RULES.values()) != [
+        dr_rule_states(<dr_rule><int>i) for i in range(<int>DR_N_RULES)]:
+    raise ImportError("deltarule._fast was built from other sources than deltarule.optimizers: rebuild")
+
+cdef dict _RULES = {name: i for i, name in enumerate(optimizers.RULES)}
+
+
+cdef dr_optimizer _optimizer(object given) except *:
+    """A deltarule.optimizers.Optimizer for C."""
+    cdef dr_optimizer o
+    cdef int i
+    cdef tuple numbers = given.numbers
+    if len(numbers) > DR_MAX_NUMBERS:
+        raise ValueError(f"an optimizer has at most {DR_MAX_NUMBERS} numbers, got {len(numbers)}")
+    o.rule = <dr_rule><int>_RULES[given.rule]
+    o.decoupled = given.decoupled_weight_decay
+    o.learning_rate, o.weight_decay = given.learning_rate, given.weight_decay
+    for i in range(DR_MAX_NUMBERS):
+        o.numbers[i] = numbers[i] if i < len(numbers) else 0.0
+    return o
+
+
+def optimizer_step(str dtype, optimizer, uint64_t step, size_t n, g, tuple arrays):
+    """One update of w and its state, the `arrays`, in place; n elements each."""
+    cdef dr_optimizer o = _optimizer(optimizer)
     cdef dr_dtype dt = <dr_dtype><int>_DTYPES[dtype]
-    cdef double h[4]
+    cdef _Buffer gb = _hold(g, dtype, n)
+    cdef void *at[1 + DR_MAX_STATES]
     cdef void *gp = _at(gb)
-    cdef void *wp = _at(wb)
-    cdef void *p0 = _at(b0)
-    cdef void *p1 = _at(b1)
-    h[0], h[1], h[2], h[3] = hyper
+    cdef int i
+    if len(arrays) != 1 + dr_rule_states(o.rule):
+        raise ValueError(f"expected {1 + dr_rule_states(o.rule)} arrays, got {len(arrays)}")
+    held = [_hold(array, dtype, n, True) for array in arrays]
+    for i in range(len(arrays)):
+        at[i] = _at(held[i])
     with nogil:
-        dr_optimizer_step(dt, kind, h, step, n, gp, wp, p0, p1)
+        dr_optimizer_step(dt, &o, step, n, gp, at)

@@ -1,5 +1,9 @@
 # A compiled network. The same interface as reference/plan.py, which says what each method does.
+from math import prod
+
 from libc.stdlib cimport free, malloc
+
+from .reference import activation as _activation, loss as _loss
 
 cdef extern from "Python.h":
     int PyErr_CheckSignals() except -1
@@ -19,12 +23,32 @@ cdef int _poll(void *context) noexcept with gil:
     return 0
 
 
+cdef int _custom(void *context, const dr_custom_call *call) noexcept with gil:
+    """Called by a run for a node of kind "custom", or for a loss that is."""
+    cdef _Call me = <_Call>context
+    try:
+        if call.node == len(me.plan.graph.nodes):
+            me.compute_loss(call)
+        else:
+            me.compute(call)
+    except BaseException as error:
+        me.error = error
+        return 1
+    return 0
+
+
+cdef class Plan  # below
+
+
 @cython.no_gc_clear  # the run goes back to its plan, which must not be cleared away before
 cdef class _Call:
     """A run in C with the arrays that it reads."""
     cdef dr_run *run
-    cdef object plan, error
+    cdef Plan plan
+    cdef object error
+    cdef bint labels      # the targets are
     cdef tuple buffers
+    cdef dict kept        # by the number of a custom node: what its forward wants its backward to know
 
     def __dealloc__(self):
         dr_run_leave(self.run)
@@ -34,10 +58,58 @@ cdef class _Call:
         cdef void *me = <void *>self
         with nogil:
             status = dr_plan_run(self.run, budget, _poll, me)
+        return self.check(status)
+
+    cdef int check(self, dr_status status) except -1:
         if status == DR_ABORTED:
             error, self.error = self.error, None
             raise error
         return _raise(status)
+
+    cdef int compute(self, const dr_custom_call *call) except -1:
+        """A custom node, forward or backward: everything goes through copies that C makes."""
+        graph = self.plan.graph
+        node = graph.nodes[call.node]
+        names = [part for part, _ in node.custom.parameters]
+        values = {part: self.plan.get(0, f"{node.name}.{part}") for part in names}
+        given = np.empty((call.rows, graph.widths[node.target if call.backward else node.source]),
+                         self.plan.dtype)
+        cdef _Buffer b = _hold(given, self.plan.dtype, given.size, True)
+        dr_custom_get(call, _at(b))
+        if call.backward:
+            result, gradients = node.custom.backward(given, self.kept.pop(call.node), values)
+            for index, part in enumerate(names):
+                b = _hold(gradients[part], self.plan.dtype, values[part].size)
+                dr_custom_set_gradient(call, index, _at(b))
+        else:
+            result, kept = node.custom.forward(given, values, bool(call.training))
+            if call.training:
+                self.kept[call.node] = kept
+        width = graph.widths[node.source if call.backward else node.target]
+        b = _hold(result, self.plan.dtype, call.rows * width)
+        dr_custom_set(call, _at(b))
+        return 0
+
+    cdef int compute_loss(self, const dr_custom_call *call) except -1:
+        """The loss of each row, by the functions of the reference."""
+        graph, dtype, n = self.plan.graph, self.plan.dtype, call.rows
+        y = np.empty((n, self.plan.n_out), dtype)
+        t = np.empty(n, "int64") if self.labels else np.empty((n, self.plan.n_out), dtype)
+        w = np.ones(n, dtype)
+        cdef _Buffer b = _hold(y, dtype, y.size, True)
+        dr_custom_get(call, _at(b))
+        b = _hold(t, "int64" if self.labels else dtype, t.size, True)
+        cdef _Buffer wb = _hold(w, dtype, n, True), hb, db = None
+        dr_custom_get_targets(call, _at(b), _at(wb))
+        with _activation.quiet():
+            lost = _loss.samples(graph.loss, y, t).astype(dtype)
+            hits = _loss.hits(graph.accuracy, graph.loss, y, t).astype(dtype)
+            if call.training:
+                dy = _loss.backward(graph.loss, y, t, w.astype("float64"))
+                db = _hold(dy, dtype, y.size)
+        b, hb = _hold(lost, dtype, n), _hold(hits, dtype, n)
+        dr_custom_set_loss(call, _at(b), _at(hb), _at(db))
+        return 0
 
 
 cdef class Plan:
@@ -48,6 +120,8 @@ cdef class Plan:
     cdef str dtype
     cdef size_t n_in, n_out
     cdef list learnt
+    cdef list pieces      # of the vector of what is learnt: (node, index in it, bytes)
+    cdef size_t size      # of that vector
     cdef dict shapes      # parameter name -> (node, index in it, shape)
 
     def __cinit__(self, graph):
@@ -55,8 +129,11 @@ cdef class Plan:
         cdef dr_node_spec *nodes = NULL
         cdef size_t *widths = NULL
         cdef size_t *sources = NULL
+        cdef dr_shape *shapes = NULL
         cdef size_t n_buffers = len(graph.widths), n_nodes = len(graph.nodes), wire = 0
         cdef size_t n_wires = sum(len(node.sources) for node in graph.nodes)
+        cdef size_t n_shapes = sum(len(node.custom.parameters) for node in graph.nodes if node.custom)
+        cdef size_t parameter = 0
         cdef dr_status status
         self.graph = graph
         self.dtype = graph.dtype
@@ -64,11 +141,17 @@ cdef class Plan:
         self.shapes = {name: (node, index, shape)
                        for name, node, index, shape in graph.parameters()}
         self.learnt = graph.learnt()
+        self.pieces, self.size = [], 0
+        for name in self.learnt:
+            node, index, shape = self.shapes[name]
+            self.pieces.append((node, index, prod(shape) * <size_t>_SIZES[self.dtype]))
+            self.size += prod(shape)
         try:
             nodes = <dr_node_spec *>malloc(n_nodes * sizeof(dr_node_spec))
             widths = <size_t *>malloc(n_buffers * sizeof(size_t))
             sources = <size_t *>malloc(n_wires * sizeof(size_t))
-            if nodes == NULL or widths == NULL or sources == NULL:
+            shapes = <dr_shape *>malloc(n_shapes * sizeof(dr_shape) + 1)  # 0 bytes may be NULL
+            if nodes == NULL or widths == NULL or sources == NULL or shapes == NULL:
                 raise MemoryError("deltarule could not allocate memory")
             for i, width in enumerate(graph.widths):
                 widths[i] = width
@@ -85,7 +168,8 @@ cdef class Plan:
                     wire += 1
                 nodes[i].activation = <dr_activation><int>_ACTIVATIONS[node.activation]
                 nodes[i].alpha = node.alpha
-                nodes[i].bias = node.bias
+                nodes[i].eps, nodes[i].momentum = node.eps, node.momentum
+                nodes[i].weight, nodes[i].bias = node.weight, node.bias
                 nodes[i].trainable = node.trainable
                 nodes[i].noise = <dr_noise><int>_NOISES[node.noise]
                 nodes[i].amount = node.amount
@@ -95,15 +179,25 @@ cdef class Plan:
                     nodes[i].constraint = <dr_constraint><int>_CONSTRAINTS[node.constraint]
                 nodes[i].limit = node.limit
                 nodes[i].penalty.l1, nodes[i].penalty.l2 = node.l1, node.l2
+                nodes[i].parameters = shapes + parameter
+                nodes[i].n_parameters = 0
+                if node.custom is None:
+                    continue
+                for _, shape in node.custom.parameters:
+                    shapes[parameter].rows, shapes[parameter].cols = (0, *shape)[-2:]
+                    nodes[i].n_parameters += 1
+                    parameter += 1
             g.dtype = <dr_dtype><int>_DTYPES[graph.dtype]
             g.n_buffers, g.n_nodes = n_buffers, n_nodes
             g.widths, g.nodes = widths, nodes
             g.loss = _loss_spec(graph.loss)
             g.logits = graph.loss.logits
-            g.optimizer = <dr_optimizer><int>_OPTIMIZERS[graph.optimizer]
+            g.optimizer = _optimizer(graph.optimizer)
             g.hit = <dr_hit><int>_HITS[graph.accuracy]
             g.seed = graph.seed
-            self.n_slots = 1 + dr_optimizer_states(g.optimizer)
+            g.custom_loss = isinstance(graph.loss, losses.CustomLoss)
+            g.custom = _custom
+            self.n_slots = 1 + dr_rule_states(g.optimizer.rule)
             with nogil:
                 status = dr_plan_create(&g, &self.plan)
             _raise(status)
@@ -111,6 +205,7 @@ cdef class Plan:
             free(nodes)
             free(widths)
             free(sources)
+            free(shapes)
 
     def __dealloc__(self):
         dr_plan_destroy(self.plan)
@@ -122,11 +217,6 @@ cdef class Plan:
     @step.setter
     def step(self, uint64_t step):
         dr_plan_set_step(self.plan, step)
-
-    def set_hyper(self, hyper):
-        cdef double h[4]
-        h[0], h[1], h[2], h[3] = hyper
-        dr_plan_set_hyper(self.plan, h)
 
     def set_fused(self, bint fused):
         """Whether updates happen inside the weight-gradient product; the same bits either way."""
@@ -150,6 +240,23 @@ cdef class Plan:
         cdef _Buffer b = _hold(array, self.dtype, array.size, True)
         dr_plan_get(self.plan, node, index, slot, _at(b))
         return array
+
+    def get_vector(self):
+        vector = np.empty(self.size, self.dtype)
+        cdef _Buffer b = _hold(vector, self.dtype, self.size, True)
+        cdef char *at = <char *>_at(b)
+        for node, index, bytes in self.pieces:
+            dr_plan_get(self.plan, node, index, 0, at)
+            at += <size_t>bytes
+        return vector
+
+    def set_vector(self, vector):
+        vector = np.ascontiguousarray(vector, self.dtype)
+        cdef _Buffer b = _hold(vector, self.dtype, self.size)
+        cdef const char *at = <const char *>_at(b)
+        for node, index, bytes in self.pieces:
+            dr_plan_set(self.plan, node, index, 0, at)
+            at += <size_t>bytes
 
     def set(self, int slot, str name, array):
         node, index, shape = self._parameter(slot, name)
@@ -198,7 +305,7 @@ cdef class Plan:
         with nogil:
             status = dr_run_open(self.plan, mode, &data, batch_size, shuffle, &call.run)
         _raise(status)
-        call.plan = self
+        call.plan, call.kept, call.labels = self, {}, data.labels != NULL
         call.buffers = (xb, tb, wb, yb)
         return call
 
@@ -223,6 +330,20 @@ cdef class Plan:
             b = _hold(array, self.dtype, array.size, True)
             dr_run_gradient(call.run, node, index, _at(b))
         return _mean(dr_run_position(call.run)), gradients
+
+    def gradient_vector(self, x, t, w):
+        cdef _Call call = self._open(DR_GRADIENT, x, t, w, None, len(x), NULL)
+        call.advance(_FOREVER)
+        vector = np.empty(self.size, self.dtype)
+        cdef _Buffer b = _hold(vector, self.dtype, self.size, True)
+        cdef char *at = <char *>_at(b)
+        for node, index, bytes in self.pieces:
+            dr_run_gradient(call.run, node, index, at)
+            at += <size_t>bytes
+        return _sums(dr_run_position(call.run)), vector
+
+    def linearize(self, x, t, w):
+        return Linearization(self, x, t, w)
 
     def train_batch(self, x, t, w):
         cdef _Call call = self._open(DR_TRAIN, x, t, w, None, len(x), NULL)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .._graph import Graph, Node
+from .._graph import Graph
 from ..reference.nodes import Mode
-from . import activation, dense, merge
+from . import activation, dense, merge, noise
 from .base import Array, Call, Operation
 
 __all__ = ["TABLE", "Array", "Call", "Mode", "Operation", "operations"]
@@ -16,11 +16,14 @@ TABLE: dict[str, Callable[[Call], tuple[Operation, ...]]] = {
     "activation": activation.operations,
     "add": merge.add_operations,
     "concat": merge.concat_operations,
+    "noise": noise.operations,
 }
 
 
-def operations(graph: Graph, node: Node, mode: Mode, step: int) -> tuple[Operation, ...]:
-    """One or more; `step`: the updates made before."""
+def operations(graph: Graph, number: int, mode: Mode, step: int) -> tuple[Operation, ...]:
+    """Those of node `number`, one or more; `step`: the updates made before."""
+    node = graph.nodes[number]
     logits = mode is not Mode.PREDICT and node.target == len(graph.widths) - 1 and graph.loss.logits
     activation = "identity" if logits else node.activation
-    return TABLE[node.kind](Call(node, activation, mode is Mode.TRAIN, step))
+    stream = graph.seed, number, step
+    return TABLE[node.kind](Call(node, activation, mode is Mode.TRAIN, stream))

@@ -22,12 +22,13 @@ NearValues = Mapping[str, Near]
 
 class Call(NamedTuple):
     """What a node does depends on: the activation that applies (none at the end of a network whose
-    loss has that in it), whether this is training, and how many updates have been made before."""
+    loss has that in it), whether this is training, and the random numbers that it has then: seed,
+    number of the node, step (the updates made before)."""
 
     node: Node
     activation: str
     training: bool
-    step: int
+    stream: tuple[int, int, int]
 
 
 class Operation:

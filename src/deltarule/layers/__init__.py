@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .. import _check
+from .. import _check, _custom
 from .._lowering import Builder
 from .._spec import describe, from_config
 from ..activations import Activation as Function
 from .activation import Activation
 from .base import Layer, lower_chain, walk, width_of
+from .batch_norm import BatchNorm
 from .branches import Add, Concat, Residual
+from .custom import CustomLayer
 from .dense import Dense
+from .layer_norm import LayerNorm, RMSNorm
 from .noise import AlphaDropout, Dropout, GaussianNoise, Noise
+from .normalization import Normalization
 from .prelu import PReLU
 from .shape import Flatten, Reshape
 
@@ -22,6 +26,10 @@ TABLE: dict[str, type[Layer]] = {
         Dense,
         Activation,
         PReLU,
+        BatchNorm,
+        LayerNorm,
+        RMSNorm,
+        Normalization,
         Residual,
         Add,
         Concat,
@@ -41,13 +49,18 @@ __all__ = [
     "Activation",
     "Add",
     "AlphaDropout",
+    "BatchNorm",
     "Concat",
+    "CustomLayer",
     "Dense",
     "Dropout",
     "Flatten",
     "GaussianNoise",
     "Layer",
+    "LayerNorm",
+    "Normalization",
     "PReLU",
+    "RMSNorm",
     "Reshape",
     "Residual",
     "lower",
@@ -66,7 +79,9 @@ def check_chain(argument: str, layers: object, *, empty: bool = False) -> tuple[
     if not layers and not empty:
         raise ValueError(f"{argument} must have 1 to {MAX_LAYERS} layers, got 0")
     for index, layer in enumerate(layers):
-        if type(layer) not in TABLE.values():
+        if isinstance(layer, CustomLayer):
+            _custom.check(layer)
+        elif type(layer) not in TABLE.values():
             known = ", ".join(cls.__name__ for cls in TABLE.values())
             raise TypeError(
                 f"{argument}[{index}] must be a layer ({known}), got {describe(layer)}"
@@ -87,7 +102,8 @@ def chain_from_config(configs: object) -> tuple[Layer, ...]:
     """The layers that a list of JSON forms describes."""
     if not isinstance(configs, list):
         raise TypeError(f"layers must be a list, got {describe(configs)}")
-    return tuple(from_config(config, TABLE, "layer") for config in configs)
+    table = {**TABLE, **_custom.known(CustomLayer)}
+    return tuple(from_config(config, table, "layer", _custom.HINT) for config in configs)
 
 
 def check_layers(layers: object) -> tuple[Layer, ...]:
@@ -110,6 +126,16 @@ def check_sample_shape(shape: object) -> tuple[int, ...]:
     return tuple(_check.integer("input_shape", size, 1, 1 << 31) for size in sizes)
 
 
+def check_batch(layers: Sequence[Layer], rows: int) -> None:
+    """ValueError when training on batches of so many rows would teach a layer nothing."""
+    for name, layer in walk(named(layers)):
+        if rows < layer.least_batch:
+            raise ValueError(
+                f"layer {name}, {layer!r}, learns from batches of {layer.least_batch} rows or "
+                f"more, got batches of {rows}"
+            )
+
+
 def output_activation(layers: Sequence[Layer]) -> Function:
     """That of what a network puts out."""
     computing = [one for one in layers if not isinstance(one, Flatten | Reshape)]
@@ -128,9 +154,9 @@ def named(layers: Sequence[Layer]) -> list[tuple[str, Layer]]:
     return [(str(index), layer) for index, layer in enumerate(layers)]
 
 
-def lower(layers: Sequence[Layer], shape: tuple[int, ...]) -> Builder:
+def lower(layers: Sequence[Layer], shape: tuple[int, ...], dtype: str) -> Builder:
     """Nodes and buffers for samples of a shape; ValueError when the layers cannot take them."""
-    builder = Builder(shape)
+    builder = Builder(shape, dtype)
     lower_chain(named(layers), builder, shape, 0)
     if not builder.nodes:
         raise ValueError("layers must compute something, got only changes of shape")

@@ -30,6 +30,16 @@ class Layer(Spec):
         """How many numbers of a sample it puts out, where that does not depend on its input."""
         return None
 
+    @property
+    def keeps_width(self) -> bool:
+        """Whether it puts out as many numbers of a sample as it takes, where `width` is None."""
+        return True
+
+    @property
+    def least_batch(self) -> int:
+        """The rows of the smallest batch that it learns from."""
+        return 1
+
     def output_shape(self, input_shape: Shape) -> Shape:
         """The shape of a sample behind the layer: as before it, unless the layer says otherwise.
 
@@ -49,6 +59,16 @@ class Layer(Spec):
     def children(self) -> Sequence[tuple[str, Layer]]:
         """The layers inside, each with its position: "0", or "1.0" in the branch 1."""
         return ()
+
+
+def check_rank_1(kind: str, shape: Shape) -> Shape:
+    """The shape of a sample; ValueError unless it is (features,)."""
+    if len(shape) != 1:
+        raise ValueError(
+            f"a {kind} layer needs samples of rank 1, (features,), got {shape}: put a Flatten() "
+            "layer before it"
+        )
+    return shape
 
 
 def inside(name: str, layer: Layer) -> list[tuple[str, Layer]]:
@@ -76,4 +96,7 @@ def lower_chain(
 
 def width_of(layers: Sequence[Layer]) -> int | None:
     """How many numbers of a sample a chain puts out, where that does not depend on its input."""
-    return next((one.width for one in reversed(layers) if one.width is not None), None)
+    for one in reversed(layers):
+        if one.width is not None or not one.keeps_width:
+            return one.width
+    return None

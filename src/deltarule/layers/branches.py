@@ -97,6 +97,10 @@ class Add(_Branches):
     def width(self) -> int | None:
         return next((w for w in map(width_of, self.branches) if w is not None), None)
 
+    @property
+    def keeps_width(self) -> bool:
+        return all(one.keeps_width for _, one in self.children())
+
     def output_shape(self, input_shape: Shape) -> Shape:
         ends = self._ends(input_shape)
         if len(set(ends)) > 1:
@@ -126,6 +130,10 @@ class Concat(_Branches):
                 return None
             total += width
         return total
+
+    @property
+    def keeps_width(self) -> bool:
+        return False
 
     def output_shape(self, input_shape: Shape) -> Shape:
         ends = self._ends(input_shape)

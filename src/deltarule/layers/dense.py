@@ -12,7 +12,7 @@ from .._spec import by_name, from_config
 from ..activations import Activation
 from ..constraints import Constraint
 from ..initializers import Initializer
-from .base import Layer, Shape, inside, lower_chain
+from .base import Layer, Shape, check_rank_1, inside, lower_chain
 from .prelu import learnt_part
 
 
@@ -120,11 +120,7 @@ class Dense(Layer):
         return self.units
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        if len(input_shape) != 1:
-            raise ValueError(
-                f"a Dense layer needs samples of rank 1, (features,), got {input_shape}: "
-                "put a Flatten() layer before it"
-            )
+        check_rank_1("Dense", input_shape)
         return (self.units,)
 
     def lower(self, builder: Builder, name: str, shape: Shape, source: int) -> int:

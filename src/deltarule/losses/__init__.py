@@ -6,7 +6,8 @@ over the outputs is one over the n_out columns. Names and defaults are PyTorch's
 
 from __future__ import annotations
 
-from .._spec import resolve
+from .. import _custom
+from .._spec import from_config, resolve
 from .base import Loss
 from .classes import (
     BinaryCrossEntropy,
@@ -17,6 +18,7 @@ from .classes import (
     Hinge,
     KLDivergence,
 )
+from .custom import CustomLoss
 from .numbers import MAE, MSE, Cosine, GaussianNLL, Huber, LogCosh, Poisson, Quantile
 
 __all__ = [
@@ -28,6 +30,7 @@ __all__ = [
     "CategoricalHinge",
     "Cosine",
     "CrossEntropy",
+    "CustomLoss",
     "Focal",
     "GaussianNLL",
     "Hinge",
@@ -96,4 +99,14 @@ def get(loss: str | Loss) -> Loss:
 
     Raises ValueError for an unknown name, TypeError for anything else.
     """
+    if isinstance(loss, CustomLoss):
+        _custom.check(loss)
+        return loss
     return resolve(loss, TABLE, "loss", ALIASES)
+
+
+def of_config(config: object) -> Loss:
+    """The loss that a JSON form describes."""
+    table = {**TABLE, **_custom.known(CustomLoss)}
+    loss: Loss = from_config(config, table, "loss", _custom.HINT)
+    return loss

@@ -6,12 +6,25 @@ whole networks.
 """
 
 from .activation import activation_backward, activation_forward
+from .batch_norm import (
+    batch_norm_backward,
+    batch_norm_forward,
+    batch_norm_inference,
+    batch_norm_running,
+)
+from .cholesky import cholesky, cholesky_solve
 from .constraint import constrain
 from .dense import dense_backward, dense_forward
 from .initializer import initialize
+from .layer_norm import (
+    layer_norm_backward,
+    layer_norm_forward,
+    rms_norm_backward,
+    rms_norm_forward,
+)
 from .loss import loss_backward, loss_forward
 from .noise import noise_backward, noise_forward
-from .optimizer import adam_step, sgd_step
+from .optimizer import optimizer_step
 from .penalty import penalty_backward, penalty_forward
 from .prelu import prelu_backward, prelu_forward
 from .random import random_bits, random_normal, random_permutation, random_uniform
@@ -19,15 +32,23 @@ from .random import random_bits, random_normal, random_permutation, random_unifo
 __all__ = [
     "activation_backward",
     "activation_forward",
-    "adam_step",
+    "batch_norm_backward",
+    "batch_norm_forward",
+    "batch_norm_inference",
+    "batch_norm_running",
+    "cholesky",
+    "cholesky_solve",
     "constrain",
     "dense_backward",
     "dense_forward",
     "initialize",
+    "layer_norm_backward",
+    "layer_norm_forward",
     "loss_backward",
     "loss_forward",
     "noise_backward",
     "noise_forward",
+    "optimizer_step",
     "penalty_backward",
     "penalty_forward",
     "prelu_backward",
@@ -36,5 +57,6 @@ __all__ = [
     "random_normal",
     "random_permutation",
     "random_uniform",
-    "sgd_step",
+    "rms_norm_backward",
+    "rms_norm_forward",
 ]

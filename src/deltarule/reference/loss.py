@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from .. import _check, losses
 from .._check import Array
-from ..losses import Loss
+from ..losses import CustomLoss, Loss
 from .activation import _sigmoid, _softmax, _softplus, flush, quiet
 
 Numbers = tuple[float, ...]
@@ -295,6 +295,12 @@ _TABLE: dict[str, Pair] = {
 
 
 # ----------------------------------------------------------------------------------------- batches
+def _formulas(loss: Loss) -> Pair:
+    if isinstance(loss, CustomLoss):
+        return loss.rows, loss.gradient
+    return _TABLE[loss.kind]
+
+
 def weights(y: Array, w: Array | None) -> npt.NDArray[np.float64]:
     """The weight of each sample in float64; 1 where none are given."""
     return np.ones(len(y)) if w is None else w.astype(np.float64)
@@ -302,7 +308,7 @@ def weights(y: Array, w: Array | None) -> npt.NDArray[np.float64]:
 
 def samples(loss: Loss, y: Array, t: Array) -> npt.NDArray[np.float64]:
     """The loss of each sample, computed in the dtype of y; float64 for summing."""
-    return _TABLE[loss.kind][0](y, t, loss.parameters).astype(np.float64)
+    return _formulas(loss)[0](y, t, loss.parameters).astype(np.float64)
 
 
 def backward(loss: Loss, y: Array, t: Array, w: npt.NDArray[np.float64]) -> Array:
@@ -311,7 +317,19 @@ def backward(loss: Loss, y: Array, t: Array, w: npt.NDArray[np.float64]) -> Arra
     if total == 0:
         return np.zeros_like(y)
     share = (w / total).astype(y.dtype)
-    return flush(share[:, None] * _TABLE[loss.kind][1](y, t, loss.parameters))
+    return flush(share[:, None] * _formulas(loss)[1](y, t, loss.parameters))
+
+
+def hits(accuracy: str, loss: Loss, y: Array, t: Array) -> npt.NDArray[np.float64]:
+    """For each sample whether the output y is right; a mean over outputs for "threshold"."""
+    if accuracy == "argmax":
+        right = np.argmax(y, axis=1) == (t if t.ndim == 1 else np.argmax(t, axis=1))
+        found: npt.NDArray[np.float64] = right.astype(np.float64)
+        return found
+    if accuracy == "threshold":
+        found = np.mean((y > loss.half) == (t > 0.5), axis=1)
+        return found
+    return np.zeros(len(y))
 
 
 def loss_forward(

@@ -9,7 +9,7 @@ import numpy as np
 from .. import _check
 from .._check import Array
 from .._graph import Node
-from . import activation, dense, noise, prelu
+from . import activation, batch_norm, dense, layer_norm, noise, prelu
 from .ledger import Lap
 
 Gradients = dict[str, Array]  # by the name of the parameter in its node
@@ -50,8 +50,20 @@ class Kind(Protocol):
     ) -> tuple[list[Array], Gradients]:
         """The error at each input, from dy, that at the output y; and the gradients."""
 
+    @staticmethod
+    def measured(call: Call, inputs: Sequence[Array], kept: Any) -> dict[str, Array]:
+        """What its parameters that no gradient changes are after this batch of training."""
 
-class Dense:
+
+class _Unmeasured:
+    """A kind without parameters that no gradient changes."""
+
+    @staticmethod
+    def measured(call: Call, inputs: Sequence[Array], kept: Any) -> dict[str, Array]:
+        return {}
+
+
+class Dense(_Unmeasured):
     """y = act(x w + b); keeps x w + b where the activation's slope reads that."""
 
     @staticmethod
@@ -74,7 +86,7 @@ class Dense:
         return [dx], {"weight": dw, "bias": db} if call.node.bias else {"weight": dw}
 
 
-class Activation:
+class Activation(_Unmeasured):
     """y = act(x)."""
 
     @staticmethod
@@ -92,7 +104,7 @@ class Activation:
         return [dx], {}
 
 
-class Add:
+class Add(_Unmeasured):
     """The sum of the inputs, first to last."""
 
     @staticmethod
@@ -110,7 +122,7 @@ class Add:
         return [dy] * len(inputs), {}
 
 
-class Concat:
+class Concat(_Unmeasured):
     """The columns of the inputs side by side."""
 
     @staticmethod
@@ -127,7 +139,7 @@ class Concat:
         return [np.ascontiguousarray(part) for part in np.split(dy, ends[:-1], axis=1)], {}
 
 
-class PReLU:
+class PReLU(_Unmeasured):
     """y = x where x > 0, else slope x."""
 
     @staticmethod
@@ -145,7 +157,7 @@ class PReLU:
         return [dx], {"slope": slope}
 
 
-class Noise:
+class Noise(_Unmeasured):
     """y = x with noise in training, else x."""
 
     @staticmethod
@@ -165,6 +177,115 @@ class Noise:
         return [dx], {}
 
 
+class Custom(_Unmeasured):
+    """What users have written: it works on copies, and what it returns is copied."""
+
+    @staticmethod
+    def forward(call: Call, inputs: Sequence[Array]) -> tuple[Array, Any]:
+        assert call.node.custom is not None
+        values = {part: value.copy() for part, value in call.values.items()}
+        y, kept = call.node.custom.forward(inputs[0].copy(), values, call.training)
+        call.lap("outside")
+        return y.reshape(len(y), -1).copy(), kept
+
+    @staticmethod
+    def backward(
+        call: Call, inputs: Sequence[Array], y: Array, kept: Any, dy: Array
+    ) -> tuple[list[Array], Gradients]:
+        assert call.node.custom is not None
+        values = {part: value.copy() for part, value in call.values.items()}
+        dx, gradients = call.node.custom.backward(dy.copy(), kept, values)
+        call.lap("outside")
+        copies = {part: gradient.copy() for part, gradient in gradients.items()}
+        return [dx.reshape(len(dx), -1).copy()], copies
+
+
+def _present(call: Call, **gradients: Array) -> Gradients:
+    return {name: g for name, g in gradients.items() if name in call.values}
+
+
+class BatchNorm:
+    """Training takes the batch's statistics, and running ones follow; everything else takes the
+    running ones, and so does training of what is not trainable. Keeps the batch's."""
+
+    @staticmethod
+    def forward(call: Call, inputs: Sequence[Array]) -> tuple[Array, tuple[Array, Array] | None]:
+        values, eps = call.values, call.node.eps
+        w, b = values.get("weight"), values.get("bias")
+        if call.training and call.node.trainable:
+            y, mean, var = batch_norm.forward(inputs[0], w, b, eps)
+            kept = mean, var
+        else:
+            running = values["running_mean"], values["running_var"]
+            y, kept = batch_norm.inference(inputs[0], *running, w, b, eps), None
+        call.lap("activations")
+        return y, kept
+
+    @staticmethod
+    def backward(
+        call: Call, inputs: Sequence[Array], y: Array, kept: Any, dy: Array
+    ) -> tuple[list[Array], Gradients]:
+        values, eps = call.values, call.node.eps
+        w = values.get("weight")
+        if kept is None:
+            dx = batch_norm.inference_backward(values["running_var"], w, dy, eps)
+            call.lap("activations")
+            return [dx], {}
+        dx, dw, db = batch_norm.backward(inputs[0], w, dy, eps)
+        call.lap("activations")
+        return [dx], _present(call, weight=dw, bias=db)
+
+    @staticmethod
+    def measured(call: Call, inputs: Sequence[Array], kept: Any) -> dict[str, Array]:
+        if kept is None:
+            return {}
+        (mean, var), old = kept, call.values
+        mean, var = batch_norm.running(
+            old["running_mean"], old["running_var"], mean, var, len(inputs[0]), call.node.momentum
+        )
+        call.lap("optimizer")
+        return {"running_mean": mean, "running_var": var}
+
+
+class LayerNorm(_Unmeasured):
+    """Rows normalised."""
+
+    @staticmethod
+    def forward(call: Call, inputs: Sequence[Array]) -> tuple[Array, None]:
+        w, b = call.values.get("weight"), call.values.get("bias")
+        y = layer_norm.layer_forward(inputs[0], w, b, call.node.eps)
+        call.lap("activations")
+        return y, None
+
+    @staticmethod
+    def backward(
+        call: Call, inputs: Sequence[Array], y: Array, kept: None, dy: Array
+    ) -> tuple[list[Array], Gradients]:
+        w = call.values.get("weight")
+        dx, dw, db = layer_norm.layer_backward(inputs[0], w, dy, call.node.eps)
+        call.lap("activations")
+        return [dx], _present(call, weight=dw, bias=db)
+
+
+class RMSNorm(_Unmeasured):
+    """Rows divided by the root of their mean square."""
+
+    @staticmethod
+    def forward(call: Call, inputs: Sequence[Array]) -> tuple[Array, None]:
+        y = layer_norm.rms_forward(inputs[0], call.values.get("weight"), call.node.eps)
+        call.lap("activations")
+        return y, None
+
+    @staticmethod
+    def backward(
+        call: Call, inputs: Sequence[Array], y: Array, kept: None, dy: Array
+    ) -> tuple[list[Array], Gradients]:
+        w = call.values.get("weight")
+        dx, dw = layer_norm.rms_backward(inputs[0], w, dy, call.node.eps)
+        call.lap("activations")
+        return [dx], _present(call, weight=dw)
+
+
 TABLE: dict[str, type[Kind]] = {
     "dense": Dense,
     "activation": Activation,
@@ -172,4 +293,8 @@ TABLE: dict[str, type[Kind]] = {
     "concat": Concat,
     "noise": Noise,
     "prelu": PReLU,
+    "custom": Custom,
+    "batch_norm": BatchNorm,
+    "layer_norm": LayerNorm,
+    "rms_norm": RMSNorm,
 }

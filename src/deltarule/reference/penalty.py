@@ -50,7 +50,7 @@ def penalty_backward(
     Raises ValueError for l1 or l2 < 0 or differing shapes, TypeError for other or mixed dtypes.
     """
     rates = _check_weights.penalty(l1, l2)
-    w_, g_ = _check.step_arrays(w=w, g=g)
+    w_, g_ = _check_weights.gradient_arrays(w, g)
     with quiet():
         found: Array = g_ + gradient(w_, *rates)
         return found

@@ -18,9 +18,11 @@ import numpy.typing as npt
 from .. import _check
 from .._check import Array
 from .._graph import Graph, Node
+from ..losses import CustomLoss
 from . import constraint, loss, nodes, optimizer, penalty, random
 from .activation import quiet
 from .ledger import Lap, Ledger, untimed
+from .linearize import Linearization
 from .nodes import Mode
 from .run import Run, Sums
 
@@ -35,12 +37,14 @@ class _State(NamedTuple):
 
 
 class _Batch(NamedTuple):
-    """One pass over some rows: the sums of w l, w and w hit, and the gradients."""
+    """One pass over some rows: the sums of w l, w and w hit, the gradients, and what parameters are
+    afterwards that no gradient changes."""
 
     loss_sum: float
     weight_sum: float
     hit_sum: float
     gradients: Parameters
+    measured: Parameters
 
     @property
     def loss(self) -> float:
@@ -55,8 +59,7 @@ class Plan:
     a batch become the nearest numbers of the graph's dtype when their turn comes. Targets t are
     int64 labels (n,) or (n, n_out), as the loss takes them. Weights w are (n,), finite and >= 0, or
     None for all 1. Shapes and dtypes are checked here, the values by the caller (see _check.labels,
-    _check.sample_weight). Parameters and optimiser state start as zeros, hyperparameters have to be
-    set before training.
+    _check.sample_weight). Parameters and optimizer state start as zeros.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -68,13 +71,11 @@ class Plan:
         self._penalties = graph.penalties()
         self._constraints = graph.constraints()
         self._numbers = {node.name: number for number, node in enumerate(graph.nodes)}
-        self._update, states = optimizer.TABLE[graph.optimizer]
         zeros = (
             {name: np.zeros(shape, self._dtype) for name, shape in self._shapes.items()}
-            for _ in range(1 + states)
+            for _ in range(graph.optimizer.n_slots)
         )
         self._state = _State(tuple(zeros), 0)
-        self._hyper: tuple[float, ...] | None = None
         self._ledger = Ledger()
 
     # ------------------------------------------------------------------------------------- state
@@ -85,7 +86,7 @@ class Plan:
 
     @property
     def n_slots(self) -> int:
-        """Arrays kept for each parameter: 2 (value, velocity) for sgd, 3 (value, m, v) for adam."""
+        """Arrays kept for each parameter: its value and what the optimizer remembers."""
         return len(self._state.slots)
 
     @property
@@ -116,16 +117,24 @@ class Plan:
         slots[slot] = {**slots[slot], name: checked.copy()}
         self._state = self._state._replace(slots=tuple(slots))
 
-    def set_hyper(self, hyper: tuple[float, ...]) -> None:
-        """Hyperparameters from the next update on.
+    def get_vector(self) -> Array:
+        """All numbers that are learnt, one parameter after the other, each row by row."""
+        values = self._state.slots[0]
+        return self._flat({name: values[name] for name in self._learnt})
 
-        sgd: (learning_rate, momentum, nesterov 0 or 1, weight_decay);
-        adam: (learning_rate, beta1, beta2, eps).
-        """
-        values = tuple(float(value) for value in hyper)
-        if len(values) != 4:
-            raise ValueError(f"hyper must have 4 numbers, got {len(values)}")
-        self._hyper = values
+    def _flat(self, arrays: Parameters) -> Array:
+        empty = np.empty(0, self._dtype)
+        return np.concatenate([empty, *(a.ravel() for a in arrays.values())])
+
+    def set_vector(self, vector: Array) -> None:
+        """Replaces what `get_vector` returns, all at once."""
+        checked = _check.real_array("vector", vector, shape=self.get_vector().shape)
+        values, at = dict(self._state.slots[0]), 0
+        for name in self._learnt:
+            shape, end = self._shapes[name], at + values[name].size
+            values[name] = checked[at:end].astype(self._dtype).reshape(shape)
+            at = end
+        self._state = self._state._replace(slots=(values, *self._state.slots[1:]))
 
     def restart_ledger(self) -> None:
         """From here on counts what `ledger` tells."""
@@ -188,16 +197,16 @@ class Plan:
             gradients[name] = gradients[name] + penalty.gradient(values[name], l1, l2)
         return {name: gradients[name] for name in self._learnt}
 
-    def _hits(self, y: Array, t: Array) -> npt.NDArray[np.float64]:
-        """For each sample whether the output y is right; a mean over outputs for "threshold"."""
-        if self._graph.accuracy == "argmax":
-            right = np.argmax(y, axis=1) == (t if t.ndim == 1 else np.argmax(t, axis=1))
-            hits: npt.NDArray[np.float64] = right.astype(np.float64)
-            return hits
-        if self._graph.accuracy == "threshold":
-            hits = np.mean((y > self._graph.loss.half) == (t > 0.5), axis=1)
-            return hits
-        return np.zeros(len(y))
+    def _measured(
+        self, values: Parameters, buffers: list[Array], kept: list[Any], lap: Lap
+    ) -> Parameters:
+        found: Parameters = {}
+        for node, saved in zip(self._graph.nodes, kept, strict=True):
+            call = self._call(node, values, Mode.TRAIN, lap)
+            inputs = [buffers[source] for source in node.sources]
+            new = nodes.TABLE[node.kind].measured(call, inputs, saved)
+            found |= {f"{node.name}.{part}": array for part, array in new.items()}
+        return found
 
     def _pass(
         self,
@@ -216,23 +225,25 @@ class Plan:
             total = float(np.sum(weights))
             if total == 0:
                 zeros = {name: np.zeros_like(values[name]) for name in self._learnt}
-                return _Batch(0.0, 0.0, 0.0, zeros if backward else {})
+                return _Batch(0.0, 0.0, 0.0, zeros if backward else {}, {})
             mode = Mode.TRAIN if backward else Mode.EVALUATE
             buffers, kept = self._forward(values, x, mode=mode, lap=lap)
             y = buffers[-1]
+            lost = loss.samples(kind, y, t)
+            hits = loss.hits(self._graph.accuracy, kind, y, t)
             dy = loss.backward(kind, y, t, weights) if backward else None
+            lap("outside" if isinstance(kind, CustomLoss) else "activations")
             costs = sum(penalty.value(values[name], *rates) for name, *rates in self._penalties)
             return _Batch(
-                float(np.sum(weights * loss.samples(kind, y, t))) + total * costs,
+                float(np.sum(weights * lost)) + total * costs,
                 total,
-                float(np.sum(weights * self._hits(y, t))),
+                float(np.sum(weights * hits)),
                 {} if dy is None else self._backward(values, buffers, kept, dy, lap),
+                {} if dy is None else self._measured(values, buffers, kept, lap),
             )
 
     def _train(self, x: Array, t: Array, w: Array | None) -> tuple[_Batch, _State]:
         """One batch, and the state after its update; nothing is changed yet."""
-        if self._hyper is None:
-            raise RuntimeError("set_hyper has to be called before training")
         state = self._state
         batch = self._pass(state.slots[0], x, t, w, backward=True, lap=self._ledger.lap)
         if batch.weight_sum == 0:
@@ -242,11 +253,12 @@ class Plan:
         with quiet():
             for name, g in batch.gradients.items():
                 value, *rest = (slot[name] for slot in state.slots)
-                new = self._update(value, g, tuple(rest), step, self._hyper)
+                new = optimizer.update(self._graph.optimizer, value, g, tuple(rest), step)
                 for slot, array in zip(slots, new, strict=True):
                     slot[name] = array
             for name, kind, limit in self._constraints:
                 slots[0][name] = constraint.TABLE[kind](slots[0][name], limit)
+        slots[0].update(batch.measured)
         self._ledger.lap("optimizer")
         self._ledger.count(len(x))
         return batch, _State(slots, step)
@@ -301,6 +313,21 @@ class Plan:
         """(loss, {name: gradient}) of sum(w l) / sum(w); zeros where the weights sum to zero."""
         batch = self._pass(self._state.slots[0], *self._samples(x, t, w), backward=True)
         return batch.loss, batch.gradients
+
+    def gradient_vector(
+        self, x: npt.ArrayLike, t: npt.ArrayLike, w: npt.ArrayLike | None
+    ) -> tuple[Sums, Array]:
+        """What `evaluate` returns, and the gradients in the order of `get_vector`."""
+        batch = self._pass(self._state.slots[0], *self._samples(x, t, w), backward=True)
+        sums = batch.loss_sum, batch.weight_sum, batch.hit_sum
+        return sums, self._flat(batch.gradients)
+
+    def linearize(
+        self, x: npt.ArrayLike, t: npt.ArrayLike, w: npt.ArrayLike | None
+    ) -> Linearization:
+        """The least squares of these rows, for methods of second order. The loss is mse, and rows
+        do not depend on each other."""
+        return Linearization(self, *self._samples(x, t, w))
 
     def train_batch(self, x: npt.ArrayLike, t: npt.ArrayLike, w: npt.ArrayLike | None) -> float:
         """One update from all rows; the loss before it. Weights summing to zero change nothing."""

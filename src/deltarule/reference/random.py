@@ -5,26 +5,19 @@ thread, with + - * / and sqrt only, so that C and numpy give the same bits. Sour
 Dror & Shaw, "Parallel random numbers: as easy as 1, 2, 3" (2011).
 """
 
-import math
-
 import numpy as np
 import numpy.typing as npt
 
 from .. import _check
+from .scalar import F64, cos_sin, ln
 
 U64 = npt.NDArray[np.uint64]
-F64 = npt.NDArray[np.float64]
 
 _LOW = np.uint64(0xFFFFFFFF)
 _HALF = np.uint64(32)
 _M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _W0, _W1 = 0x9E3779B9, 0xBB67AE85  # golden ratio and sqrt(3) - 1: the key of round r is k + r W
 _BLOCKS = 1 << 15  # blocks worked on together: their arrays of 64-bit words stay in the cache
-
-_LN2 = 0.69314718055994531
-_LN = [1 / (2 * k + 3) for k in range(11)]
-_SIN = [(-1) ** (k + 1) / math.factorial(2 * k + 3) for k in range(8)]
-_COS = [(-1) ** (k + 1) / math.factorial(2 * k + 2) for k in range(8)]
 
 
 def philox(counter: tuple[U64, U64, U64, U64], key: tuple[int, int]) -> tuple[U64, U64, U64, U64]:
@@ -78,40 +71,6 @@ def uniforms(n: int, seed: int, purpose: int, layer: int, step: int) -> F64:
     return u
 
 
-def _horner(x: F64, coefficients: list[float]) -> F64:
-    p = np.full_like(x, coefficients[-1])
-    for c in reversed(coefficients[:-1]):
-        p = p * x + c
-    return p
-
-
-def _ln(u: F64) -> F64:
-    """ln u for 0 < u <= 1.
-
-    u = m 2^e with m in [sqrt(1/2), sqrt 2), and ln m = 2 artanh s with s = (m - 1) / (m + 1):
-    2 s + 2 s (s^2/3 + s^4/5 + ...), whose terms after s^22 are below 2^-60 as |s| < 0.172.
-    """
-    m, e = np.frexp(u)
-    low = m < 0.70710678118654752
-    m, e = np.where(low, m * 2, m), np.where(low, e - 1, e)
-    s = (m - 1) / (m + 1)
-    z = s * s
-    t = 2 * s
-    ln: F64 = e * _LN2 + (t + t * (z * _horner(z, _LN)))
-    return ln
-
-
-def _cos_sin(u: F64) -> tuple[F64, F64]:
-    """cos and sin of 2 pi u for 0 <= u < 1: a quarter turn q and Taylor series within pi/4."""
-    q = np.floor(4 * u + 0.5)
-    a = (u - q * 0.25) * 6.283185307179586
-    a2 = a * a
-    s = a + a * (a2 * _horner(a2, _SIN))
-    c = 1 + a2 * _horner(a2, _COS)
-    turn = q.astype(np.int64) % 4
-    return np.choose(turn, [c, -s, -c, s]), np.choose(turn, [s, c, -s, -c])
-
-
 def normals(n: int, seed: int, purpose: int, layer: int, step: int) -> F64:
     """n standard normal numbers, two from each pair of uniforms (Box & Muller, 1958).
 
@@ -119,8 +78,8 @@ def normals(n: int, seed: int, purpose: int, layer: int, step: int) -> F64:
     two independent normals. 1 - u in place of u avoids the logarithm of 0.
     """
     u = uniforms(n + n % 2, seed, purpose, layer, step).reshape(-1, 2)
-    r = np.sqrt(-2 * _ln(1 - u[:, 0]))
-    cos, sin = _cos_sin(u[:, 1])
+    r = np.sqrt(-2 * ln(1 - u[:, 0]))
+    cos, sin = cos_sin(u[:, 1])
     return np.stack([r * cos, r * sin], axis=1).reshape(-1)[:n]
 
 

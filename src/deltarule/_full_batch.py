@@ -1,0 +1,149 @@
+"""Training by methods that need all rows at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from . import _engine, _fast, _lbfgs, _marquardt
+from ._engine import F64, Linearization, Plan, Sums
+from ._graph import Graph
+from ._position import Position
+from .optimizers import LBFGS, FullBatch, LevenbergMarquardt
+
+if TYPE_CHECKING:
+    from ._targets import Data
+    from .network import Network
+    from .performance import Stopwatch
+
+MOST_PARAMETERS = 5000  # of Levenberg-Marquardt
+_NODES = {"dense", "activation", "add", "concat"}  # rows by themselves, nothing random
+
+
+def check_installed(method: FullBatch) -> None:
+    """ImportError where scipy is needed and missing."""
+    if isinstance(method, LBFGS):
+        _lbfgs.check_installed()
+
+
+def check(method: FullBatch, graph: Graph) -> None:
+    """ValueError where a network cannot be trained by a method."""
+    name = type(method).__name__
+    for node in graph.nodes:
+        if node.kind not in _NODES:
+            raise ValueError(
+                f"optimizer {name} cannot train layer {node.name}: it needs a loss that is a "
+                "function of the parameters alone, from layers without random numbers that take "
+                "each row by itself"
+            )
+    if isinstance(method, LBFGS):
+        return
+    if graph.loss.kind != "mse":
+        raise ValueError(f"optimizer {name} needs loss 'mse', got {graph.loss.kind!r}")
+    size = sum(math.prod(graph.parameter_shapes()[name]) for name in graph.learnt())
+    if size > MOST_PARAMETERS:
+        raise ValueError(
+            f"optimizer {name} is for up to {MOST_PARAMETERS:,} parameters, got {size:,}, for "
+            f"which it would need {16 * size**2 / 1e9:.3g} GB; use LBFGS or Adam"
+        )
+
+
+class Iteration(NamedTuple):
+    """An iteration that is done, as a run for the progress bar."""
+
+    sums: Sums
+    batch: int = 1
+    n_batches: int = 1
+
+
+class Problem:
+    """The loss over all rows as a function of one vector, the parameters that are learnt, in
+    float64 whatever the network's dtype is.
+
+    Points are tried out in a plan of their own: that of the network only ever has accepted ones,
+    whoever looks at it and whatever interrupts.
+    damping: as in LevenbergMarquardt, 0 before it has begun.
+    """
+
+    def __init__(
+        self,
+        net: Network,
+        plan: Plan,
+        data: Data,
+        watch: Stopwatch,
+        end_epoch: Callable[[Iteration], None],
+    ) -> None:
+        self._net, self._plan, self._data = net, plan, data
+        self._watch, self._end_epoch = watch, end_epoch
+        self._scratch = _engine.new_plan(net.backend, plan.graph)
+        for name in plan.graph.parameter_shapes():
+            self._scratch.set(0, name, plan.get(0, name))
+        self._linear: Linearization | None = None
+        self._decay: float = net.optimizer.weight_decay
+        self.damping = net._position.damping
+
+    def _count(self, flops: float) -> None:
+        threads = _fast.last_team() if self._net.backend == "fast" else 1
+        self._watch.count(rows=len(self._data[0]), flops=flops, threads=threads)
+
+    @property
+    def vector(self) -> F64:
+        """Where the network is."""
+        return self._plan.get_vector().astype(np.float64)
+
+    def rounded(self, at: F64) -> F64:
+        """The nearest point that the network's dtype has."""
+        return at.astype(self._net.dtype).astype(np.float64)
+
+    def loss(self, at: F64, sums: Sums) -> float:
+        """With the penalty of weight_decay, which history does not have."""
+        total, weight, _ = sums
+        if not self._decay:
+            return total / weight
+        return total / weight + self._decay / 2 * math.fsum((at * at).tolist())
+
+    def evaluate(self, at: F64) -> Sums:
+        with self._watch.on("products"):
+            self._scratch.set_vector(at)
+            return self._scratch.evaluate(*self._data)
+
+    def gradient(self, at: F64) -> tuple[Sums, F64]:
+        """Of the loss without the penalty."""
+        with self._watch.on("products"):
+            self._scratch.set_vector(at)
+            sums, gradient = self._scratch.gradient_vector(*self._data)
+        self._count(0.0)
+        return sums, gradient.astype(np.float64)
+
+    def linearize(self) -> tuple[Linearization, Sums]:
+        """Where the network is."""
+        with self._watch.on("products"):
+            if self._linear is None:
+                self._linear = self._plan.linearize(*self._data)
+            sums = self._linear.compute()
+        self._count(self._plan.graph.n_out * len(self._data[0]) * float(len(self.vector)) ** 2)
+        return self._linear, sums
+
+    def solve(self, linear: Linearization, damping: float, right: F64) -> F64 | None:
+        with self._watch.on("optimizer"):
+            return linear.solve(damping, right)
+
+    def accept(self, at: F64, sums: Sums, why: str | None = None) -> str | None:
+        """An iteration is over, and the network is at this point. Returns `why`."""
+        self._plan.set_vector(at)
+        self._net._position = Position(self._net._position.epoch + 1, damping=self.damping)
+        self._watch.count(steps=1)
+        self._end_epoch(Iteration(sums))
+        return why
+
+
+def train(method: FullBatch, problem: Problem, epochs: int) -> str | None:
+    """So many iterations, or fewer; then why."""
+    with np.errstate(all="ignore"):
+        if isinstance(method, LevenbergMarquardt):
+            return _marquardt.minimize(method, problem, epochs)
+        assert isinstance(method, LBFGS)
+        return _lbfgs.minimize(method, problem, epochs)

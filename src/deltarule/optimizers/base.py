@@ -1,0 +1,120 @@
+"""The base of the optimizers, what their arguments have to be, and the formulas of the engines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass, fields
+from typing import Any
+
+from .. import _check
+from .._spec import Spec
+
+# The formulas that the engines know, in the order of dr_rule in csrc/deltarule.h, each with the
+# arrays of state that it keeps for one of parameters. An optimizer is one of these or, by its
+# options, one of several.
+RULES = {
+    "sgd": 0,
+    "momentum": 1,
+    "nesterov": 1,
+    "adam": 2,
+    "amsgrad": 3,
+    "nadam": 2,
+    "radam": 2,
+    "adamax": 2,
+    "lion": 1,
+    "rmsprop": 1,
+    "rmsprop_momentum": 2,
+    "rmsprop_centered": 2,
+    "rmsprop_centered_momentum": 3,
+    "adagrad": 1,
+    "adadelta": 2,
+    "rprop": 2,
+}
+
+
+
+def _pair_of(check: Callable[[str, object], float]) -> Callable[[str, object], tuple[float, float]]:
+    def pair(argument: str, value: object) -> tuple[float, float]:
+        if not isinstance(value, tuple | list):
+            raise TypeError(f"{argument} must be a pair of numbers, got {type(value).__name__}")
+        if len(value) != 2:
+            raise ValueError(f"{argument} must be a pair of numbers, got {len(value)}")
+        return check(f"{argument}[0]", value[0]), check(f"{argument}[1]", value[1])
+
+    return pair
+
+
+def _epsilon(argument: str, value: object) -> float:
+    number = _check.positive_real(argument, value)
+    if number < 2.0**-100:  # would be flushed, and 0 / 0 made of parameters that have no gradient
+        raise ValueError(f"{argument} must be >= 2^-100, which is 7.9e-31, got {number}")
+    return number
+
+
+# What an argument has to be, whichever optimizer it is one of.
+_CHECKS: dict[str, Callable[[str, object], Any]] = {
+    "learning_rate": _check.positive_real,
+    "weight_decay": _check.non_negative_real,
+    "decoupled_weight_decay": _check.boolean,
+    "momentum": _check.fraction,
+    "nesterov": _check.boolean,
+    "betas": _pair_of(_check.fraction),
+    "eps": _epsilon,
+    "amsgrad": _check.boolean,
+    "momentum_decay": _check.non_negative_real,
+    "alpha": _check.fraction,
+    "centered": _check.boolean,
+    "initial_accumulator_value": _check.non_negative_real,
+    "rho": _check.fraction,
+    "etas": _pair_of(_check.positive_real),
+    "step_sizes": _pair_of(_check.positive_real),
+}
+
+
+@dataclass(frozen=True, repr=False)
+class Optimizer(Spec):
+    """Base of the optimizers; these arguments all of them have.
+
+    learning_rate > 0.
+    weight_decay >= 0: adds weight_decay * w to the gradient, which is that of
+        weight_decay / 2 * |w|^2. With decoupled_weight_decay=True it takes
+        learning_rate * weight_decay * w from w, past all that is done with gradients (Loshchilov
+        and Hutter, 2019), as Keras does in all optimizers.
+
+    Raises TypeError or ValueError that names the argument.
+    """
+
+    learning_rate: float = 1e-3
+    _: KW_ONLY
+    weight_decay: float = 0.0
+    decoupled_weight_decay: bool = False
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = _CHECKS[field.name](field.name, getattr(self, field.name))
+            object.__setattr__(self, field.name, value)
+
+    @property
+    def engine(self) -> Optimizer:
+        """What the engine is told."""
+        return self
+
+    @property
+    def rule(self) -> str:
+        """The formula, one of RULES."""
+        return self.kind
+
+    @property
+    def numbers(self) -> tuple[float, ...]:
+        """What the engines take beside the arguments that all optimizers have, in their order."""
+        return ()
+
+    @property
+    def initial_state(self) -> tuple[float, ...]:
+        """What the arrays of state begin with."""
+        return (0.0,) * RULES[self.rule]
+
+    @property
+    def n_slots(self) -> int:
+        """Arrays kept for each parameter, its value included."""
+        return 1 + RULES[self.rule]
