@@ -26,7 +26,7 @@ int dr_plan_linearizes(const dr_plan *plan, size_t numbers) {
         if (kind->whole_forward || kind->whole_backward) return 0;
         if (plan->nodes[i].learns && (kind->statistics || kind->error_sums)) return 0;
     }
-    return plan->loss == DR_MSE && learnt(plan) == numbers;
+    return plan->loss.kind == DR_MSE && learnt(plan) == numbers;
 }
 
 static const dr_kernels *wide(void) { return dr_kernels_for(DR_F64); }

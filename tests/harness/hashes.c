@@ -214,6 +214,13 @@ static void optimizers(dr_dtype dt) {
     }
 }
 
+/* Reads a buffer and writes the next one. */
+static dr_node_spec layer(const size_t *source, dr_activation activation, int bias) {
+    return (dr_node_spec){.kind = DR_NODE_DENSE, .n_sources = 1, .sources = source, .target = *source + 1,
+                          .activation = activation, .alpha = 0.01, .weight = 1, .bias = bias,
+                          .trainable = 1};
+}
+
 /* Three layers, three epochs, a partial last batch, shuffled. */
 static void training(dr_dtype dt, dr_loss loss, dr_activation hidden, dr_rule rule) {
     const dr_optimizer optimizer = optimizer_of(rule, 0.003);
@@ -221,10 +228,10 @@ static void training(dr_dtype dt, dr_loss loss, dr_activation hidden, dr_rule ru
     /* one after the other these diverge, and which NaN comes out is not promised */
     const dr_activation second = hidden == DR_EXP || hidden == DR_LOG_SOFTMAX ? DR_TANH : hidden;
     static const size_t BUFFERS[] = {0, 1, 2};
-    const dr_node_spec nodes[] = {{DR_NODE_DENSE, 1, 1, BUFFERS, hidden, 0.01, 1, 1},
-                                  {DR_NODE_DENSE, 1, 2, BUFFERS + 1, second, 0.01, 0, 1},
-                                  {DR_NODE_DENSE, 1, 3, BUFFERS + 2, DR_IDENTITY, 0, 1, 1}};
-    const dr_graph graph = {dt, 4, 3, widths, nodes, made(loss, 0.3), 1, optimizer, DR_HIT_NONE};
+    const dr_node_spec nodes[] = {layer(BUFFERS, hidden, 1), layer(BUFFERS + 1, second, 0),
+                                  layer(BUFFERS + 2, DR_IDENTITY, 1)};
+    const dr_graph graph = {.dtype = dt, .n_buffers = 4, .n_nodes = 3, .widths = widths, .nodes = nodes,
+                            .loss = made(loss, 0.3), .logits = 1, .optimizer = optimizer};
     dr_plan *plan;
     dr_run *run;
     check(dr_plan_create(&graph, &plan));
@@ -264,7 +271,7 @@ static void inputs(dr_dtype dt, const size_t *s) {
     static const size_t SIZE[DR_N_ELEMENTS] = {[DR_FLOAT32] = 4, [DR_FLOAT64] = 8, [DR_UINT8] = 1};
     const size_t n = s[0], n_in = s[1], n_out = s[2], widths[] = {n_in, n_out};
     static const size_t INPUT = 0;
-    const dr_node_spec node = {DR_NODE_DENSE, 1, 1, &INPUT, DR_IDENTITY, 0, 1, 1};
+    const dr_node_spec node = layer(&INPUT, DR_IDENTITY, 1);
     const dr_graph graph = {.dtype = dt, .n_buffers = 2, .n_nodes = 1, .widths = widths, .nodes = &node,
                             .loss = made(DR_MSE, 0)};
     dr_plan *plan;
@@ -304,10 +311,9 @@ static void cholesky(dr_dtype dt, size_t n) {
 static void squares(dr_dtype dt, dr_activation hidden) {
     const size_t widths[] = {7, 9, 2}, n = 203, s[] = {n, 7, 2}, learnt = 7 * 9 + 9 + 9 * 2;
     static const size_t BUFFERS[] = {0, 1};
-    const dr_node_spec nodes[] = {{DR_NODE_DENSE, 1, 1, BUFFERS, hidden, 0.01, 1, 1},
-                                  {DR_NODE_DENSE, 1, 2, BUFFERS + 1, DR_IDENTITY, 0, 0, 1}};
-    const dr_graph graph = {dt, 3, 2, widths, nodes, made(DR_MSE, 0), 1, optimizer_of(DR_SGD, 0.1),
-                            DR_HIT_NONE};
+    const dr_node_spec nodes[] = {layer(BUFFERS, hidden, 1), layer(BUFFERS + 1, DR_IDENTITY, 0)};
+    const dr_graph graph = {.dtype = dt, .n_buffers = 3, .n_nodes = 2, .widths = widths, .nodes = nodes,
+                            .loss = made(DR_MSE, 0), .optimizer = optimizer_of(DR_SGD, 0.1)};
     dr_plan *plan;
     dr_run *run;
     check(dr_plan_create(&graph, &plan));
