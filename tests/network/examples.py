@@ -77,6 +77,10 @@ EXAMPLES: dict[str, Callable[[int], list[Layer]]] = {
         GaussianNoise(0.1), Dense(k, "tanh"), Dropout(0.4), Dense(k, "selu"), AlphaDropout(0.2),
         Dense(N_OUT),
     ],
+    "prelu": lambda k: [
+        dr.PReLU(0.1), Dense(k, "prelu"), Residual([dr.PReLU(per_feature=True)]),
+        Dense(N_OUT, dr.PReLU(per_feature=True)),
+    ],
     "noise in branches": lambda k: [
         Dense(k, "tanh"), Residual([Dropout(0.5), Dense(k), GaussianNoise(0.2)]),
         Concat([[AlphaDropout(0.3)], [Dense(5), Dropout(0.1)]]), Dense(N_OUT),
