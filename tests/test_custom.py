@@ -48,7 +48,7 @@ CHAINS: dict[str, tuple[Chain, Chain | None]] = {
     "first": ([Swish2(), dr.Dense(40, "tanh"), dr.Dense(3)], None),
     "last": ([dr.Dense(40, "tanh"), MyDense(3)], [dr.Dense(40, "tanh"), dr.Dense(3)]),
     "all": ([MyDense(40), MyDense(3)], [dr.Dense(40), dr.Dense(3)]),
-    "wide": ([MyDense(70), Scale(0.5), dr.Dense(3)], None),
+    "wide": ([MyDense(900), Scale(0.5), dr.Dense(3)], None),  # more than a tile of parameters
     "fixed": (
         [MyDense(6), MyDense(6, trainable=False), dr.Dense(3)],
         [dr.Dense(6), dr.Dense(6, trainable=False), dr.Dense(3)],

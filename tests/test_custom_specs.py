@@ -283,3 +283,13 @@ def test_verify_says_that_it_cannot(backend: str) -> None:
     x = np.ones((4, 5))
     with pytest.raises(ValueError, match=r"verify\(\) cannot know .* in Python: Swish2"):
         dr.verify(net, x, x)
+
+
+@pytest.mark.parametrize("method", [dr.optimizers.LBFGS(), dr.optimizers.LevenbergMarquardt()])
+def test_methods_on_all_rows_say_that_they_cannot(method: Any, backend: str) -> None:
+    if isinstance(method, dr.optimizers.LBFGS):
+        pytest.importorskip("scipy")
+    x = np.ones((4, 5))
+    net = dr.Network([dr.Dense(5), layers.Residual([Swish2()])], "mse", method, backend=backend)
+    with pytest.raises(ValueError, match=r"cannot train layer 1.0: .* not written in Python"):
+        net.fit(x, x)

@@ -37,7 +37,7 @@ def check(method: FullBatch, graph: Graph) -> None:
             raise ValueError(
                 f"optimizer {name} cannot train layer {node.name}: it needs a loss that is a "
                 "function of the parameters alone, from layers without random numbers that take "
-                "each row by itself"
+                "each row by itself and are not written in Python"
             )
     if isinstance(method, LBFGS):
         return
