@@ -6,6 +6,7 @@ import copy
 import json
 import pickle
 import struct
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 
 import deltarule as dr
-from deltarule import layers
+from deltarule import _custom, layers
 
 from .conftest import Data
 from .custom_layers import CUSTOM, MyDense, Scale, Swish2
@@ -293,3 +294,37 @@ def test_methods_on_all_rows_say_that_they_cannot(method: Any, backend: str) -> 
     net = dr.Network([dr.Dense(5), layers.Residual([Swish2()])], "mse", method, backend=backend)
     with pytest.raises(ValueError, match=r"cannot train layer 1.0: .* not written in Python"):
         net.fit(x, x)
+
+
+# --------------------------------------------------------------------------------- what is said
+def made(chain: list[Any], backend: str) -> dr.Network:
+    net = dr.Network(chain, "mse", backend=backend)
+    net.build(5)
+    return net
+
+
+def test_slowness_is_said_once(monkeypatch: pytest.MonkeyPatch, blobs: Data) -> None:
+    """For each class, where a network becomes a compiled one; the reference is slow anyway."""
+    monkeypatch.setattr(_custom, "_warned", set())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        made([Swish2(), MyDense(3)], "reference")
+    net = dr.Network([Swish2(), MyDense(3), layers.Residual([MyDense(3)])], "cross_entropy")
+    with pytest.warns(dr.SlowWarning) as caught:
+        net.fit(*blobs)
+    assert [str(w.message).split()[0] for w in caught] == ["Swish2", "MyDense"]
+    assert {w.filename for w in caught} == {__file__}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        net.fit(*blobs)
+        made([Swish2(), MyDense(3)], "fast")
+    text = str(made([Swish2(), MyDense(3)], "fast").summary())
+    assert "in Python: Swish2, MyDense" in text
+
+
+def test_time_in_python_is_said(backend: str) -> None:
+    net = made([dr.Dense(5), Swish2()], backend)
+    x = np.ones((64, 5))
+    performance = net.fit(x, x, epochs=3).performance
+    assert performance is not None
+    assert performance.python > 0
