@@ -126,13 +126,13 @@ def test_two_classes_of_one_kind() -> None:
 
 
 SAYS: list[tuple[str, Any, type[Exception], str]] = [
-    ("shape", 3, ValueError, "layer 1, _Says: output_shape must be a shape such as (8,), got 3"),
+    ("shape", 3, ValueError, "output_shape of _Says must be a shape such as (8,), got 3"),
     ("shape", [3], ValueError, "got [3]"),
     ("shape", (), ValueError, "got ()"),
-    ("shape", (0,), ValueError, "output_shape must be"),
-    ("shape", (2.0,), TypeError, "output_shape must be an integer"),
-    ("shape", (1 << 31,), ValueError, "output_shape must be"),
-    ("shape", (1 << 20, 1 << 20), ValueError, "output_shape, multiplied, must be"),
+    ("shape", (0,), ValueError, "output_shape of _Says must be"),
+    ("shape", (2.0,), TypeError, "output_shape of _Says must be an integer"),
+    ("shape", (1 << 31,), ValueError, "output_shape of _Says must be"),
+    ("shape", (1 << 20, 1 << 20), ValueError, "output_shape of _Says, multiplied, must be"),
     ("shapes", None, TypeError, "parameter_shapes must be a dict, got None"),
     ("shapes", {"a": 3}, ValueError, "the shape of 'a' must be (n,) or (n, m), got 3"),
     ("shapes", {"a": ()}, ValueError, "the shape of 'a' must be (n,) or (n, m), got ()"),
@@ -158,10 +158,11 @@ def test_shapes_that_cannot_be(
     monkeypatch.setattr(_Says, "shapes", {"a": (3,)})
     monkeypatch.setattr(_Says, name, value)
     net = dr.Network([dr.Dense(3), _Says()], "mse", backend=backend)
-    with pytest.raises(kind) as caught:
-        net.build(5)
-    assert text in str(caught.value)
-    assert not net.built
+    for call in (lambda: net.build(5), lambda: net.fit(np.ones((4, 5)), np.ones((4, 3)))):
+        with pytest.raises(kind) as caught:
+            call()
+        assert text in str(caught.value)
+        assert not net.built
 
 
 def test_sixteen_parameters(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
