@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from . import _bounded, _bounds, _check, _differences, _engine, _layerwise, ops, reference
+from . import _bounded, _bounds, _check, _custom, _differences, _engine, _layerwise, ops, reference
 from ._bounded import Bounded, NearSlots
 from ._bounds import Near, exact
 from ._inputs import first_nonfinite
@@ -65,10 +65,12 @@ def verify(
 
     Returns a Report: true where all is well, printable, with the worst place in its last line.
     Raises RuntimeError when the network is not built or is training, ValueError when parameters
-    are nan or infinite or give results that the dtype cannot hold, and TypeError or ValueError for
-    the arguments.
+    are nan or infinite or give results that the dtype cannot hold, or when a layer or the loss is
+    written in Python, and TypeError or ValueError for the arguments.
     """
     rows = _check.positive_int("rows", rows)
+    if custom := ", ".join(cls.__name__ for cls in _custom.classes(net.layers, net.loss).values()):
+        raise ValueError(f"verify() cannot know what rounding does in layers in Python: {custom}")
     with net._gate.training("verify()"):
         plan = net._built("verify()")
         given = Data(*net._prepare(X, y, sample_weight, class_weight)).rows(slice(rows))
@@ -290,7 +292,8 @@ def _linear(backend: str, dtype: str, state: State, given: Data, damping: float)
     linear = state.plan(backend, replace(state.graph, dtype=dtype)).linearize(*given.to(dtype))
     total, weight, _ = linear.compute()
     gradient, diagonal = linear.gradient, linear.diagonal
-    step = linear.solve(damping or float(diagonal.max()), gradient)
+    added = np.full_like(gradient, damping or float(diagonal.max()))
+    step = linear.solve(added, gradient)
     nothing = np.full_like(gradient, np.nan)
     return [np.array(total / weight), gradient, diagonal, nothing if step is None else step]
 

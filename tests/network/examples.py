@@ -13,14 +13,17 @@ from deltarule.layers import (
     Activation,
     Add,
     AlphaDropout,
+    BatchNorm,
     Concat,
     Dense,
     Dropout,
     Flatten,
     GaussianNoise,
     Layer,
+    LayerNorm,
     Reshape,
     Residual,
+    RMSNorm,
 )
 
 from .common import graph
@@ -85,6 +88,27 @@ EXAMPLES: dict[str, Callable[[int], list[Layer]]] = {
     "dropout": lambda k: [
         Dropout(0.2), Dense(k, "tanh"), Dropout(), Residual([AlphaDropout(0.3), Dense(k, "selu")]),
         GaussianNoise(0.3), Dense(N_OUT),
+    ],
+    "batch norm": lambda k: [
+        BatchNorm(), Dense(k, bias=False), BatchNorm(1e-3, 0.3), Activation("tanh"), Dense(k),
+        BatchNorm(), Residual([Dense(k), BatchNorm()]), Dense(N_OUT), BatchNorm(0.1),
+    ],
+    "layer norm": lambda k: [
+        LayerNorm(0.1), Dense(k, "tanh"), Residual([LayerNorm(0.01), Dense(k, "silu")]),
+        RMSNorm(0.01), Dense(k), Residual([RMSNorm(0.1)]), Dense(N_OUT), LayerNorm(0.1),
+    ],
+    "norms in branches": lambda k: [
+        Dense(k, "tanh"), Add([[BatchNorm()], [LayerNorm(0.1)], [RMSNorm(0.1)], []]),
+        Concat([[BatchNorm()], [LayerNorm(0.1, bias=False)], [RMSNorm(0.1)]]), Dense(N_OUT),
+    ],
+    "norms without parameters": lambda k: [
+        BatchNorm(affine=False), LayerNorm(0.1, affine=False), Dense(k, "tanh"),
+        RMSNorm(0.1, affine=False), BatchNorm(affine=False), Dense(N_OUT),
+    ],
+    "frozen norms": lambda k: [
+        frozen(k, "tanh"), BatchNorm(affine=False), frozen(k, "tanh"), BatchNorm(trainable=False),
+        Dense(k, "tanh"), BatchNorm(trainable=False), LayerNorm(0.1, trainable=False), Dense(k),
+        Residual([BatchNorm(trainable=False), RMSNorm(0.1, trainable=False)]), Dense(N_OUT),
     ],
 }  # fmt: skip
 
