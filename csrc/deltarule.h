@@ -358,9 +358,9 @@ dr_position dr_run_position(const dr_run *run);
 void dr_run_set_position(dr_run *run, dr_position position);
 /* After a DR_GRADIENT run: the gradient of one parameter, plain row-major. */
 void dr_run_gradient(const dr_run *run, size_t node, size_t index, void *out);
-/* Numbers that are learnt: parameters one after the other, in the order of the nodes. Of nodes that are
- * linearised, which DR_LINEARIZE asks of all (network/linearize.c); its loss is DR_MSE. */
-size_t dr_plan_learnt(const dr_plan *plan);
+/* Whether DR_LINEARIZE may be run (network/linearize.c), so many numbers being learnt: these are what they
+ * say, one parameter after the other in the order of the nodes. */
+int dr_plan_linearizes(const dr_plan *plan, size_t numbers);
 /* After a DR_LINEARIZE run: the gradient of the loss and the diagonal of A, the second derivatives that it
  * has where outputs are linear in the parameters; and x with (A + damping I) x = right, where poll is as
  * in dr_plan_run. */

@@ -26,15 +26,14 @@ def plain(activation: str, **settings: object) -> Layers:
     return [dr.Dense(WIDTH, activation, **settings) for _ in range(DEPTH)]
 
 
-def normalised(layer: type[dr.Layer]) -> Layers:
-    """Each layer's sums are brought back to mean 0 and variance 1 before the sigmoid."""
-    block = [dr.Dense(WIDTH, bias=False), layer(), dr.Activation("sigmoid")]
-    return block * DEPTH
+def normalised() -> Layers:
+    """The sums of each unit are brought back to mean 0 and variance 1 before the sigmoid."""
+    return [dr.Dense(WIDTH, bias=False), dr.BatchNorm(), dr.Activation("sigmoid")] * DEPTH
 
 
-def residual() -> Layers:
+def residual(*before: dr.Layer) -> Layers:
     """x + f(x): the error has a way past every layer."""
-    inside = [dr.Dense(WIDTH, "sigmoid"), dr.Dense(WIDTH)]
+    inside = [*before, dr.Dense(WIDTH, "sigmoid"), dr.Dense(WIDTH)]
     return [dr.Dense(WIDTH, "sigmoid"), *[dr.Residual(inside)] * (DEPTH // 2)]
 
 
@@ -45,8 +44,8 @@ CURES: dict[str, Layers] = {
     "relu, He's weights": plain("relu"),
     "selu, LeCun's weights": plain("selu"),
     "sigmoid in residual blocks": residual(),
-    "sigmoid after batch norm": normalised(dr.BatchNorm),
-    "sigmoid after layer norm": normalised(dr.LayerNorm),
+    "the same, after layer norm": residual(dr.LayerNorm()),
+    "sigmoid after batch norm": normalised(),
 }
 
 

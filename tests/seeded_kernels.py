@@ -31,6 +31,15 @@ class Kernel(NamedTuple):
 
 
 KERNELS = {
+    "Jacobians lack the biases": Kernel(
+        "squares", "network/nodes/dense.c", "    if (biases)\n", "    if (!weights)\n",
+        "linearised", PLANS),
+    "a batch of a Jacobian forgets the one before": Kernel(
+        "squares", "network/linearize.c", "c->batch ? sums : zeros", "zeros",
+        "linearised", PLANS),
+    "rows of a factor stay in the row below": Kernel(
+        "squares", "kernels/cholesky.inc", "for (size_t k = i + 1; k < rows; k++)",
+        "for (size_t k = i + 2; k < rows; k++)", "damped step", PLANS),
     "products drop the last k": Kernel(
         "classes", "kernels/dense.inc", "for (; n; n--, p +=", "for (; n > !k; n--, p +=",
         "output"),

@@ -43,6 +43,11 @@ SCENES: dict[str, dict[str, Any]] = {
         "loss": "mse",
         "optimizer": dr.AdamW(1e-2),
     },
+    "squares": {
+        "layers": [("tanh", 7), ("sigmoid", 5), ("identity", 2)],
+        "loss": "mse",
+        "optimizer": dr.LevenbergMarquardt(),
+    },
     "noise": {
         "layers": [
             dr.GaussianNoise(0.1), ("selu", 35), dr.AlphaDropout(0.2), ("tanh", 20),

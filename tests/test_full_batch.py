@@ -42,7 +42,7 @@ def table(n: int = 60, n_in: int = 2, n_out: int = 1) -> tuple[np.ndarray, np.nd
     return x, wave + rng.normal(0, 0.05, (n, n_out))
 
 
-def network(optimizer: Any, *layers: dr.layers.Layer, **arguments: Any) -> dr.Network:
+def network(optimizer: Any, *layers: dr.Layer, **arguments: Any) -> dr.Network:
     chain = layers or (dr.Dense(5, "tanh"), dr.Dense(1))
     return dr.Network(chain, loss="mse", optimizer=optimizer, **{"dtype": "float64"} | arguments)
 
@@ -91,6 +91,47 @@ def test_the_same_minimum_as_minpack(seed: int) -> None:
     assert history.epochs < 100
     assert history["loss"][-1] == pytest.approx(2 * other.cost / len(x), rel=1e-10)
     np.testing.assert_allclose(np.sort(abs(plan.get_vector())), np.sort(abs(other.x)), rtol=1e-6)
+
+
+@pytest.mark.parametrize(("damping", "decay"), [(1e-3, 0.0), (1e-9, 0.0), (1e-9, 0.05)])
+def test_the_formulas_as_published(backend: str, damping: float, decay: float) -> None:
+    """Nielsen's algorithm in a dozen lines. Where damping begins with next to nothing, steps are
+    refused at first."""
+    x, y = table(30, 1)
+    method = LM(damping, weight_decay=decay)
+    net = network(method, dr.Dense(2, "tanh"), dr.Dense(1), backend=backend)
+    net.build(1)
+    assert net._plan is not None
+    p = net._plan.get_vector()
+
+    def linear(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        hidden = np.tanh(x * p[0:2] + p[2:4])
+        back = p[4:6] * (1 - hidden**2)
+        columns = [x * back, back, hidden, np.ones_like(x)]
+        penalty = np.sqrt(decay / 2 * len(x)) * np.eye(7)
+        r = np.append(hidden @ p[4:6] + p[6] - y[:, 0], penalty @ p)
+        return np.vstack([np.hstack(columns), penalty]), r
+
+    scale, refused, losses = 2 / len(x), 0, []
+    jacobian, r = linear(p)
+    a, g, mu, nu = jacobian.T @ jacobian * scale, jacobian.T @ r * scale, 0.0, 2.0
+    mu = damping * a.diagonal().max()
+    while len(losses) < 6:
+        step = np.linalg.solve(a + mu * np.eye(7), -g)
+        other = linear(p + step)
+        gain = (r @ r - other[1] @ other[1]) * scale / 2 / (step @ (mu * step - g) / 2)
+        if gain > 0:
+            p, (jacobian, r) = p + step, other
+            a, g = jacobian.T @ jacobian * scale, jacobian.T @ r * scale
+            mu, nu = mu * max(1 / 3, 1 - (2 * gain - 1) ** 3), 2.0
+            losses.append(r[: len(x)] @ r[: len(x)] / len(x))
+        else:
+            mu, nu, refused = mu * nu, nu * 2, refused + 1
+    assert (refused > 1) == (damping < 1e-3)
+    history = net.fit(x, y, epochs=6)
+    np.testing.assert_allclose(history["loss"], losses, rtol=1e-8)
+    np.testing.assert_allclose(net._plan.get_vector(), p, rtol=1e-6)
+    assert net._position.damping == pytest.approx(mu, rel=1e-5)
 
 
 @needs_scipy
@@ -142,11 +183,12 @@ def net_loss(net: dr.Network, x: np.ndarray, y: np.ndarray) -> float:
     "layers",
     [
         (dr.Dense(6, "relu"), dr.Dense(1)),
-        (dr.Dense(4, "gelu"), dr.layers.Residual([dr.Dense(4, "tanh")]), dr.Dense(1, "softplus")),
+        (dr.Dense(4, "gelu"), dr.Residual([dr.Dense(4, "tanh")]), dr.Dense(1, "softplus")),
         (dr.Dense(3, "tanh", trainable=False), dr.Dense(3, "sigmoid", bias=False), dr.Dense(1)),
+        (dr.Normalization(), dr.Dense(4, "tanh"), dr.LayerNorm(affine=False), dr.Dense(1)),
     ],
 )
-def test_backends_agree(layers: tuple[dr.layers.Layer, ...]) -> None:
+def test_backends_agree(layers: tuple[dr.Layer, ...]) -> None:
     x, y = table()
     nets = [network(LM(), *layers, backend=backend) for backend in ("fast", "reference")]
     first, second = (net.fit(x, y, epochs=8)["loss"] for net in nets)
@@ -253,6 +295,8 @@ def test_a_loss_that_is_not_finite(method: Callable[..., Any], backend: str) -> 
     net.set_parameters({"0.bias": [1e4]})
     history = net.fit(x, y, epochs=5)
     assert history.stopped and not math.isfinite(history["loss"][-1])
+    if method is LM:
+        assert history.epochs == 1 and "infinite or nan" in history.stopped
     assert net.parameters()["0.bias"] == 1e4
 
 
@@ -287,10 +331,37 @@ def test_what_levenberg_marquardt_refuses(backend: str) -> None:
     with pytest.raises(ValueError, match=r"5,000 parameters, got 6,801, .* 0.74 GB"):
         large.fit(x, y)
     assert not large.built
+    for layer in (dr.LayerNorm(), dr.RMSNorm()):
+        net = network(LM(), dr.Dense(4), layer, dr.Dense(1), backend=backend)
+        with pytest.raises(ValueError, match=r"derivatives by '1.weight': use LBFGS, or trainable"):
+            net.fit(x, y)
     other = dr.Network([dr.Dense(2, "softmax")], "cross_entropy", LM(), backend=backend)
     with pytest.raises(ValueError, match="LevenbergMarquardt needs loss 'mse'"):
         other.fit(x, (y[:, 0] > 0).astype(int))
     assert not other.built
+
+
+@pytest.mark.parametrize("method", [LM, LBFGS])
+def test_a_loss_that_is_no_function_of_the_parameters(
+    method: Callable[..., Any], backend: str
+) -> None:
+    for layer in (dr.Dropout(0.1), dr.GaussianNoise(0.1), dr.BatchNorm()):
+        net = network(method(), dr.Dense(4, "tanh"), layer, dr.Dense(1), backend=backend)
+        with pytest.raises(ValueError, match=r"cannot train layer 1: .* function of the parameters"):
+            net.build(2)
+        assert not net.built
+    frozen = network(method(), dr.Dense(1, trainable=False), backend=backend)
+    with pytest.raises(ValueError, match="has no parameters to learn"):
+        frozen.build(2)
+
+
+@needs_scipy
+@pytest.mark.parametrize("layer", [dr.LayerNorm(), dr.RMSNorm(), dr.BatchNorm(trainable=False)])
+def test_lbfgs_with_norms(layer: dr.Layer, backend: str) -> None:
+    x, y = table()
+    net = network(LBFGS(), dr.Dense(4, "tanh"), layer, dr.Dense(1), backend=backend)
+    losses = net.fit(x, y, epochs=10)["loss"]
+    assert losses == sorted(losses, reverse=True) and losses[-1] < losses[0] / 2
 
 
 @needs_scipy

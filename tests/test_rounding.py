@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from deltarule import _bounds
-from deltarule._bounds import Near
+from deltarule._bounds import Near, exact
 from deltarule._rounding import Interval
 from deltarule.optimizers import RULES, examples
 from deltarule.reference import optimizer_step
@@ -110,3 +110,19 @@ def test_steps_from_anywhere_in_the_intervals(rule: str, wide: float) -> None:
     if not wide and "centered" not in rule:  # where what is below the root may be 0
         change = np.abs(near[0].value - arrays[0])
         assert (near[0].error <= p.eps * (2 * np.abs(arrays[0]) + 30 * change) + p.least).all()
+
+
+@pytest.mark.parametrize("value", [0.0, 1e-17])
+@pytest.mark.parametrize("rule", RULES)
+def test_steps_of_gradients_that_are_all_error(rule: str, value: float) -> None:
+    """Zero for the reference, and far above what is flushed for another computation."""
+    rng = np.random.default_rng(0)
+    p, optimizer, error = _bounds.precision("float64"), examples()[rule], np.logspace(-8, 0, N)
+    state = [rng.choice([0.0, 1e-40, 1e-6], N) for _ in range(RULES[rule])]
+    w = rng.normal(size=N)
+    g = Near(np.full(N, value), error)
+    near = _bounds.update(p, optimizer, exact(w), g, list(map(exact, state)), 5)
+    for share in rng.uniform(-1, 1, (50, N)):
+        results = optimizer_step(optimizer, w, value + share * error, *state, step=5)
+        for got, bound in zip(results, near, strict=True):
+            assert (np.abs(got - bound.value) <= bound.error * (1 + 1e-9) + 1e-15).all()

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from .performance import Stopwatch
 
 MOST_PARAMETERS = 5000  # of Levenberg-Marquardt
-_NODES = {"dense", "activation", "add", "concat"}  # rows by themselves, nothing random
+_ALONE = {"dense", "activation", "add", "concat", "layer_norm", "rms_norm"}  # each row by itself
+_JACOBIAN = {"dense"}  # parameters by which nodes know the derivatives of their output
 
 
 def check_installed(method: FullBatch) -> None:
@@ -31,19 +32,28 @@ def check_installed(method: FullBatch) -> None:
 
 def check(method: FullBatch, graph: Graph) -> None:
     """ValueError where a network cannot be trained by a method."""
-    name = type(method).__name__
+    name, second = type(method).__name__, isinstance(method, LevenbergMarquardt)
     for node in graph.nodes:
-        if node.kind not in _NODES:
+        frozen = node.kind == "batch_norm" and not node.trainable
+        if not (node.kind in _ALONE or frozen or (node.kind == "custom" and not second)):
             raise ValueError(
                 f"optimizer {name} cannot train layer {node.name}: it needs a loss that is a "
                 "function of the parameters alone, from layers without random numbers that take "
                 "each row by itself"
             )
-    if isinstance(method, LBFGS):
+    size = sum(math.prod(graph.parameter_shapes()[learnt]) for learnt in graph.learnt())
+    if size == 0:
+        raise ValueError(f"optimizer {name} has no parameters to learn")
+    if not second:
         return
+    for parameter, number, _, _ in graph.parameters():
+        if parameter in graph.learnt() and graph.nodes[number].kind not in _JACOBIAN:
+            raise ValueError(
+                f"optimizer {name} does not know derivatives by {parameter!r}: use LBFGS, or "
+                "trainable=False"
+            )
     if graph.loss.kind != "mse":
         raise ValueError(f"optimizer {name} needs loss 'mse', got {graph.loss.kind!r}")
-    size = sum(math.prod(graph.parameter_shapes()[name]) for name in graph.learnt())
     if size > MOST_PARAMETERS:
         raise ValueError(
             f"optimizer {name} is for up to {MOST_PARAMETERS:,} parameters, got {size:,}, for "
@@ -61,7 +71,7 @@ class Iteration(NamedTuple):
 
 class Problem:
     """The loss over all rows as a function of one vector, the parameters that are learnt, in
-    float64 whatever the network's dtype is.
+    float64 whatever the network's dtype is: the engine rounds it.
 
     Points are tried out in a plan of their own: that of the network only ever has accepted ones,
     whoever looks at it and whatever interrupts.
@@ -93,10 +103,6 @@ class Problem:
     def vector(self) -> F64:
         """Where the network is."""
         return self._plan.get_vector().astype(np.float64)
-
-    def rounded(self, at: F64) -> F64:
-        """The nearest point that the network's dtype has."""
-        return at.astype(self._net.dtype).astype(np.float64)
 
     def loss(self, at: F64, sums: Sums) -> float:
         """With the penalty of weight_decay, which history does not have."""

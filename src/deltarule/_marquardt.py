@@ -52,7 +52,7 @@ def _iterate(method: LevenbergMarquardt, problem: Problem) -> str | None:
             tolerance = method.tolerance_change
             if _largest(step) <= tolerance * (tolerance + _largest(at)):
                 break
-            new = problem.rounded(at - step)
+            new = at - step
             found = problem.evaluate(new)
             fall = loss - problem.loss(new, found)
             if fall > 0:

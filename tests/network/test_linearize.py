@@ -34,7 +34,9 @@ class Case:
         net = dr.Network(self.layers, loss="mse", backend=backend, dtype=dtype, seed=3)
         net.build(self.n_in)
         rng = np.random.default_rng(1)
-        net.set_parameters({k: rng.normal(0, 0.6, v.shape) for k, v in net.parameters().items()})
+        before = net.parameters()
+        drawn = {name: rng.normal(0, 0.6, a.shape) for name, a in before.items()}
+        net.set_parameters({k: abs(a) if "var" in k else a for k, a in drawn.items()})
         return net
 
     def data(self, net: dr.Network, n: int | None = None) -> tuple[Any, ...]:
@@ -62,6 +64,9 @@ CASES = {
             TANH(1),
         ),
         77, weighted=True,
+    ),
+    "normalised": Case(
+        (dr.Normalization(), TANH(5), dr.LayerNorm(affine=False), dr.Dense(2)), 64, weighted=True
     ),
     "not all learns": Case((dr.Dense(4, trainable=False), TANH(4), dr.Dense(1)), 20),
 }  # fmt: skip
@@ -223,6 +228,11 @@ def test_what_is_not_linearised() -> None:
     net.build(2)
     with pytest.raises(ValueError, match="only mse"):
         net._plan.linearize(np.ones((4, 2)), np.zeros(4, np.int64), None)
+    for layer in (dr.BatchNorm(), dr.LayerNorm()):
+        net = dr.Network([layer, dr.Dense(3)], loss="mse", dtype="float64")
+        net.build(2)
+        with pytest.raises(ValueError, match="nodes that have a Jacobian"):
+            net._plan.linearize(np.ones((4, 2)), np.ones((4, 3)), None)
 
 
 def test_nothing_is_allocated_again() -> None:

@@ -57,6 +57,28 @@ CASES = {
             linear(43 + N_IN, 3),
         ),
     ),
+    "batch norm": lambda: (
+        [dr.Dense(9), dr.BatchNorm(), dr.Activation("tanh"), dr.BatchNorm(momentum=0.3),
+         dr.Dense(3)],
+        nn.Sequential(
+            linear(N_IN, 9), nn.BatchNorm1d(9), nn.Tanh(), nn.BatchNorm1d(9, momentum=0.3),
+            linear(9, 3),
+        ),
+    ),
+    "batch norm without weight and bias": lambda: (
+        [dr.BatchNorm(1e-3, affine=False), dr.Dense(9, "tanh"), dr.Dense(3)],
+        nn.Sequential(
+            nn.BatchNorm1d(N_IN, 1e-3, affine=False), linear(N_IN, 9), nn.Tanh(), linear(9, 3)
+        ),
+    ),
+    "layer norm": lambda: (
+        [dr.Dense(9), dr.LayerNorm(), dr.Activation("tanh"), dr.Dense(3)],
+        nn.Sequential(linear(N_IN, 9), nn.LayerNorm(9), nn.Tanh(), linear(9, 3)),
+    ),
+    "rms norm": lambda: (
+        [dr.Dense(9), dr.RMSNorm(), dr.Activation("tanh"), dr.Dense(3)],
+        nn.Sequential(linear(N_IN, 9), nn.RMSNorm(9), nn.Tanh(), linear(9, 3)),
+    ),
 }  # fmt: skip
 
 

@@ -203,7 +203,7 @@ cdef extern from "deltarule.h" nogil:
     dr_position dr_run_position(const dr_run *run)
     void dr_run_set_position(dr_run *run, dr_position position)
     void dr_run_gradient(const dr_run *run, size_t node, size_t index, void *out)
-    size_t dr_plan_learnt(const dr_plan *plan)
+    bint dr_plan_linearizes(const dr_plan *plan, size_t numbers)
     void dr_run_linear(const dr_run *run, double *gradient, double *diagonal)
     dr_status dr_run_solve(dr_run *run, double damping, const double *right, dr_poll poll,
                            void *context, double *x)

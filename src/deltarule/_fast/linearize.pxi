@@ -9,7 +9,7 @@ cdef class Linearization:
     cdef size_t size
 
     def __cinit__(self, Plan plan, x, t, w):
-        if plan.graph.loss.kind != "mse" or dr_plan_learnt(plan.plan) != plan.size:
+        if not dr_plan_linearizes(plan.plan, plan.size):
             raise ValueError("only mse of nodes that have a Jacobian is linearised")
         self.size = plan.size
         self.call = plan._open(DR_LINEARIZE, x, t, w, None,
