@@ -279,14 +279,6 @@ def test_every_class_here_is_a_dataclass_or_has_no_arguments() -> None:
     assert {cls.kind for cls in CUSTOM.values() if fields(cls)} == {"my_dense", "scale", "does"}
 
 
-def test_verify_says_that_it_cannot(backend: str) -> None:
-    net = dr.Network([dr.Dense(5), layers.Residual([Swish2()])], "mse", backend=backend)
-    net.build(5)
-    x = np.ones((4, 5))
-    with pytest.raises(ValueError, match=r"verify\(\) cannot know .* in Python: Swish2"):
-        dr.verify(net, x, x)
-
-
 @pytest.mark.parametrize("method", [dr.optimizers.LBFGS(), dr.optimizers.LevenbergMarquardt()])
 def test_methods_on_all_rows_say_that_they_cannot(method: Any, backend: str) -> None:
     if isinstance(method, dr.optimizers.LBFGS):

@@ -62,7 +62,7 @@ class _Exactly:
 
 
 def _unknown(place: str) -> Check:
-    return Check(place, COMPARED, True, 0.0, np.nan, (), 0.0, 0.0, "(in Python: no bound is known)")
+    return Check(place, COMPARED, True, 0.0, np.nan, (), 0.0, 0.0, "(Python: no bound)")
 
 
 def _check_forward(graph: Graph, step: Step, place: str) -> Check:
