@@ -131,6 +131,7 @@ struct dr_run {
     void *row_loss, *row_hit;
     dr_linear linear;
     dr_position position;
+    uint64_t opened_at;         /* updates made by then */
     void *memory;
     size_t bytes;               /* of it */
     /* of the call under way */

@@ -79,8 +79,9 @@ void dr_from_panels(const dr_kernels *k, size_t rows, dr_matrix m, void *x);
 /* What the kernels noise_forward and noise_backward need; once a step. */
 dr_noise_args dr_noise_prepare(dr_noise kind, double amount, dr_stream stream, size_t first);
 
-/* The constants of step number `step`, which counts from 1. *k: those of an earlier step, or zeros. */
-void dr_optimizer_prepare(const dr_optimizer *optimizer, uint64_t step, dr_constants *k);
+/* The constants of step number `step`, which counts from 1, with that learning rate. *k: those of an
+ * earlier step, or zeros. */
+void dr_optimizer_prepare(const dr_optimizer *optimizer, double rate, uint64_t step, dr_constants *k);
 
 /* sum w_r v_r of a batch in the one order (16 strided partials, halves onto halves); w NULL: ones */
 double dr_weighted_sum(dr_dtype dt, size_t m, const void *values, const void *weight,

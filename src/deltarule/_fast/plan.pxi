@@ -265,16 +265,17 @@ cdef class Plan:
             raise ValueError(f"slot must be 0 .. {self.n_slots - 1}, got {slot}")
         return self.shapes[name]
 
-    cdef _Call _open(self, dr_mode mode, x, t, w, y, size_t batch_size, dr_stream *shuffle):
+    cdef _Call _open(self, dr_mode mode, x, t, w, y, size_t batch_size, dr_stream *shuffle,
+                     rates=None):
         """A run over the rows of x. The arrays must stay alive and unchanged meanwhile: the call
         keeps their buffers."""
         cdef dr_data data
         cdef _Call call = _Call()
         cdef dr_status status
-        cdef _Buffer xb = _hold_rows(x, self.n_in, &data.x), tb = None, wb = None, yb = None
+        cdef _Buffer xb = _hold_rows(x, self.n_in, &data.x), tb = None, wb = None, yb = None, rb = None
         cdef size_t n = xb.view.shape[0]
         data.n = n
-        data.labels, data.dense, data.weight, data.y = NULL, NULL, NULL, NULL
+        data.labels, data.dense, data.weight, data.y, data.rates = NULL, NULL, NULL, NULL, NULL
         if t is None:
             if mode != DR_PREDICT:
                 raise ValueError("targets are needed")
@@ -296,11 +297,14 @@ cdef class Plan:
         if y is not None:
             yb = _hold(y, self.dtype, n * self.n_out, True)
             data.y = _at(yb)
+        if rates is not None:
+            rb = _hold(rates, "float64", n // batch_size + (n % batch_size != 0))
+            data.rates = <const double *>_at(rb)
         with nogil:
             status = dr_run_open(self.plan, mode, &data, batch_size, shuffle, &call.run)
         _raise(status)
         call.plan, call.kept, call.labels = self, {}, data.labels != NULL
-        call.buffers = (xb, tb, wb, yb)
+        call.buffers = (xb, tb, wb, yb, rb)
         return call
 
     def predict(self, x):
@@ -339,17 +343,17 @@ cdef class Plan:
     def linearize(self, x, t, w):
         return Linearization(self, x, t, w)
 
-    def train_batch(self, x, t, w):
-        cdef _Call call = self._open(DR_TRAIN, x, t, w, None, len(x), NULL)
+    def train_batch(self, x, t, w, rates=None):
+        cdef _Call call = self._open(DR_TRAIN, x, t, w, None, len(x), NULL, rates)
         call.advance(_FOREVER)
         return _mean(dr_run_position(call.run))
 
     def train(self, x, t, w, *, size_t batch_size, bint shuffle, seed, epoch, size_t batch=0,
-              sums=(0.0, 0.0, 0.0)):
+              sums=(0.0, 0.0, 0.0), rates=None):
         cdef dr_stream stream = _stream(seed, _check.PURPOSES["shuffle"], 0, epoch)
         cdef dr_position position
         cdef Run run = Run()
-        run.call = self._open(DR_TRAIN, x, t, w, None, batch_size, &stream if shuffle else NULL)
+        run.call = self._open(DR_TRAIN, x, t, w, None, batch_size, &stream if shuffle else NULL, rates)
         position.batch = batch
         position.loss_sum, position.weight_sum, position.hit_sum = sums
         dr_run_set_position(run.call.run, position)
