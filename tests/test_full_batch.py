@@ -347,7 +347,7 @@ def test_a_loss_that_is_no_function_of_the_parameters(
 ) -> None:
     for layer in (dr.Dropout(0.1), dr.GaussianNoise(0.1), dr.BatchNorm()):
         net = network(method(), dr.Dense(4, "tanh"), layer, dr.Dense(1), backend=backend)
-        with pytest.raises(ValueError, match=r"cannot train layer 1: .* function of the parameters"):
+        with pytest.raises(ValueError, match=r"cannot train layer 1: .* function of the"):
             net.build(2)
         assert not net.built
     frozen = network(method(), dr.Dense(1, trainable=False), backend=backend)
