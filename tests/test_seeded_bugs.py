@@ -213,7 +213,7 @@ FORMULAS = {
         "gradient with penalty"),
     "prelu has the slope of relu": Formula(
         "weights", prelu, "backward", lambda x, slope, dy: RIGHT_PRELU(x, 0 * slope, dy),
-        ".error before prelu"),
+        ".error at the input"),
     "dropout forgets to scale": Formula(
         "branches", noise, "forward",
         lambda kind, x, amount, stream: RIGHT_NOISE(kind, x, amount, stream) * (1 - amount),
