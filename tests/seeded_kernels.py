@@ -203,7 +203,8 @@ KERNELS = {
         "weights", "network/run.c", "c->weight * penalty(run)", "2 * c->weight * penalty(run)",
         "loss", LAYERS),
     "evaluate forgets the penalties": Kernel(
-        "weights", "network/run.c", "if (run->mode == DR_EVALUATE || run", "if (run", "sums", PLANS),
+        "weights", "network/run.c", "if (run->mode == DR_EVALUATE || run", "if (run",
+        "sums", PLANS),
     "max_norm forgets a row": Kernel(
         "weights", "kernels/constraint.inc", "i < rows * width; i += width) {",
         "i + width < rows * width; i += width) {", "1.weight max_norm"),
