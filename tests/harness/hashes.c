@@ -214,6 +214,11 @@ static void optimizers(dr_dtype dt) {
     }
 }
 
+static dr_node_spec layer(const size_t *source, size_t target, dr_activation act, int bias) {
+    return (dr_node_spec){.kind = DR_NODE_DENSE, .n_sources = 1, .target = target, .sources = source,
+                          .activation = act, .alpha = 0.01, .bias = bias, .trainable = 1};
+}
+
 /* Three layers, three epochs, a partial last batch, shuffled. */
 static void training(dr_dtype dt, dr_loss loss, dr_activation hidden, dr_rule rule) {
     const dr_optimizer optimizer = optimizer_of(rule, 0.003);
@@ -221,10 +226,10 @@ static void training(dr_dtype dt, dr_loss loss, dr_activation hidden, dr_rule ru
     /* one after the other these diverge, and which NaN comes out is not promised */
     const dr_activation second = hidden == DR_EXP || hidden == DR_LOG_SOFTMAX ? DR_TANH : hidden;
     static const size_t BUFFERS[] = {0, 1, 2};
-    const dr_node_spec nodes[] = {{DR_NODE_DENSE, 1, 1, BUFFERS, hidden, 0.01, 1, 1},
-                                  {DR_NODE_DENSE, 1, 2, BUFFERS + 1, second, 0.01, 0, 1},
-                                  {DR_NODE_DENSE, 1, 3, BUFFERS + 2, DR_IDENTITY, 0, 1, 1}};
-    const dr_graph graph = {dt, 4, 3, widths, nodes, made(loss, 0.3), 1, optimizer, DR_HIT_NONE};
+    const dr_node_spec nodes[] = {layer(BUFFERS, 1, hidden, 1), layer(BUFFERS + 1, 2, second, 0),
+                                  layer(BUFFERS + 2, 3, DR_IDENTITY, 1)};
+    const dr_graph graph = {.dtype = dt, .n_buffers = 4, .n_nodes = 3, .widths = widths, .nodes = nodes,
+                            .loss = made(loss, 0.3), .logits = 1, .optimizer = optimizer};
     dr_plan *plan;
     dr_run *run;
     check(dr_plan_create(&graph, &plan));
@@ -264,7 +269,7 @@ static void inputs(dr_dtype dt, const size_t *s) {
     static const size_t SIZE[DR_N_ELEMENTS] = {[DR_FLOAT32] = 4, [DR_FLOAT64] = 8, [DR_UINT8] = 1};
     const size_t n = s[0], n_in = s[1], n_out = s[2], widths[] = {n_in, n_out};
     static const size_t INPUT = 0;
-    const dr_node_spec node = {DR_NODE_DENSE, 1, 1, &INPUT, DR_IDENTITY, 0, 1, 1};
+    const dr_node_spec node = layer(&INPUT, 1, DR_IDENTITY, 1);
     const dr_graph graph = {.dtype = dt, .n_buffers = 2, .n_nodes = 1, .widths = widths, .nodes = &node,
                             .loss = made(DR_MSE, 0)};
     dr_plan *plan;
