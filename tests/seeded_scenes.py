@@ -43,6 +43,11 @@ SCENES: dict[str, dict[str, Any]] = {
         "loss": "mse",
         "optimizer": dr.AdamW(1e-2),
     },
+    "squares": {
+        "layers": [("tanh", 7), ("sigmoid", 5), ("identity", 2)],
+        "loss": "mse",
+        "optimizer": dr.LevenbergMarquardt(),
+    },
     "noise": {
         "layers": [
             dr.GaussianNoise(0.1), ("selu", 35), dr.AlphaDropout(0.2), ("tanh", 20),
@@ -50,6 +55,14 @@ SCENES: dict[str, dict[str, Any]] = {
         ],
         "loss": "mse",
         "optimizer": dr.SGD(0.02),
+    },
+    "norms": {
+        "layers": [
+            ("tanh", 20), dr.BatchNorm(), ("silu", 35), dr.LayerNorm(),
+            layers.Residual([dr.RMSNorm(), dr.Dense(35)]), ("identity", 3),
+        ],
+        "loss": "mse",
+        "optimizer": dr.Adam(1e-2),
     },
     "bits": {
         "layers": [("softmax", 20), ("sigmoid", 3)],

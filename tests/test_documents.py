@@ -34,6 +34,18 @@ def test_readme_python(code: str, tmp_path: Path) -> None:
     assert accuracy > 0.9
 
 
+def test_custom_python(tmp_path: Path) -> None:
+    """The blocks of docs/custom.md, one after the other; each class says once that it is slow."""
+    code = "\n".join(blocks("docs/custom.md", "python"))
+    quiet = "import warnings\nwarnings.simplefilter('error')\n"
+    quiet += "import deltarule\nwarnings.simplefilter('ignore', deltarule.SlowWarning)\n"
+    out = run([sys.executable, "-c", quiet + code], tmp_path)
+    improvement, shape, performance = out.splitlines()[:3]
+    assert float(improvement) > 10
+    assert shape == "(2, 3)"
+    assert "Python" in performance
+
+
 def apply(diff: str, root: Path) -> None:
     """Applies a diff whose hunks carry no line numbers: their old lines must occur just once."""
     for change in re.split(r"^--- a/", diff, flags=re.M)[1:]:

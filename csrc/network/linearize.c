@@ -11,13 +11,22 @@
 
 #include "network/network.h"
 
-size_t dr_plan_learnt(const dr_plan *plan) {
-    size_t learnt = 0;
+static size_t learnt(const dr_plan *plan) {
+    size_t numbers = 0;
     for (size_t i = 0; i < plan->n_nodes; i++) {
         const dr_node *node = &plan->nodes[i];
-        if (node->learns && node->kind->jacobian) learnt += node->kind->jacobian(NULL, node, 0, 0, NULL, 0);
+        if (node->learns && node->kind->jacobian) numbers += node->kind->jacobian(NULL, node, 0, 0, NULL, 0);
     }
-    return learnt;
+    return numbers;
+}
+
+int dr_plan_linearizes(const dr_plan *plan, size_t numbers) {
+    for (size_t i = 0; i < plan->n_nodes; i++) {
+        const dr_kind *kind = plan->nodes[i].kind;
+        if (kind->whole_forward || kind->whole_backward) return 0;
+        if (plan->nodes[i].learns && (kind->statistics || kind->error_sums)) return 0;
+    }
+    return plan->loss.kind == DR_MSE && learnt(plan) == numbers;
 }
 
 static const dr_kernels *wide(void) { return dr_kernels_for(DR_F64); }
@@ -30,7 +39,7 @@ static dr_matrix take(dr_arena *arena, size_t rows, size_t cols) {
 void dr_linear_lay_out(dr_run *run, dr_arena *arena) {
     const size_t rows = run->capacity * run->plan->widths[run->plan->n_buffers - 1];
     dr_linear *l = &run->linear;
-    l->cols = dr_plan_learnt(run->plan) + 1;
+    l->cols = learnt(run->plan) + 1;
     l->rows = dr_arena_take(arena, rows * l->cols, sizeof(double));
     l->jacobian = take(arena, rows, l->cols);
     l->products = take(arena, l->cols, l->cols);
@@ -84,7 +93,8 @@ void dr_linear_rows(dr_cursor *c, size_t output, size_t row, size_t m) {
     double *out = l->rows + (row * y.cols + output) * l->cols;
     for (size_t i = 0; i < plan->n_nodes; i++) {
         const dr_node *node = &plan->nodes[i];
-        if (node->learns) out += node->kind->jacobian(c, node, row, m, out, apart);
+        if (node->learns && node->kind->jacobian)
+            out += node->kind->jacobian(c, node, row, m, out, apart);
     }
     for (size_t r = row; r < row + m; r++, out += apart) {
         const void *at = dr_at(plan->dtype, y, output / panel, r);
@@ -141,8 +151,8 @@ void dr_run_linear(const dr_run *run, double *gradient, double *diagonal) {
     }
 }
 
-dr_status dr_run_solve(dr_run *run, double damping, const double *right, dr_poll poll, void *context,
-                       double *x) {
+dr_status dr_run_solve(dr_run *run, const double *added, const double *right, dr_poll poll,
+                       void *context, double *x) {
     const dr_linear *l = &run->linear;
     const dr_kernels *k = wide();
     const size_t n = l->cols - 1, panel = dr_panel(DR_F64);
@@ -150,7 +160,7 @@ dr_status dr_run_solve(dr_run *run, double damping, const double *right, dr_poll
         k->scale(dr_min((q + 1) * panel, l->cols) * dr_panel_width(DR_F64, l->cols, q), -scale_of(run),
                  dr_at(DR_F64, l->products, q, 0), dr_at(DR_F64, l->factor, q, 0));
     for (size_t i = 0; i < n; i++) {
-        *element(l->factor, i, i) -= damping;
+        *element(l->factor, i, i) -= added[i];
         *element(l->factor, i, n) = -right[i];
     }
     const dr_status status = dr_cholesky_factor(DR_F64, k, n, l->factor, poll, context);

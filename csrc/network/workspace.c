@@ -38,6 +38,8 @@ static void lay_out(dr_run *run, dr_arena *arena) {
     }
     run->row_loss = dr_arena_take(arena, rows, size);
     run->row_hit = dr_arena_take(arena, rows, size);
+    if (run->mode != DR_PREDICT)
+        run->penalties = dr_arena_take(arena, plan->n_penalties, sizeof *run->penalties);
     run->gradients = keeps_gradients(run) ? dr_arena_take(arena, plan->n_parameters, size) : NULL;
     if (run->mode == DR_LINEARIZE) dr_linear_lay_out(run, arena);
     run->order = run->shuffled ? dr_arena_take(arena, run->order_room, sizeof *run->order) : NULL;

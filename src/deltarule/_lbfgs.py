@@ -33,17 +33,16 @@ def minimize(method: LBFGS, problem: Problem, epochs: int) -> str | None:
 
     def function(vector: F64) -> tuple[float, F64]:
         nonlocal latest
-        at = problem.rounded(vector)
-        sums, gradient = problem.gradient(at)
+        sums, gradient = problem.gradient(vector)
         latest = vector.copy(), sums
-        return problem.loss(at, sums), gradient + method.weight_decay * at
+        return problem.loss(vector, sums), gradient + method.weight_decay * vector
 
     def after_iteration(intermediate_result: Any) -> None:
         at, sums = latest
         if not np.array_equal(at, intermediate_result.x):
             at = intermediate_result.x.copy()
-            sums = problem.evaluate(problem.rounded(at))
-        problem.accept(problem.rounded(at), sums)
+            sums = problem.evaluate(at)
+        problem.accept(at, sums)
 
     found = minimize(
         function,

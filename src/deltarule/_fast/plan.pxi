@@ -173,6 +173,12 @@ cdef class Plan:
                 nodes[i].trainable = node.trainable
                 nodes[i].noise = <dr_noise><int>_NOISES[node.noise]
                 nodes[i].amount = node.amount
+                nodes[i].shared = node.shared
+                nodes[i].constrained = node.constraint is not None
+                if node.constraint is not None:
+                    nodes[i].constraint = <dr_constraint><int>_CONSTRAINTS[node.constraint]
+                nodes[i].limit = node.limit
+                nodes[i].penalty.l1, nodes[i].penalty.l2 = node.l1, node.l2
                 nodes[i].parameters = shapes + parameter
                 nodes[i].n_parameters = 0
                 if node.custom is None:
@@ -389,7 +395,6 @@ cdef int _check_labels(const int64_t *labels, size_t n, size_t n_out) except -1:
 
 cdef tuple _sums(dr_position p):
     return p.loss_sum, p.weight_sum, p.hit_sum
-
 
 cdef double _mean(dr_position p):
     return p.loss_sum / p.weight_sum if p.weight_sum > 0 else 0.0

@@ -9,7 +9,7 @@ from .._lowering import Builder
 from .._spec import describe, from_config
 from ..activations import Activation as Function
 from .activation import Activation
-from .base import Layer, lower_chain, walk, width_of
+from .base import Layer, behind, lower_chain, walk, width_of
 from .batch_norm import BatchNorm
 from .branches import Add, Concat, Residual
 from .custom import CustomLayer
@@ -17,6 +17,7 @@ from .dense import Dense
 from .layer_norm import LayerNorm, RMSNorm
 from .noise import AlphaDropout, Dropout, GaussianNoise, Noise
 from .normalization import Normalization
+from .prelu import PReLU
 from .shape import Flatten, Reshape
 
 TABLE: dict[str, type[Layer]] = {
@@ -24,6 +25,7 @@ TABLE: dict[str, type[Layer]] = {
     for cls in (
         Dense,
         Activation,
+        PReLU,
         BatchNorm,
         LayerNorm,
         RMSNorm,
@@ -57,6 +59,7 @@ __all__ = [
     "Layer",
     "LayerNorm",
     "Normalization",
+    "PReLU",
     "RMSNorm",
     "Reshape",
     "Residual",
@@ -142,7 +145,7 @@ def output_activation(layers: Sequence[Layer]) -> Function:
 def output_shape(layers: Sequence[Layer], shape: tuple[int, ...]) -> tuple[int, ...]:
     """That of a sample behind the layers; ValueError where one of them cannot take what comes."""
     for layer in layers:
-        shape = layer.output_shape(shape)
+        shape = behind(layer, shape)
     return shape
 
 

@@ -28,9 +28,9 @@ class FullBatch(Spec):
     are rows, shuffle has no effect, train_on_batch() is refused. history["loss"] is the loss that
     an iteration has reached, where other optimizers have that of the way there. The loss has to be
     a function of the parameters alone, so there can be no layers that draw random numbers or
-    compute with the rows of a batch together. `fit` ends before its last epoch, and
-    `history.stopped` says why, when there is nothing left to gain: use float64, in whose rounding
-    errors the loss goes on falling for longer.
+    compute with the rows of a batch together (BatchNorm, unless it is not trainable). `fit` ends
+    before its last epoch, and `history.stopped` says why, when there is nothing left to gain; in
+    float64 that is later than in float32.
     """
 
     _: KW_ONLY
@@ -100,9 +100,9 @@ class LevenbergMarquardt(FullBatch):
 
     An iteration computes A in rows * outputs * parameters^2 / 2 multiply-adds and solves the
     equations in parameters^3 / 6, in float64 whatever the network's dtype is. It takes 16 bytes *
-    parameters^2 of memory; more than 5,000 parameters are refused. Layers may be Dense,
-    Activation, Residual, Branches and those that change shapes. PyTorch and Keras have no such
-    optimizer.
+    parameters^2 of memory; more than 5,000 parameters are refused. What learns has to be Dense
+    layers; Activation, Add, Concat, Residual, Normalization, Flatten and Reshape may be between
+    them. PyTorch and Keras have no such optimizer.
     """
 
     kind: ClassVar[str] = "levenberg_marquardt"
