@@ -7,8 +7,18 @@ checks, so the same bad call raises the same error.
 import numpy as np
 import numpy.typing as npt
 
-from . import _check, _check_norm, _fast, losses, optimizers, reference
+from . import _check, _check_weights, _fast, losses, optimizers, reference
 from ._check import Array
+from ._ops_norm import (
+    batch_norm_backward,
+    batch_norm_forward,
+    batch_norm_inference,
+    batch_norm_running,
+    layer_norm_backward,
+    layer_norm_forward,
+    rms_norm_backward,
+    rms_norm_forward,
+)
 from .losses import Loss
 from .optimizers import Optimizer
 from .reference.initializer import Source, initial_values
@@ -25,6 +35,7 @@ __all__ = [
     "batch_norm_running",
     "cholesky",
     "cholesky_solve",
+    "constrain",
     "dense_backward",
     "dense_forward",
     "initialize",
@@ -35,6 +46,10 @@ __all__ = [
     "noise_backward",
     "noise_forward",
     "optimizer_step",
+    "penalty_backward",
+    "penalty_forward",
+    "prelu_backward",
+    "prelu_forward",
     "random_bits",
     "random_normal",
     "random_permutation",
@@ -112,114 +127,25 @@ def dense_backward(
     return dx, dw, db
 
 
-def batch_norm_forward(
-    x: npt.ArrayLike,
-    w: npt.ArrayLike | None = None,
-    b: npt.ArrayLike | None = None,
-    *,
-    eps: float = 1e-5,
-) -> tuple[Array, Array, Array]:
-    """See deltarule.reference.batch_norm_forward."""
-    number = _check_norm.eps(eps)
-    x_, w_, b_ = _check_norm.arrays(x, w, b)
-    y, mean, var = np.empty_like(x_), *np.empty((2, x_.shape[1]), x_.dtype)
-    _fast.batch_norm_forward(x_.dtype.name, number, *_rows(x_), x_, w_, b_, y, mean, var)
-    return y, mean, var
-
-
-def batch_norm_inference(
-    x: npt.ArrayLike,
-    mean: npt.ArrayLike,
-    var: npt.ArrayLike,
-    w: npt.ArrayLike | None = None,
-    b: npt.ArrayLike | None = None,
-    *,
-    eps: float = 1e-5,
-) -> Array:
-    """See deltarule.reference.batch_norm_inference."""
-    number = _check_norm.eps(eps)
-    x_, w_, b_, mean_, var_ = _check_norm.inference_arrays(x, w, b, mean, var)
-    y = np.empty_like(x_)
-    _fast.batch_norm_inference(x_.dtype.name, number, *_rows(x_), x_, mean_, var_, w_, b_, y)
+def prelu_forward(x: npt.ArrayLike, slope: npt.ArrayLike) -> Array:
+    """See deltarule.reference.prelu_forward."""
+    x_, slope_ = _check_weights.prelu_arrays(x, slope)
+    y, (n, n_out) = np.empty_like(x_), x_.shape
+    _fast.prelu_forward(y.dtype.name, slope_.size != n_out, n, n_out, x_, slope_, y)
     return y
 
 
-def batch_norm_backward(
-    x: npt.ArrayLike, w: npt.ArrayLike | None, dy: npt.ArrayLike, *, eps: float = 1e-5
-) -> tuple[Array, Array, Array]:
-    """See deltarule.reference.batch_norm_backward."""
-    number = _check_norm.eps(eps)
-    x_, w_, dy_ = _check_norm.backward_arrays(x, w, dy)
-    dx, dw, db = np.empty_like(x_), *np.empty((2, x_.shape[1]), x_.dtype)
-    _fast.batch_norm_backward(x_.dtype.name, number, *_rows(x_), x_, w_, dy_, dx, dw, db)
-    return dx, dw, db
-
-
-def batch_norm_running(
-    running_mean: npt.ArrayLike,
-    running_var: npt.ArrayLike,
-    mean: npt.ArrayLike,
-    var: npt.ArrayLike,
-    *,
-    n: int,
-    momentum: float = 0.1,
+def prelu_backward(
+    x: npt.ArrayLike, slope: npt.ArrayLike, dy: npt.ArrayLike
 ) -> tuple[Array, Array]:
-    """See deltarule.reference.batch_norm_running."""
-    share = _check_norm.momentum(momentum)
-    count = _check.non_negative_int("n", n)
-    old_mean, old_var, mean_, var_ = _check_norm.statistics(
-        running_mean=running_mean, running_var=running_var, mean=mean, var=var
-    )
-    new = old_mean.copy(), old_var.copy()
-    _fast.batch_norm_running(mean_.dtype.name, share, count, mean_.size, mean_, var_, *new)
-    return new
+    """See deltarule.reference.prelu_backward."""
+    x_, slope_, dy_ = _check_weights.prelu_arrays(x, slope, dy)
+    dx, dslope, (n, n_out) = np.empty_like(x_), np.empty_like(slope_), x_.shape
+    shared = slope_.size != n_out
+    _fast.prelu_backward(dx.dtype.name, shared, n, n_out, x_, slope_, dy_, dx, dslope)
+    return dx, dslope
 
 
-def layer_norm_forward(
-    x: npt.ArrayLike,
-    w: npt.ArrayLike | None = None,
-    b: npt.ArrayLike | None = None,
-    *,
-    eps: float = 1e-5,
-) -> Array:
-    """See deltarule.reference.layer_norm_forward."""
-    number = _check_norm.eps(eps)
-    x_, w_, b_ = _check_norm.arrays(x, w, b)
-    y = np.empty_like(x_)
-    _fast.layer_norm_forward(x_.dtype.name, True, number, *_rows(x_), x_, w_, b_, y)
-    return y
-
-
-def layer_norm_backward(
-    x: npt.ArrayLike, w: npt.ArrayLike | None, dy: npt.ArrayLike, *, eps: float = 1e-5
-) -> tuple[Array, Array, Array]:
-    """See deltarule.reference.layer_norm_backward."""
-    number = _check_norm.eps(eps)
-    x_, w_, dy_ = _check_norm.backward_arrays(x, w, dy)
-    dx, dw, db = np.empty_like(x_), *np.empty((2, x_.shape[1]), x_.dtype)
-    _fast.layer_norm_backward(x_.dtype.name, True, number, *_rows(x_), x_, w_, dy_, dx, dw, db)
-    return dx, dw, db
-
-
-def rms_norm_forward(
-    x: npt.ArrayLike, w: npt.ArrayLike | None = None, *, eps: float | None = None
-) -> Array:
-    """See deltarule.reference.rms_norm_forward."""
-    x_, w_, _ = _check_norm.arrays(x, w)
-    number, y = _check_norm.eps(eps, x_.dtype), np.empty_like(x_)
-    _fast.layer_norm_forward(x_.dtype.name, False, number, *_rows(x_), x_, w_, None, y)
-    return y
-
-
-def rms_norm_backward(
-    x: npt.ArrayLike, w: npt.ArrayLike | None, dy: npt.ArrayLike, *, eps: float | None = None
-) -> tuple[Array, Array]:
-    """See deltarule.reference.rms_norm_backward."""
-    x_, w_, dy_ = _check_norm.backward_arrays(x, w, dy)
-    number = _check_norm.eps(eps, x_.dtype)
-    dx, dw = np.empty_like(x_), np.empty(x_.shape[1], x_.dtype)
-    _fast.layer_norm_backward(x_.dtype.name, False, number, *_rows(x_), x_, w_, dy_, dx, dw, None)
-    return dx, dw
 def cholesky(a: npt.ArrayLike) -> Array:
     """See deltarule.reference.cholesky."""
     a_ = _check.square("a", a)
@@ -326,6 +252,34 @@ def optimizer_step(
     new = tuple(a.copy() for a in (w_, *state_))
     _fast.optimizer_step(w_.dtype.name, chosen, count, w_.size, g_, new)
     return new
+
+
+def constrain(constraint: str, w: npt.ArrayLike, *, max_value: float | None = None) -> Array:
+    """See deltarule.reference.constrain."""
+    limit = _check_weights.constraint(constraint, max_value)
+    held = _check.real_array("w", w, ndim=2).copy()
+    n_in, n_out = held.shape
+    _fast.constrain(held.dtype.name, constraint, limit, n_in, n_out, held)
+    return held
+
+
+def penalty_forward(w: npt.ArrayLike, *, l1: float = 0.0, l2: float = 0.0) -> float:
+    """See deltarule.reference.penalty_forward."""
+    rates = _check_weights.penalty(l1, l2)
+    w_ = _check.real_array("w", w, ndim=2)
+    n_in, n_out = w_.shape
+    return _fast.penalty_forward(w_.dtype.name, *rates, n_in, n_out, w_)
+
+
+def penalty_backward(
+    w: npt.ArrayLike, g: npt.ArrayLike, *, l1: float = 0.0, l2: float = 0.0
+) -> Array:
+    """See deltarule.reference.penalty_backward."""
+    rates = _check_weights.penalty(l1, l2)
+    w_, g_ = _check_weights.gradient_arrays(w, g)
+    found = g_.copy()
+    _fast.penalty_backward(found.dtype.name, *rates, found.size, w_, found)
+    return found
 
 
 def random_bits(

@@ -13,16 +13,21 @@ from deltarule.layers import (
     Activation,
     Add,
     AlphaDropout,
+    BatchNorm,
     Concat,
     Dense,
     Dropout,
     Flatten,
     GaussianNoise,
     Layer,
+    LayerNorm,
+    Normalization,
     Reshape,
     Residual,
+    RMSNorm,
 )
 
+from ..custom_layers import Scale, Swish2
 from .common import graph
 
 N_IN, N_OUT = 6, 3
@@ -72,6 +77,10 @@ EXAMPLES: dict[str, Callable[[int], list[Layer]]] = {
         GaussianNoise(0.1), Dense(k, "tanh"), Dropout(0.4), Dense(k, "selu"), AlphaDropout(0.2),
         Dense(N_OUT),
     ],
+    "prelu": lambda k: [
+        dr.PReLU(0.1), Dense(k, "prelu"), Residual([dr.PReLU(per_feature=True)]),
+        Dense(N_OUT, dr.PReLU(per_feature=True)),
+    ],
     "noise in branches": lambda k: [
         Dense(k, "tanh"), Residual([Dropout(0.5), Dense(k), GaussianNoise(0.2)]),
         Concat([[AlphaDropout(0.3)], [Dense(5), Dropout(0.1)]]), Dense(N_OUT),
@@ -81,6 +90,22 @@ EXAMPLES: dict[str, Callable[[int], list[Layer]]] = {
     "frozen branch": lambda k: [
         frozen(k, "tanh"), Add([[], [frozen(k)], [Dense(k, "silu")]]),
         Concat([[frozen(4)], [Dense(4)], [frozen(k, "relu"), Dense(2)]]), Dense(N_OUT),
+    ],
+    "batch norm": lambda k: [
+        BatchNorm(), Dense(k, bias=False), BatchNorm(momentum=0.3), Activation("tanh"),
+        Residual([BatchNorm(affine=False, eps=1e-3), Dense(k, "relu")]), Dense(N_OUT),
+    ],
+    "frozen batch norm": lambda k: [
+        Normalization(), Dense(k), BatchNorm(trainable=False), Activation("silu"),
+        Residual([BatchNorm(trainable=False), Dense(k)]), Normalization(), Dense(N_OUT),
+    ],
+    "row norms": lambda k: [
+        LayerNorm(), Dense(k, "gelu"), Residual([LayerNorm(bias=False), Dense(k)]), RMSNorm(),
+        Residual([RMSNorm(eps=1e-3), LayerNorm(affine=False), Dense(k)]),
+        LayerNorm(trainable=False), RMSNorm(affine=False), Dense(N_OUT),
+    ],
+    "in Python": lambda k: [
+        Scale(0.9), Dense(k), Swish2(), Residual([Swish2(), Scale(), Dense(k)]), Dense(N_OUT),
     ],
     "dropout": lambda k: [
         Dropout(0.2), Dense(k, "tanh"), Dropout(), Residual([AlphaDropout(0.3), Dense(k, "selu")]),
