@@ -4,6 +4,7 @@ import ast
 import inspect
 import re
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -269,3 +270,10 @@ def test_this_file_reads_the_tree():
     """A wrong ROOT would make every rule above pass on nothing."""
     assert len(C_FILES) > 20 and len(CYTHON) > 5 and THIS in PYTHON
     assert {"deltarule.h", "simd.h", "kernels.inc"} <= {p.name for p in C_FILES}
+
+
+def test_every_package_is_installed():
+    """setuptools is told their names."""
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]
+    folders = {p.parent.relative_to(PACKAGE.parent) for p in PACKAGE.rglob("__init__.py")}
+    assert set(listed["packages"]) == {".".join(folder.parts) for folder in folders}

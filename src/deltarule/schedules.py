@@ -6,8 +6,7 @@ saved with it, so a second fit and a loaded model go on where they were. A batch
 to zero makes no update. Names, arguments and defaults are PyTorch's, except that the learning rate
 to start from comes first; t is how often `scheduler.step()` has been called there.
 
-Both backends get the rates of an epoch from here, with the same bits: they are computed in double
-from + - * / alone.
+Both backends get the rates of an epoch from here; they are made of + - * / in double alone.
 """
 
 from __future__ import annotations
@@ -27,11 +26,9 @@ from ._spec import Spec, describe, from_config
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
 
-_LARGE = 1 << 62
-
 
 def _count(argument: str, value: object) -> int:
-    return _check.integer(argument, value, 1, _LARGE)
+    return _check.integer(argument, value, 1, 1 << 62)
 
 
 def _milestones(argument: str, value: object) -> tuple[int, ...]:
@@ -132,9 +129,9 @@ class Schedule(Spec):
 
         Raises ValueError where a rate is too large for a number.
         """
-        count = _check.integer("n", n, 0, _LARGE)
-        first = _check.integer("step", step, 0, _LARGE)
-        epochs = np.array([_check.integer("epoch", epoch, 0, _LARGE)])
+        count = _check.integer("n", n, 0, 1 << 62)
+        first = _check.integer("step", step, 0, 1 << 62)
+        epochs = np.array([_check.integer("epoch", epoch, 0, 1 << 62)])
         with np.errstate(all="ignore"):
             found = self._rates(np.arange(first, first + count), epochs)
         rates = np.array(np.broadcast_to(found, count))
@@ -379,9 +376,8 @@ TABLE: dict[str, type[Schedule]] = {
 
 def learning_rate(argument: str, value: object) -> float | Schedule:
     """A number > 0, or a schedule. Raises TypeError or ValueError for anything else."""
-    if type(value) in TABLE.values():
-        schedule: Any = value
-        return schedule  # type: ignore[no-any-return]
+    if isinstance(value, Schedule) and type(value) in TABLE.values():
+        return value
     if isinstance(value, type) and issubclass(value, Schedule):
         raise TypeError(f"{argument} must be an instance, {value.__name__}(...), not the class")
     if isinstance(value, Spec | str):
@@ -391,7 +387,6 @@ def learning_rate(argument: str, value: object) -> float | Schedule:
 
 def with_schedule(config: Mapping[str, Any], argument: str) -> Mapping[str, Any]:
     """A description in which that argument is a schedule, if it was the description of one."""
-    value = config.get(argument)
-    if not isinstance(value, Mapping):
+    if not isinstance(value := config.get(argument), Mapping):
         return config
     return {**config, argument: from_config(value, TABLE, "schedule")}
