@@ -40,7 +40,7 @@ def check(method: FullBatch, graph: Graph) -> None:
             raise ValueError(
                 f"optimizer {name} cannot train layer {node.name}: it needs a loss that is a "
                 "function of the parameters alone, from layers without random numbers that take "
-                "each row by itself"
+                "each row by itself and are not written in Python"
             )
     size = sum(math.prod(graph.parameter_shapes()[learnt]) for learnt in graph.learnt())
     if size == 0:
