@@ -18,7 +18,7 @@ from .full_batch import LBFGS, LM, methods, needs_scipy, network, table
 def test_a_linear_network_is_least_squares(
     method: Callable[..., Any], backend: str, decay: float, l2: float
 ) -> None:
-    """Weight decay goes for all parameters and has a half in the loss, l2 for weights and has none."""
+    """Weight decay is of all parameters, with a half in the loss; l2 of weights, without."""
     x, y = table(40, 3, 2)
     w = np.random.default_rng(0).integers(0, 4, 40).astype(float)
     how = method(weight_decay=decay, tolerance_change=0)
