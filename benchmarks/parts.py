@@ -17,7 +17,7 @@ WIDTHS = CASE.widths[1:-1]
 Layers = list[dr.Layer]
 
 
-def plain(activation: str = "relu", **settings: Any) -> Layers:
+def plain(activation: str | Any = "relu", **settings: Any) -> Layers:
     return [dr.Dense(n, activation, **settings) for n in WIDTHS]
 
 
@@ -45,6 +45,12 @@ PARTS: dict[str, tuple[Layers, Any]] = {
         repr(noise): (behind(noise), dr.Adam())
         for noise in (dr.Dropout(0.5), dr.AlphaDropout(0.1), dr.GaussianNoise(0.1))
     },
+    "l1 and l2": (plain(l1=1e-5, l2=1e-5), dr.Adam()),
+    **{
+        name: (plain(constraint=name), dr.Adam()) for name in ("max_norm", "non_negative")
+    },
+    "prelu": (plain("prelu"), dr.Adam()),
+    "prelu per feature": (plain(dr.PReLU(per_feature=True)), dr.Adam()),
     "residual block": ([*plain()[:1], dr.Residual(plain()[1:])], dr.Adam()),
 }  # fmt: skip
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from .performance import Stopwatch
 
 MOST_PARAMETERS = 5000  # of Levenberg-Marquardt
-_ALONE = {"dense", "activation", "add", "concat", "layer_norm", "rms_norm"}  # each row by itself
+# Each row by itself.
+_ALONE = {"dense", "activation", "prelu", "add", "concat", "layer_norm", "rms_norm"}
 _JACOBIAN = {"dense"}  # parameters by which nodes know the derivatives of their output
 
 
@@ -41,6 +42,11 @@ def check(method: FullBatch, graph: Graph) -> None:
                 "function of the parameters alone, from layers without random numbers that take "
                 "each row by itself"
             )
+    if graph.constraints():
+        raise ValueError(
+            f"optimizer {name} takes no steps that a constraint could follow: "
+            f"{graph.constraints()[0][0]!r} has one"
+        )
     size = sum(math.prod(graph.parameter_shapes()[learnt]) for learnt in graph.learnt())
     if size == 0:
         raise ValueError(f"optimizer {name} has no parameters to learn")
@@ -52,6 +58,11 @@ def check(method: FullBatch, graph: Graph) -> None:
                 f"optimizer {name} does not know derivatives by {parameter!r}: use LBFGS, or "
                 "trainable=False"
             )
+    if graph.penalties():
+        raise ValueError(
+            f"optimizer {name} knows no penalty but its weight_decay: {graph.penalties()[0][0]!r} "
+            "has l1 or l2"
+        )
     if graph.loss.kind != "mse":
         raise ValueError(f"optimizer {name} needs loss 'mse', got {graph.loss.kind!r}")
     if size > MOST_PARAMETERS:

@@ -178,7 +178,7 @@ def _layerwise_epoch(state: State, data: Data) -> tuple[Slots, Array]:
             one = _layerwise.run(ops, state.graph, slots[0], part, step)
             step += 1
             slots = _layerwise.update_all(ops, state.graph, slots, one, step)
-            sums += one.loss * total, total
+            sums += (one.loss + one.penalty) * total, total
     return slots, sums
 
 
@@ -237,9 +237,13 @@ def _check_bits(state: State, layers: Pass, fast: _Results, data: Data) -> list[
             expected = np.stack([slot[name] for slot in slots])
             pairs.append((f"{name} after {what}", arrays, expected))
     checks = [same_bits(place, LAYERS, got, other, graph.dtype) for place, got, other in pairs]
-    checks.insert(1, same_bits("loss", LAYERS, fast.loss, layers.loss, "float64"))
     # the mean of a batch times its weight is its sum but for two roundings
-    slack = 4 * float(np.finfo(float).eps) * np.abs(sums)
+    few = 4 * float(np.finfo(float).eps)
+    checks.insert(1, same_bits("loss", LAYERS, fast.loss, layers.loss, "float64"))
+    if graph.penalties():  # added to that sum
+        loss = layers.loss + layers.penalty
+        checks[1] = within("loss", LAYERS, fast.loss, loss, few * loss, "float64")
+    slack = few * np.abs(sums)
     place = "sums of an epoch"
     checks.append(within(place, LAYERS, fast.epoch_sums[:2], sums, slack, "float64"))
     return checks

@@ -21,6 +21,7 @@ from deltarule.layers import (
     GaussianNoise,
     Layer,
     LayerNorm,
+    PReLU,
     Reshape,
     Residual,
     RMSNorm,
@@ -109,6 +110,17 @@ EXAMPLES: dict[str, Callable[[int], list[Layer]]] = {
         frozen(k, "tanh"), BatchNorm(affine=False), frozen(k, "tanh"), BatchNorm(trainable=False),
         Dense(k, "tanh"), BatchNorm(trainable=False), LayerNorm(0.1, trainable=False), Dense(k),
         Residual([BatchNorm(trainable=False), RMSNorm(0.1, trainable=False)]), Dense(N_OUT),
+    ],
+    "prelu": lambda k: [
+        PReLU(), Dense(k, "prelu"), Residual([PReLU(-0.3, per_feature=True), Dense(k)]),
+        Activation(PReLU(0.1, per_feature=True)), PReLU(trainable=False), Dense(N_OUT), PReLU(),
+    ],
+    "penalties": lambda k: [
+        Dense(k, "tanh", l1=0.01, l2=0.02), Dense(k, "relu", l2=0.1), Dense(N_OUT, l1=0.05),
+    ],
+    "constraints": lambda k: [
+        Dense(k, "tanh", constraint=dr.MaxNorm(0.5)), Dense(k, "relu", constraint="non_negative"),
+        Dense(N_OUT, l1=0.01, constraint=dr.MaxNorm(1)),
     ],
 }  # fmt: skip
 
