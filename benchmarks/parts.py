@@ -45,6 +45,10 @@ PARTS: dict[str, tuple[Layers, Any]] = {
         repr(noise): (behind(noise), dr.Adam())
         for noise in (dr.Dropout(0.5), dr.AlphaDropout(0.1), dr.GaussianNoise(0.1))
     },
+    **{
+        repr(norm): (between(norm), dr.Adam())
+        for norm in (dr.BatchNorm(), dr.LayerNorm(), dr.RMSNorm())
+    },
     "l1 and l2": (plain(l1=1e-5, l2=1e-5), dr.Adam()),
     **{
         name: (plain(constraint=name), dr.Adam()) for name in ("max_norm", "non_negative")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from deltarule import _bounds
-from deltarule._bounds import Near
+from deltarule._bounds import Near, exact
 from deltarule._rounding import Interval
 from deltarule.optimizers import RULES, examples
 from deltarule.reference import optimizer_step
@@ -110,3 +110,17 @@ def test_steps_from_anywhere_in_the_intervals(rule: str, wide: float) -> None:
     if not wide and "centered" not in rule:  # where what is below the root may be 0
         change = np.abs(near[0].value - arrays[0])
         assert (near[0].error <= p.eps * (2 * np.abs(arrays[0]) + 30 * change) + p.least).all()
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_steps_from_gradients_that_are_rounding_errors(rule: str) -> None:
+    """Whose value is 0 or anything far below their error, and the state zero."""
+    rng = np.random.default_rng(1)
+    p, optimizer = _bounds.precision("float64"), examples()[rule]
+    w, g = rng.normal(size=N), rng.normal(size=N) * rng.choice([0.0, 1e-3], N)
+    state = [np.zeros(N) for _ in range(RULES[rule])]
+    near = _bounds.update(p, optimizer, exact(w), Near(g, np.ones(N)), list(map(exact, state)), 1)
+    for moved in (g, *(g + rng.uniform(-1, 1, N) for _ in range(50))):
+        for got, bound in zip(optimizer_step(optimizer, w, moved, *state, step=1), near,
+                              strict=True):  # fmt: skip
+            assert (np.abs(got - bound.value) <= bound.error * (1 + 1e-9)).all()

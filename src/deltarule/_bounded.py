@@ -29,6 +29,12 @@ class Bounded(NamedTuple):
     moved: dict[str, Near]
 
 
+def is_possible(graph: Graph, done: Pass) -> bool:
+    """Whether errors are known of all that a network does."""
+    every = (*done.steps, *done.evaluated, *done.predicted)
+    return _loss_bounds.known(graph.loss) and all(step.operation.bounded for step in every)
+
+
 class _Forward:
     """What steps put out, with errors; each step is looked at once, in whatever pass it is."""
 

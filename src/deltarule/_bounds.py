@@ -258,11 +258,14 @@ def update(
         # So g comes in pieces there, of numbers that are of one size, and the worst one counts.
         value, low, high = ([a[unsure] for a in arrays] for arrays in (
             [n.value for n in given], low, high))  # fmt: skip
+        found = [interval.value[unsure] for interval in whole]
         worst = [np.zeros_like(value[0]) for _ in whole]
         for ends in _pieces(low[1], high[1]):
             low[1], high[1] = ends
+            value[1] = np.clip(value[1], low[1], high[1])  # a formula asks what it is
             parts = _steps(p, optimizer, value, low, high, step)
-            worst = [np.maximum(a, part.error) for a, part in zip(worst, parts, strict=True)]
+            off = [np.maximum(i.high - v, v - i.low) for i, v in zip(parts, found, strict=True)]
+            worst = [np.maximum(*pair) for pair in zip(worst, off, strict=True)]
         for all_of_it, part in zip(error, worst, strict=True):
             all_of_it[unsure] = np.minimum(all_of_it[unsure], part)
     return tuple(Near(i.value, e) for i, e in zip(whole, error, strict=True))

@@ -36,10 +36,11 @@ def check_operations(state: State, layers: Pass, data: Data) -> list[Check]:
             checks.append(_check_forward(graph, step, place))
     checks += _check_loss(state, layers, data)
     for step in reversed(layers.steps):
-        if step.dy is not None:
+        if step.dy is not None and step.operation.bounded:
             checks += _check_backward(graph, step, step.dy)
     for step in layers.steps:
-        checks += _check_after(graph, step, layers.moved)
+        if step.operation.bounded:
+            checks += _check_after(graph, step, layers.moved)
     checks += _check_penalties(state, layers, data)
     for name, g in layers.gradients.items():
         checks += _check_step(state, name, g)
@@ -62,7 +63,13 @@ class _Exactly:
         self.values = {part: near.value for part, near in self.near_values.items()}
 
 
+def _unknown(place: str) -> Check:
+    return Check(place, COMPARED, True, 0.0, np.nan, (), 0.0, 0.0, "(Python: no bound)")
+
+
 def _check_forward(graph: Graph, step: Step, place: str) -> Check:
+    if not step.operation.bounded:
+        return _unknown(place)
     operation, given = step.operation, _Exactly(step)
     y = operation.forward(reference, given.inputs, given.values)
     p = _bounds.precision(graph.dtype)
@@ -72,6 +79,8 @@ def _check_forward(graph: Graph, step: Step, place: str) -> Check:
 
 def _check_loss(state: State, layers: Pass, data: Data) -> list[Check]:
     graph, p = state.graph, _bounds.precision(state.graph.dtype)
+    if not _loss_bounds.known(graph.loss):
+        return [_unknown("loss")]
     y, exactly = exact(layers.y), data.to("float64")
     weights = data.weights
     share = weights / (weights.sum() or 1.0)

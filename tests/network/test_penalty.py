@@ -213,12 +213,13 @@ def test_networks(backend: str, tmp_path: Any) -> None:
 
 @pytest.mark.parametrize("backend", ["fast", "reference"])
 def test_methods_on_all_rows(backend: str) -> None:
-    """To L-BFGS a penalty is a part of the loss; Levenberg-Marquardt has one of its own."""
+    """To L-BFGS a penalty is a part of the loss; Levenberg-Marquardt takes squares alone."""
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((40, 3)), rng.standard_normal((40, 1))
     layers = [dr.Dense(4, "tanh", l2=0.05), dr.Dense(1)]
-    net = dr.Network(layers, "mse", dr.LevenbergMarquardt(), backend=backend)
-    with pytest.raises(ValueError, match=r"no penalty but its weight_decay: '0.weight' has l1"):
+    other = [dr.Dense(4, "tanh", l1=0.05), dr.Dense(1)]
+    net = dr.Network(other, "mse", dr.LevenbergMarquardt(), backend=backend)
+    with pytest.raises(ValueError, match=r"takes penalties l2 only, got l1 of '0.weight'"):
         net.fit(x, y)
     pytest.importorskip("scipy")
     net = dr.Network(layers, "mse", dr.LBFGS(), dtype="float64", backend=backend)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from .._graph import Graph
 from ..reference.nodes import Mode
-from . import activation, batch_norm, dense, layer_norm, merge, noise, prelu
+from . import activation, batch_norm, custom, dense, layer_norm, merge, noise, prelu
 from .base import Array, Call, Operation
 
 __all__ = ["TABLE", "Array", "Call", "Mode", "Operation", "operations"]
@@ -17,10 +17,11 @@ TABLE: dict[str, Callable[[Call], tuple[Operation, ...]]] = {
     "add": merge.add_operations,
     "concat": merge.concat_operations,
     "noise": noise.operations,
-    "batch_norm": batch_norm.operations,
-    "layer_norm": layer_norm.layer_operations,
-    "rms_norm": layer_norm.rms_operations,
+    "custom": custom.operations,
     "prelu": prelu.operations,
+    "batch_norm": batch_norm.operations,
+    "layer_norm": layer_norm.operations,
+    "rms_norm": layer_norm.operations,
 }
 
 

@@ -42,14 +42,19 @@ class Operation:
     Operations with equal settings are equal (frozen dataclasses).
     """
 
-    parameters: ClassVar[tuple[str, ...]] = ()  # those of the node's that it computes with
     rowwise: ClassVar[bool] = True  # a row of y depends on that row alone, wherever it stands
     flushes: ClassVar[bool] = False  # the error it sends back becomes +0 where it vanishes
+    bounded: ClassVar[bool] = True  # it has the methods that end with _error
 
     @property
     def name(self) -> str:
         """What the report calls it."""
         return type(self).__name__.lower()
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Those of the node's that it computes with and has gradients of."""
+        return ()
 
     # ------------------------------------------------------------------------ what it computes
     def forward(self, functions: ModuleType, inputs: Inputs, values: Values) -> Array:
