@@ -114,7 +114,7 @@ def test_same_bits_on_any_thread_and_instruction_set(noise, layers, dtype):
     found, before = set(), dr.get_isa()
     isas = [isa for isa, supported in dr.config()["isas"].items() if supported]
     try:
-        for isa, threads in itertools.product(isas, (1, 2, 3)):
+        for isa, threads in itertools.product(isas, THREADS):
             dr.set_isa(isa)
             dr.set_num_threads(threads, exact=True)
             if dr.config()["same_bits"]:
