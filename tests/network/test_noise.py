@@ -9,6 +9,8 @@ import deltarule as dr
 from deltarule import ops
 from deltarule.layers import Activation, Residual
 
+from .common import THREADS
+
 KINDS = [dr.Dropout(0.4), dr.AlphaDropout(0.3), dr.GaussianNoise(0.5)]
 noises = pytest.mark.parametrize("noise", KINDS, ids=lambda layer: layer.kind)
 
