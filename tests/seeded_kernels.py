@@ -37,9 +37,6 @@ KERNELS = {
     "a batch of a Jacobian forgets the one before": Kernel(
         "squares", "network/linearize.c", "c->batch ? sums : zeros", "zeros",
         "linearised", PLANS),
-    "rows of a factor stay in the row below": Kernel(
-        "squares", "kernels/cholesky.inc", "for (size_t k = i + 1; k < rows; k++)",
-        "for (size_t k = i + 2; k < rows; k++)", "damped step", PLANS),
     "products drop the last k": Kernel(
         "classes", "kernels/dense.inc", "for (; n; n--, p +=", "for (; n > !k; n--, p +=",
         "output"),
