@@ -3,6 +3,7 @@
 from . import (
     activations,
     constraints,
+    data,
     initializers,
     layers,
     losses,
@@ -100,6 +101,7 @@ __all__ = [
     "SlowWarning",
     "activations",
     "config",
+    "data",
     "constraints",
     "get_isa",
     "get_num_threads",

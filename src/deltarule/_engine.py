@@ -28,7 +28,7 @@ class Progress(Protocol):
     @property
     def batch(self) -> int: ...
     @property
-    def n_batches(self) -> int: ...
+    def n_batches(self) -> int | None: ...  # None: not known before the last
     @property
     def sums(self) -> Sums: ...
 
@@ -87,6 +87,7 @@ class Plan(Protocol):
         batch: int = 0,
         sums: Sums = (0.0, 0.0, 0.0),
         rates: F64 | None = None,
+        window: int = 0,
     ) -> Run: ...
 
 

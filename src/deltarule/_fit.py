@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from . import _check, _engine, _full_batch
+from . import _engine, _full_batch
 from . import metrics as _metrics
 from ._engine import F64, Plan, Run
 from ._graph import Graph
 from .history import History
 from .optimizers import FullBatch, Optimizer
+from .sources.samples import Arrays, Stream
 
 if TYPE_CHECKING:
     from ._progress import Progress
-    from ._targets import Data
     from .network import Network
     from .performance import Stopwatch
 
 _SLICE = 0.05  # seconds of training between two looks at Ctrl-C and the progress bar
-_BATCH_SIZE = 32
 
 
 def check_trainable(optimizer: Optimizer | FullBatch, graph: Graph) -> None:
@@ -32,23 +32,6 @@ def check_steps(optimizer: Optimizer | FullBatch) -> None:
     if isinstance(optimizer, FullBatch):
         name = type(optimizer).__name__
         raise ValueError(f"train_on_batch(): {name} needs all rows again and again; use fit()")
-
-
-def rows_of_a_batch(optimizer: Optimizer | FullBatch, batch_size: object, rows: int) -> int:
-    """None is the default. ValueError where the optimizer needs all, ImportError where it cannot be
-    had."""
-    every = isinstance(optimizer, FullBatch)
-    if isinstance(optimizer, FullBatch):
-        _full_batch.check_installed(optimizer)
-    if batch_size is None:
-        return rows if every else min(_BATCH_SIZE, rows)
-    size = _check.positive_int("batch_size", batch_size)
-    if every and size < rows:
-        raise ValueError(
-            f"batch_size must be None or at least {rows}, as {type(optimizer).__name__} needs all "
-            f"{rows} rows at once, got {size}"
-        )
-    return min(size, rows)
 
 
 def learning_rates(net: Network, plan: Plan, n: int) -> F64 | None:
@@ -66,42 +49,36 @@ class Fit:
         self,
         net: Network,
         plan: Plan,
-        data: Data,
-        validation: Data | None,
+        samples: Arrays | Stream,
+        validation: Arrays | Stream | None,
         watch: Stopwatch,
         progress: Progress,
     ) -> None:
-        self._net, self._plan, self._data = net, plan, data
+        self._net, self._plan, self._samples = net, plan, samples
         self._validation, self._watch, self._progress = validation, watch, progress
         self.history = History()
 
-    def run(self, epochs: int, batch_size: int, shuffle: bool) -> History:
+    def run(self, epochs: int) -> History:
         """So many epochs, or fewer."""
         optimizer: Optimizer | FullBatch = self._net.optimizer
         if isinstance(optimizer, FullBatch):
+            assert isinstance(self._samples, Arrays)
+            data = self._samples.data
             problem = _full_batch.Problem(
-                self._net, self._plan, self._data, self._watch, self._end_epoch
+                self._net, self._plan, data, self._watch, self._end_epoch
             )
             self.history.stopped = _full_batch.train(optimizer, problem, epochs)
             return self.history
         for _ in range(epochs):
-            self._end_epoch(self._epoch(batch_size, shuffle))
+            self._end_epoch(self._epoch())
         return self.history
 
-    def _epoch(self, batch_size: int, shuffle: bool) -> Run:
+    def _epoch(self) -> Run:
         """The rest of the epoch at the present position."""
-        net = self._net
-        at = net._position = net._position.start(len(self._data[0]), batch_size, shuffle)
-        run = self._plan.train(
-            *self._data,
-            batch_size=at.batch_size,
-            shuffle=at.shuffle,
-            seed=net.seed,
-            epoch=at.epoch,
-            batch=at.batch,
-            sums=at.sums,
-            rates=learning_rates(net, self._plan, -(-at.rows // at.batch_size)),
-        )
+        net, samples = self._net, self._samples
+        at = net._position = net._position.start(*samples.way, again=samples.again)
+        rates = partial(learning_rates, net, self._plan)
+        run = samples.open(self._plan, at, net.seed, rates, self._watch)
         try:
             while not run.advance(_SLICE):
                 self._progress.update(self.history.epochs, run)
@@ -115,7 +92,7 @@ class Fit:
         values = _metrics.report(run.sums, metrics)
         if self._validation is not None:
             with self._watch.on("validation"):
-                found = _metrics.report(self._plan.evaluate(*self._validation), metrics)
+                found = _metrics.report(self._validation.evaluate(self._plan), metrics)
             values |= {f"val_{name}": value for name, value in found.items()}
         self.history.append(values)
         self._progress.end_epoch(values)

@@ -23,18 +23,26 @@ from . import (
 )
 from . import layers as _layers
 from . import metrics as _metrics
-from ._fit import Fit, check_steps, check_trainable, learning_rates, rows_of_a_batch
+from ._fit import Fit, check_steps, check_trainable, learning_rates
 from ._gate import Gate
 from ._graph import Graph
 from ._position import Position
 from ._summary import Summary, in_one_line, summarize
-from ._targets import ClassWeight, Data, Target, Validation, prepare_data, prepare_validation
+from ._targets import ClassWeight, Data, Target, Validation, prepare_data
 from .history import History
 from .layers import Layer
 from .losses import Loss
 from .metrics import Metric
 from .optimizers import FullBatch, Optimizer
 from .performance import Stopwatch
+from .sources.samples import (
+    Samples,
+    to_adapt_to,
+    to_measure,
+    to_predict,
+    to_train_on,
+    to_validate,
+)
 
 Array = npt.NDArray[Any]
 
@@ -202,26 +210,30 @@ class Network:
     # ----------------------------------------------------------------------------- training
     def fit(
         self,
-        X: npt.ArrayLike,
-        y: npt.ArrayLike,
+        X: Samples,
+        y: npt.ArrayLike | None = None,
         *,
         epochs: int = 1,
         batch_size: int | None = None,
-        validation_data: Validation | None = None,
+        validation_data: Validation | Samples | None = None,
         sample_weight: npt.ArrayLike | None = None,
         class_weight: ClassWeight = None,
         shuffle: bool = True,
+        steps_per_epoch: int | None = None,
         verbose: bool | str = "auto",
     ) -> History:
         """Trains for a number of epochs, from where the network is.
 
-        X: (n, features), or (n, ...) where the first layer takes that; finite. y: (n,) labels or
-        numbers, or (n, n_out); the loss says more. sample_weight: (n,), finite and >= 0.
+        X: (n, features), or (n, ...) where the first layer takes that; finite: an array, a table or,
+        without y, what comes in pieces (docs/data.md): dr.data.Parquet, or batches, an iterable of
+        (x, y) or (x, y, sample_weight) or a function that returns one for each epoch, of
+        steps_per_epoch batches or all. y: (n,) labels or numbers, or (n, n_out); the loss says
+        more. sample_weight: (n,), finite and >= 0.
         class_weight: with classes, a factor for each: a dict {class: weight} (others 1), an array
         or "balanced", n / (classes * samples of the class); where each output is a question of its
         own, their product, or a list of one for each output. batch_size: 32 unless told, or all
-        where the optimizer needs them. validation_data: (X, y) or (X, y, sample_weight), measured
-        after every epoch, classes all the same. shuffle: a new order of rows every epoch.
+        where the optimizer needs them. validation_data: (X, y) or (X, y, sample_weight), or pieces,
+        measured after every epoch, classes all the same. shuffle: a new order of rows every epoch.
         verbose: a progress bar and a line on speed; "auto": if in a terminal.
         X is not copied where it is float32, float64, uint8 or bool and the numbers of a row lie
         side by side (slices of rows or columns, memory maps): its batches are converted. Any other
@@ -238,19 +250,23 @@ class Network:
             shuffle = _check.boolean("shuffle", shuffle)
             shown = _progress.wanted(verbose)
             with watch.on("data"):
-                X = _inputs.as_array(X, "X")
-                data = self._prepare(X, y, sample_weight, class_weight, positive=True)
-            rows, *shape = X.shape
-            size = rows_of_a_batch(self._optimizer, batch_size, rows)
-            _layers.check_batch(self._layers, size)
-            validation = prepare_validation(validation_data, self._target(tuple(shape)))
-            plan = self._build(tuple(shape))
+                samples = to_train_on(
+                    (X, y, sample_weight, class_weight),
+                    self._target(),
+                    self._optimizer,
+                    batch_size=batch_size,
+                    shuffle=shuffle,
+                    epochs=epochs,
+                    steps=steps_per_epoch,
+                )
+                validation = to_validate(validation_data, self._target(samples.shape))
+            plan = self._build(samples.shape)
             if _adapt.are_new(plan, self._layers):
-                _adapt.measure(plan, self._backend, self._layers, data[0])
+                _adapt.measure(plan, self._backend, self._layers, samples.passes)
             plan.restart_ledger()
             with _progress.Progress(shown, epochs) as progress:
-                fit = Fit(self, plan, data, validation, watch, progress)
-                history = fit.run(epochs, size, shuffle)
+                fit = Fit(self, plan, samples, validation, watch, progress)
+                history = fit.run(epochs)
             history.performance = watch.stop(plan)
             progress.conclude(history.performance)
             return history
@@ -274,7 +290,7 @@ class Network:
             plan = self._build(X.shape[1:])
             return plan.train_batch(*data, learning_rates(self, plan, 1))
 
-    def adapt(self, X: npt.ArrayLike) -> None:
+    def adapt(self, X: Samples) -> None:
         """Measures mean and variance of the Normalization layers over X, as the first `fit` does.
 
         Raises ValueError where there are no such layers, and as fit for X.
@@ -282,12 +298,11 @@ class Network:
         with self._gate.training("adapt()"):
             if not _adapt.names(self._layers):
                 raise ValueError("this network has no Normalization layers")
-            X = _inputs.as_array(X, "X")
-            x = _inputs.prepare_x(X, self._input_shape, self.dtype)
-            _adapt.measure(self._build(X.shape[1:]), self._backend, self._layers, x)
+            shape, passes = to_adapt_to(X, self._target())
+            _adapt.measure(self._build(shape), self._backend, self._layers, passes)
 
     # ------------------------------------------------------------------------ using the network
-    def predict(self, X: npt.ArrayLike) -> Array:
+    def predict(self, X: Samples) -> Array:
         """What the last layer puts out, (n, n_out) or (n, ...). nan and inf in X pass through.
 
         X is copied only where `fit` would copy it. May be called from several threads, also while
@@ -296,16 +311,17 @@ class Network:
         plan = self._built("predict()")
         shape = self._input_shape
         if type(X) is np.ndarray and X.ndim == 2 and X.shape[1:] == shape and _inputs.streams(X):
-            x: Array = X
+            y = plan.predict(X)
         else:
-            x = _inputs.prepare_x(X, shape, self.dtype, finite=False, empty=True)
-        y = plan.predict(x) if len(x) else np.empty((0, plan.graph.n_out), self._dtype)
+            found = [plan.predict(x) for x in to_predict(X, self._target()) if len(x)]
+            empty = np.empty((0, plan.graph.n_out), self._dtype)
+            y = found[0] if len(found) == 1 else np.concatenate([empty, *found])
         return y if len(self._output_shape) == 1 else y.reshape(len(y), *self._output_shape)
 
     def evaluate(
         self,
-        X: npt.ArrayLike,
-        y: npt.ArrayLike,
+        X: Samples,
+        y: npt.ArrayLike | None = None,
         sample_weight: npt.ArrayLike | None = None,
         class_weight: ClassWeight = None,
     ) -> dict[str, float]:
@@ -315,8 +331,8 @@ class Network:
         """
         with self._gate.reading("evaluate()"):
             plan = self._built("evaluate()")
-            data = self._prepare(X, y, sample_weight, class_weight, positive=True)
-            return _metrics.report(plan.evaluate(*data), self._metrics)
+            samples = to_measure((X, y, sample_weight, class_weight), self._target())
+            return _metrics.report(samples.evaluate(plan), self._metrics)
 
     def gradients(
         self,
@@ -333,8 +349,8 @@ class Network:
             plan = self._built("gradients()")
             return plan.gradients(*self._prepare(X, y, sample_weight, class_weight))
 
-    def _prepare(self, *values: object, positive: bool = False) -> Data:
-        return prepare_data(values, self._target(), positive=positive)
+    def _prepare(self, *values: object) -> Data:
+        return prepare_data(values, self._target())
 
     def _target(self, shape: tuple[int, ...] | None = None) -> Target:
         return Target(self._loss, self._layers, shape or self._input_shape, self.dtype)

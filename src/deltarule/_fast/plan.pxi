@@ -245,8 +245,8 @@ cdef class Plan:
         return _mean(dr_run_position(call.run))
 
     def train(self, x, t, w, *, size_t batch_size, bint shuffle, seed, epoch, size_t batch=0,
-              sums=(0.0, 0.0, 0.0), rates=None):
-        cdef dr_stream stream = _stream(seed, _check.PURPOSES["shuffle"], 0, epoch)
+              sums=(0.0, 0.0, 0.0), rates=None, window=0):
+        cdef dr_stream stream = _stream(seed, _check.PURPOSES["shuffle"], window, epoch)
         cdef dr_position position
         cdef Run run = Run()
         run.call = self._open(DR_TRAIN, x, t, w, None, batch_size, &stream if shuffle else NULL, rates)

@@ -1,11 +1,11 @@
-"""A small real data set that travels with the package, for the demo, the examples and the tests."""
-
-from importlib import resources
+"""Tables in files (`Parquet`), and a small real data set, for the demo, examples and tests."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["load_digits"]
+from ..sources.parquet import Parquet
+
+__all__ = ["Parquet", "load_digits"]
 
 
 def load_digits() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -33,6 +33,8 @@ def load_digits() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     ``labels``, and both were written with :func:`numpy.savez_compressed`. No value was changed,
     no row was left out or moved. See ``LICENSE-digits.txt`` beside it.
     """
+    from importlib import resources  # importing deltarule is not to pay for it
+
     # Opened as a stream: the package may be imported from a zip file, where there is no path.
     with (
         resources.files(__name__).joinpath("digits.npz").open("rb") as file,

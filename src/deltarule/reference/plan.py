@@ -363,20 +363,21 @@ class Plan:
         batch: int = 0,
         sums: Sums = (0.0, 0.0, 0.0),
         rates: F64 | None = None,
+        window: int = 0,
     ) -> Run:
         """An epoch, from batch number `batch` on; call `advance` of the result until it is True.
 
         Batches are consecutive slices, the last may be short, of 0..n-1 or, with `shuffle`, of
-        random_permutation(n, seed=seed, purpose="shuffle", step=epoch). To resume, pass `batch` and
-        `sums` as the interrupted run had them. rates: the learning rates of the updates to come, as
-        many as the epoch has batches; None: the optimizer's own.
+        random_permutation(n, seed=seed, purpose="shuffle", layer=window, step=epoch). To resume,
+        pass `batch` and `sums` as the interrupted run had them. rates: the learning rates of the
+        updates to come, as many as the epoch has batches; None: the optimizer's own.
         """
         rows, target, weights = self._samples(x, t, w)
         size = _check.positive_int("batch_size", batch_size)
         n_batches = -(-len(rows) // size)
         first = _check.integer("batch", batch, 0, n_batches + 1)
         step = _check.integer("epoch", epoch, 0, 1 << 64)
-        key = _check.random_arguments(len(rows), 2, seed, "shuffle", 0, step)
+        key = _check.random_arguments(len(rows), 2, seed, "shuffle", window, step)
         order = random.permutation(*key) if _check.boolean("shuffle", shuffle) else None
         if rates is not None:
             rates = _check.real_array("rates", rates, shape=(n_batches,), dtype=np.dtype(float))

@@ -1,0 +1,165 @@
+"""Samples as `fit` and `evaluate` use them, in memory or not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy.typing as npt
+
+from .. import _check, _full_batch, _inputs, layers
+from .._engine import Plan, Run, Sums
+from .._targets import ClassWeight, Data, Target, prepare_data, prepare_validation
+from ..optimizers import FullBatch, Optimizer
+from . import find
+from .base import Source, Way
+from .stream import Array, Rates, Stream, rows, shape_of
+
+if TYPE_CHECKING:
+    from .._position import Position
+    from ..performance import Stopwatch
+
+Samples = npt.ArrayLike | Source | Iterable[Any] | Callable[[], Iterable[Any]]
+
+_BATCH_SIZE = 32
+
+
+class Arrays:
+    """Samples that are in memory: an epoch is one run of the engine."""
+
+    again = True
+
+    def __init__(self, data: Data, shape: tuple[int, ...], way: Way) -> None:
+        self.data, self.shape, self.way = data, shape, way
+
+    def passes(self) -> list[Array]:
+        """All rows of X."""
+        return [self.data[0]]
+
+    def open(self, plan: Plan, at: Position, seed: int, rates: Rates, watch: Stopwatch) -> Run:
+        """The rest of an epoch."""
+        return plan.train(
+            *self.data,
+            batch_size=at.batch_size,
+            shuffle=at.shuffle,
+            seed=seed,
+            epoch=at.epoch,
+            batch=at.batch,
+            sums=at.sums,
+            rates=rates(-(-at.rows // at.batch_size)),
+        )
+
+    def evaluate(self, plan: Plan) -> Sums:
+        """The sums of w l, w and w hit over all rows."""
+        return plan.evaluate(*self.data)
+
+
+def to_train_on(
+    values: tuple[object, ...],
+    target: Target,
+    optimizer: Optimizer | FullBatch,
+    *,
+    batch_size: object,
+    shuffle: bool,
+    epochs: int,
+    steps: object,
+) -> Arrays | Stream:
+    """values: X, y, sample_weight and class_weight as `fit` gets them."""
+    X, y, _, class_weight = values
+    if batch_size is not None:
+        batch_size = _check.positive_int("batch_size", batch_size)
+    source = find(X, "X", lists=y is None, steps=steps)
+    if source is None:
+        if steps is not None:
+            raise ValueError(f"steps_per_epoch is for iterables of batches, got {steps!r}")
+        X = _inputs.as_array(X, "X")
+        data = prepare_data((X, *values[1:]), target, positive=True)
+        rows, *shape = X.shape
+        size = rows_of_a_batch(optimizer, batch_size, rows)
+        layers.check_batch(target.layers, size)
+        return Arrays(data, tuple(shape), Way(rows, size, shuffle))
+    _check_alone(values[1:3])
+    if isinstance(optimizer, FullBatch):
+        name = type(optimizer).__name__
+        raise ValueError(f"X must be arrays for {name}, which needs all rows again and again")
+    if epochs > 1 and steps is None and not source.again:
+        raise ValueError(
+            f"X is an iterator, which serves one epoch, got epochs={epochs}: give a function that "
+            "returns a new one for each, or steps_per_epoch"
+        )
+    return Stream(source, source.way(batch_size, shuffle), target, class_weight)
+
+
+def to_measure(values: tuple[object, ...], target: Target) -> Arrays | Stream:
+    """values: X, y, sample_weight and class_weight as `evaluate` gets them."""
+    source = find(values[0], "X", lists=values[1] is None)
+    if source is None:
+        data = prepare_data(values, target, positive=True)
+        return Arrays(data, data[0].shape[1:], Way(len(data[0]), 0, False))
+    _check_alone(values[1:3])
+    return Stream(source, source.way(None, False), target, values[3])
+
+
+def to_validate(data: Any, target: Target) -> Arrays | Stream | None:
+    """validation_data of `fit`."""
+    source = find(data, "validation_data", lists=False)
+    if source is None:
+        found = prepare_validation(data, target)
+        if found is None:
+            return None
+        return Arrays(found, found[0].shape[1:], Way(len(found[0]), 0, False))
+    if not source.again:
+        raise ValueError(
+            "validation_data is an iterator, which serves once: give a function that returns a new "
+            "one for each epoch"
+        )
+    return Stream(source, source.way(None, False), target, None)
+
+
+def to_adapt_to(
+    X: Any, target: Target
+) -> tuple[tuple[int, ...], Callable[[], Iterable[Array]]]:
+    """The shape of a sample of X, and all its rows, as often as one likes."""
+    source = find(X, "X", lists=False)
+    if source is None:
+        X = _inputs.as_array(X, "X")
+        x = _inputs.prepare_x(X, target.shape, target.dtype)
+        return X.shape[1:], lambda: [x]
+    if not source.again:
+        raise ValueError("X is an iterator, which serves once, and adapt() reads it twice")
+    target = replace(target, shape=target.shape or shape_of(source))
+    assert target.shape is not None
+    return target.shape, lambda: rows(source, target)
+
+
+def to_predict(X: Any, target: Target) -> Iterable[Array]:
+    """The pieces of X, one or many, perhaps without rows."""
+    source = find(X, "X", lists=False)
+    if source is None:
+        return [_inputs.prepare_x(X, target.shape, target.dtype, finite=False, empty=True)]
+    return rows(source, target, finite=False)
+
+
+def _check_alone(others: tuple[object, ...]) -> None:
+    for name, value in zip(("y", "sample_weight"), others, strict=True):
+        if value is not None:
+            raise ValueError(f"{name} must be None where the batches of X have it")
+
+
+def rows_of_a_batch(
+    optimizer: Optimizer | FullBatch, batch_size: int | None, rows: int
+) -> int:
+    """None is the default. ValueError where the optimizer needs all, ImportError where it cannot be
+    had."""
+    every = isinstance(optimizer, FullBatch)
+    if isinstance(optimizer, FullBatch):
+        _full_batch.check_installed(optimizer)
+    if batch_size is None:
+        return rows if every else min(_BATCH_SIZE, rows)
+    if every and batch_size < rows:
+        raise ValueError(
+            f"batch_size must be None or at least {rows}, as {type(optimizer).__name__} needs all "
+            f"{rows} rows at once, got {batch_size}"
+        )
+    return min(batch_size, rows)
