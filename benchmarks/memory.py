@@ -110,7 +110,8 @@ def measure(kind: str, rows: int) -> dict[str, Any]:
         layers = [dr.Normalization(), *layers]
     warm, net = (dr.Network(layers, "cross_entropy") for _ in range(2))
     with data(kind, rows) as (x, y):
-        warm.fit(np.array([row(i) for i in range(128)]), np.arange(128) % 10, batch_size=64, verbose=False)
+        few = np.array([row(i) for i in range(128)])
+        warm.fit(few, np.arange(128) % 10, batch_size=64, verbose=False)
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # VmHWM starts again
         before, anonymous = status("VmRSS"), status("RssAnon")
         watch = Watch()

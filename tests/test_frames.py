@@ -105,10 +105,10 @@ def test_bad_targets(library: str) -> None:
     classes, numbers = losses.get("cross_entropy"), losses.get("mse")
     with pytest.raises(TypeError, match=r"y must be numbers, got .*np.unique\(y, return_inverse"):
         _targets.prepare_y(column(library, ["cat", "dog", "cat"]), classes, 3, 2, "float32")
-    with pytest.raises(ValueError, match="y has a missing value at row 2$"):
+    with pytest.raises(ValueError, match=r"y has a missing value at row 2$"):
         _targets.prepare_y(column(library, [0, 1, None]), classes, 3, 2, "float32")
     two = table(library, {"up": [1.0, 2.0], "down": [1.0, float("nan")]})
-    with pytest.raises(ValueError, match="y has nan at row 1, column 'down'$"):
+    with pytest.raises(ValueError, match=r"y has nan at row 1, column 'down'$"):
         _targets.prepare_y(two, numbers, 2, 2, "float32")
 
 
@@ -124,8 +124,8 @@ def test_missing_values_become_nan_where_they_pass(library: str) -> None:
 def test_types_of_their_own() -> None:
     pandas, polars = pytest.importorskip("pandas"), pytest.importorskip("polars")
     pa = pytest.importorskip("pyarrow")
-    frame = pandas.DataFrame({"a": pandas.array([1, 2], "Int8"), "b": pandas.array([0.5, 1], "Float32")})
-    assert _inputs.as_array(frame, "X").dtype == "float32"
+    own = {"a": pandas.array([1, 2], "Int8"), "b": pandas.array([0.5, 1], "Float32")}
+    assert _inputs.as_array(pandas.DataFrame(own), "X").dtype == "float32"
     for bad in (pandas.Categorical(["x", "y"]), pandas.to_datetime(["2020-01-01"] * 2)):
         with pytest.raises(TypeError, match="in column 0"):
             _inputs.as_array(pandas.DataFrame({0: bad}), "X")

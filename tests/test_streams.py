@@ -37,7 +37,7 @@ WAYS: dict[str, Callable[[list[Batch]], Any]] = {
     "list": lambda batches: batches,
     "iterable": Again,
     "function": lambda batches: lambda: (batch for batch in batches),
-    "lists as of PyTorch": lambda batches: [list(batch) for batch in batches],
+    "lists as of PyTorch": lambda batches: Again([list(batch) for batch in batches]),
 }
 
 
@@ -116,7 +116,7 @@ def test_a_fault_in_the_first_batch_changes_nothing(make_net: Make) -> None:
     net = make_net()
     with pytest.raises(ValueError, match="batch 0 of X: X has nan"):
         net.fit([(np.full((2, 5), np.nan), [0, 1])])
-    with pytest.raises(ValueError, match="batch 0 of X must be .* got 4 items"):
+    with pytest.raises(ValueError, match=r"batch 0 of X must be .* got 4 items"):
         net.fit([(1, 2, 3, 4)])
     assert not net.built
 
@@ -153,7 +153,7 @@ def spent() -> Iterator[Batch]:
 
 
 CALLS: dict[str, tuple[Callable[[dr.Network], Any], type[Exception], str]] = {
-    "iterator": (lambda n: n.fit(iter(GOOD), epochs=2), ValueError, "serves one epoch, got epochs=2"),
+    "iterator": (lambda n: n.fit(iter(GOOD), epochs=2), ValueError, "one epoch, got epochs=2"),
     "spent": (lambda n: n.fit(spent()), ValueError, "no batches: an iterator serves one epoch"),
     "empty": (lambda n: n.fit([]), ValueError, "X has no batches$"),
     "ended": (
@@ -164,7 +164,7 @@ CALLS: dict[str, tuple[Callable[[dr.Network], Any], type[Exception], str]] = {
     "steps": (lambda n: n.fit(X, Y, steps_per_epoch=5), ValueError, "is for iterables of batches"),
     "steps 0": (lambda n: n.fit(GOOD, steps_per_epoch=0), ValueError, "steps_per_epoch must be >="),
     "batch size": (lambda n: n.fit(GOOD, batch_size=14), ValueError, "batch_size must be None"),
-    "y": (lambda n: n.fit(iter(GOOD), Y), ValueError, "y must be None where the batches"),
+    "y": (lambda n: n.fit(iter(GOOD), Y), ValueError, "y must be None where X comes with"),
     "weight": (lambda n: n.fit(GOOD, sample_weight=Y), ValueError, "sample_weight must be None"),
     "balanced": (lambda n: n.fit(GOOD, class_weight="balanced"), ValueError, "counts all labels"),
     "function": (lambda n: n.fit(lambda: 3), TypeError, r"X\(\) must return an iterable of batch"),
@@ -179,7 +179,7 @@ CALLS: dict[str, tuple[Callable[[dr.Network], Any], type[Exception], str]] = {
         "batch 1 of validation_data: X has 96 rows but y has 3",
     ),
     "evaluate": (lambda n: n.evaluate([(X, Y, 0 * Y)]), ValueError, "all weights are zero"),
-    "predict": (lambda n: n.predict(iter([X, X[:, 1:]])), ValueError, "batch 1 of X: X has the wro"),
+    "predict": (lambda n: n.predict(iter([X, X[:, 1:]])), ValueError, "batch 1 of X: X has the w"),
     "adapt": (lambda n: n.adapt(GOOD), ValueError, "no Normalization"),
 }
 

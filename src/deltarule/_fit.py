@@ -11,7 +11,8 @@ from ._engine import F64, Plan, Run
 from ._graph import Graph
 from .history import History
 from .optimizers import FullBatch, Optimizer
-from .sources.samples import Arrays, Stream
+from .sources.samples import Arrays
+from .sources.stream import Stream
 
 if TYPE_CHECKING:
     from ._progress import Progress

@@ -27,8 +27,8 @@ CHUNK = 1 << 16  # values looked at in one go: the booleans of a chunk stay in t
 def as_array(value: object, name: str, *, missing: bool = False) -> Array:
     """The argument as a numpy array of numbers or bools, not copied when it is one already.
 
-    missing: values missing in tables become nan. Raises TypeError for what has no real numbers in it
-    and ValueError for ragged rows.
+    missing: values missing in tables become nan. Raises TypeError for what has no real numbers in
+    it and ValueError for ragged rows.
     """
     if isinstance(value, _frames.Named):
         return value

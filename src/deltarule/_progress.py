@@ -28,6 +28,7 @@ class Progress:
         self._shown = shown
         self._epochs = epochs
         self._bar: Any = None
+        self._epoch, self._before = 0, 0  # batches before this epoch
         self._values: dict[str, float] = {}
 
     def __enter__(self) -> Self:
@@ -41,13 +42,15 @@ class Progress:
             # here, so that quiet fits and importing do not pay for it
             from tqdm import tqdm
 
-            total = self._epochs * run.n_batches
+            total = self._epochs * run.n_batches if run.n_batches else None
             self._bar = tqdm(total=total, unit="batch", file=sys.stderr, dynamic_ncols=True)
         self._bar.set_description(f"epoch {epoch + 1}/{self._epochs}", refresh=False)
         loss, weight, _ = run.sums
         shown = {**self._values, "loss": loss / weight if weight else 0.0}
         self._bar.set_postfix({name: f"{value:.4g}" for name, value in shown.items()}, False)
-        self._bar.update(epoch * run.n_batches + run.batch - self._bar.n)
+        if epoch != self._epoch:
+            self._epoch, self._before = epoch, self._bar.n
+        self._bar.update(self._before + run.batch - self._bar.n)
 
     def end_epoch(self, values: Mapping[str, float]) -> None:
         """Shows the values of a whole epoch from here on."""

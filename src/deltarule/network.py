@@ -224,8 +224,8 @@ class Network:
     ) -> History:
         """Trains for a number of epochs, from where the network is.
 
-        X: (n, features), or (n, ...) where the first layer takes that; finite: an array, a table or,
-        without y, what comes in pieces (docs/data.md): dr.data.Parquet, or batches, an iterable of
+        X: (n, features), or (n, ...) where the first layer takes that; finite; an array or a table.
+        Without y, what comes in pieces (docs/data.md): dr.data.Parquet, or batches, an iterable of
         (x, y) or (x, y, sample_weight) or a function that returns one for each epoch, of
         steps_per_epoch batches or all. y: (n,) labels or numbers, or (n, n_out); the loss says
         more. sample_weight: (n,), finite and >= 0.

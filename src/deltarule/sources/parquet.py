@@ -70,8 +70,6 @@ class Parquet(Source):
         self._window = _check.positive_int("window", window)
         self._parts = [(part, self._rows_of(part)) for part in dataset.get_fragments()]
         self.rows = sum(rows for _, rows in self._parts)
-        if self.rows != dataset.count_rows():
-            raise ValueError(f"{self.name} has a filter: write what is left to a file")
         if self.rows == 0:
             raise ValueError(f"{self.name} has no rows")
 

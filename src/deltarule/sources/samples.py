@@ -10,11 +10,11 @@ import numpy.typing as npt
 
 from .. import _check, _full_batch, _inputs, layers
 from .._engine import Plan, Run, Sums
-from .._targets import ClassWeight, Data, Target, prepare_data, prepare_validation
+from .._targets import Data, Target, prepare_data, prepare_validation
 from ..optimizers import FullBatch, Optimizer
 from . import find
 from .base import Source, Way
-from .stream import Array, Rates, Stream, rows, shape_of
+from .stream import Array, Rates, Stream, only_x, shape_of
 
 if TYPE_CHECKING:
     from .._position import Position
@@ -56,7 +56,7 @@ class Arrays:
 
 
 def to_train_on(
-    values: tuple[object, ...],
+    values: tuple[Any, ...],
     target: Target,
     optimizer: Optimizer | FullBatch,
     *,
@@ -91,7 +91,7 @@ def to_train_on(
     return Stream(source, source.way(batch_size, shuffle), target, class_weight)
 
 
-def to_measure(values: tuple[object, ...], target: Target) -> Arrays | Stream:
+def to_measure(values: tuple[Any, ...], target: Target) -> Arrays | Stream:
     """values: X, y, sample_weight and class_weight as `evaluate` gets them."""
     source = find(values[0], "X", lists=values[1] is None)
     if source is None:
@@ -130,7 +130,7 @@ def to_adapt_to(
         raise ValueError("X is an iterator, which serves once, and adapt() reads it twice")
     target = replace(target, shape=target.shape or shape_of(source))
     assert target.shape is not None
-    return target.shape, lambda: rows(source, target)
+    return target.shape, lambda: only_x(source, target)
 
 
 def to_predict(X: Any, target: Target) -> Iterable[Array]:
@@ -138,13 +138,13 @@ def to_predict(X: Any, target: Target) -> Iterable[Array]:
     source = find(X, "X", lists=False)
     if source is None:
         return [_inputs.prepare_x(X, target.shape, target.dtype, finite=False, empty=True)]
-    return rows(source, target, finite=False)
+    return only_x(source, target, finite=False)
 
 
 def _check_alone(others: tuple[object, ...]) -> None:
     for name, value in zip(("y", "sample_weight"), others, strict=True):
         if value is not None:
-            raise ValueError(f"{name} must be None where the batches of X have it")
+            raise ValueError(f"{name} must be None where X comes with its own")
 
 
 def rows_of_a_batch(

@@ -66,10 +66,10 @@ class Stream:
         """All rows of X, for what is measured before training."""
         if not self.again:
             raise ValueError(
-                f"{self._source.name} is an iterator, which serves once, and Normalization measures "
-                "it before training: call net.adapt(X) first, with some rows or a source"
+                f"{self._source.name} is an iterator, which serves once, and Normalization "
+                "measures it before training: call net.adapt(X) first, with some rows or a source"
             )
-        return rows(self._source, self._target)
+        return only_x(self._source, self._target)
 
     def open(
         self, plan: Plan, at: Position, seed: int, rates: Rates, watch: Stopwatch
@@ -97,7 +97,7 @@ def shape_of(source: Source) -> tuple[int, ...]:
         return _inputs.as_array(first.values[0], "X").shape[1:]
 
 
-def rows(source: Source, target: Target, *, finite: bool = True) -> Iterator[Array]:
+def only_x(source: Source, target: Target, *, finite: bool = True) -> Iterator[Array]:
     """X alone, piece by piece. finite: refuse nan and inf, and pieces without rows."""
     for piece in source.pieces(source.way(None, False)):
         with _saying(piece):
