@@ -45,7 +45,7 @@ class Watch:
     def __init__(self) -> None:
         self.most = status("RssAnon")
         self.over = threading.Event()
-        self.thread = threading.Thread(target=self._watch)
+        self.thread = threading.Thread(target=self._watch, daemon=True)
         self.thread.start()
 
     def _watch(self) -> None:

@@ -28,7 +28,8 @@ def column(library: str, values: Any) -> Any:
     module = pytest.importorskip(library)
     if library == "pyarrow":
         return module.chunked_array([values[:2], values[2:]])
-    return module.Series(values, dtype="Int64") if None in list(values) else module.Series(values)
+    dtype = "Int64" if library == "pandas" and None in list(values) else None
+    return module.Series(values, dtype=dtype)
 
 
 MIXES = {

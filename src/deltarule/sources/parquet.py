@@ -68,7 +68,7 @@ class Parquet(Source):
         for name in self._used:
             _check_numbers(self._schema.field(name), name in (self._target or ()))
         self._window = _check.positive_int("window", window)
-        self._parts = [(part, self._rows_of(part)) for part in dataset.get_fragments()]
+        self._parts = [part for file in dataset.get_fragments() for part in self._parts_of(file)]
         self.rows = sum(rows for _, rows in self._parts)
         if self.rows == 0:
             raise ValueError(f"{self.name} has no rows")
@@ -76,14 +76,21 @@ class Parquet(Source):
     def __repr__(self) -> str:
         return f"<Parquet {self.name}: {self.rows:,} rows, {len(self._features)} features>"
 
-    def _rows_of(self, part: Any) -> int:
-        with _naming(part, self.name):
-            missing = [name for name in self._used if name not in part.physical_schema.names]
-            rows: int = part.count_rows()
-        if missing:
-            path = getattr(part, "path", self.name)
-            raise ValueError(f"{path} has no column {missing[0]!r}")
-        return rows
+    def _parts_of(self, file: Any) -> Iterator[tuple[Any, int]]:
+        """With the number of rows in each. Groups of rows are read by themselves, since pyarrow
+        would keep several in memory: 161 MB for 60,000 x 784 float32 in groups of 5,000, and 85."""
+        path = getattr(file, "path", self.name)
+        with _naming(file, self.name):
+            known = file.physical_schema.names
+            if hasattr(file, "split_by_row_group"):
+                groups = file.split_by_row_group()
+                parts = [(part, sum(g.num_rows for g in part.row_groups)) for part in groups]
+            else:
+                parts = [(file, file.count_rows())]
+        for name in self._used:
+            if name not in known:
+                raise ValueError(f"{path} has no column {name!r}")
+        yield from parts
 
     # ------------------------------------------------------------------------------- as a source
     def way(self, batch_size: int | None, shuffle: bool) -> Way:
@@ -139,7 +146,6 @@ class Parquet(Source):
                 first -= rows
                 continue
             with _naming(part, self.name):
-                # readahead would keep many row groups in memory
                 scanner = part.scanner(
                     schema=self._schema,
                     columns=self._used,
