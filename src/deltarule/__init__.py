@@ -14,6 +14,7 @@ from . import (
 )
 from ._custom import SlowWarning
 from ._header import ModelFileError
+from ._many import FitErrors, fit_many
 from .config import config, get_isa, get_num_threads, set_isa, set_num_threads
 from .constraints import MaxNorm, NonNegative
 from .history import History
@@ -76,6 +77,7 @@ __all__ = [
     "CustomLoss",
     "Dense",
     "Dropout",
+    "FitErrors",
     "Flatten",
     "GaussianNoise",
     "History",
@@ -101,6 +103,7 @@ __all__ = [
     "activations",
     "config",
     "constraints",
+    "fit_many",
     "get_isa",
     "get_num_threads",
     "initializers",
