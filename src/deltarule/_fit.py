@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from . import _adapt, _check, _engine, _full_batch, _inputs
-from . import callbacks as _callbacks
 from . import layers as _layers
 from . import metrics as _metrics
 from ._best import Best
@@ -18,6 +17,7 @@ from ._position import Position
 from ._targets import Data, prepare_validation
 from ._warn import DivergenceWarning, warn
 from .callbacks import Callback, Monitor, Training
+from .callbacks import together as _callbacks
 from .history import History
 from .optimizers import FullBatch, Optimizer
 from .performance import Stopwatch

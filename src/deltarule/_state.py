@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from . import _check, callbacks, layers, losses, metrics, optimizers
+from . import _check, layers, losses, metrics, optimizers
 from ._best import Best
 from ._custom import Custom, knowing
 from ._graph import Graph
 from ._position import Position
 from ._spec import from_config
+from .callbacks.together import State as CallbackStates
 
 if TYPE_CHECKING:
     from .network import Network
@@ -52,7 +53,7 @@ class State:
     input_shape: tuple[int, ...] | None
     step: int
     position: Position
-    callbacks: callbacks.State
+    callbacks: CallbackStates
     best: Best | None
 
 

@@ -29,7 +29,8 @@ from ._graph import Graph
 from ._position import Position
 from ._summary import Summary, in_one_line, summarize
 from ._targets import ClassWeight, Data, Target, Validation, prepare_data
-from .callbacks import Callback, State
+from .callbacks import Callback
+from .callbacks.together import State
 from .history import History
 from .layers import Layer
 from .losses import Loss
@@ -351,6 +352,17 @@ class Network:
             checked = _inputs.prepare_parameters(parameters, shapes, self.dtype)
             for name, values in checked.items():
                 plan.set(0, name, values)
+
+    def restore_best_weights(self) -> None:
+        """Puts the best weights in place that callbacks have had kept in a fit that none has ended.
+
+        Raises RuntimeError where there are none (EarlyStopping(restore_best_weights=True)).
+        """
+        with self._gate.training("restore_best_weights()"):
+            plan = self._built("restore_best_weights()")
+            if self._best is None:
+                raise RuntimeError("restore_best_weights(): no best weights have been kept")
+            self._best.put(plan)
 
     def summary(self) -> Summary:
         """A printable table of the layers, their shapes and parameters, and the memory."""

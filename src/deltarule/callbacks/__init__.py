@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .base import Callback, State, restore, states
+from .base import Callback
 from .checkpoint import ModelCheckpoint
 from .functions import LambdaCallback
 from .learning_rate import LearningRateScheduler, ReduceLROnPlateau
@@ -10,7 +10,6 @@ from .logs import CSVLogger, TensorBoard
 from .monitor import Monitor
 from .progress import ProgressBar
 from .stopping import EarlyStopping, TerminateOnNaN, TimeBudget
-from .together import check, of_fit
 from .training import Training
 
 __all__ = [
@@ -23,13 +22,8 @@ __all__ = [
     "Monitor",
     "ProgressBar",
     "ReduceLROnPlateau",
-    "State",
     "TensorBoard",
     "TerminateOnNaN",
     "TimeBudget",
     "Training",
-    "check",
-    "of_fit",
-    "restore",
-    "states",
 ]

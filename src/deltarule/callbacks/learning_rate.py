@@ -108,6 +108,8 @@ class ReduceLROnPlateau(Monitoring):
         name = "factor of ReduceLROnPlateau"
         factor = from_hex(name, state.get("factor", "0x1p+0"))
         self._factor = _check.non_negative_real(name, factor)
+        if factor > 1:
+            raise ValueError(f"{name} must be at most 1, got {factor}")
         self._wait, self._cooling = count(self, state, "wait"), count(self, state, "cooling")
 
     def on_epoch_begin(self, training: Training) -> None:

@@ -78,8 +78,8 @@ class EarlyStopping(Monitoring):
                 self._wait = 0
         elif self._wait >= self._patience and self._seen > 1:
             waited = f"{self._wait} epoch{'' if self._wait == 1 else 's'}"
-            best = "a number" if self._best is None else f"{self._best:.6g}"
-            training.stop(f"{monitor.name} has not been better than {best} for {waited}")
+            better = "a number" if self._best is None else f"better than {self._best:.6g}"
+            training.stop(f"{monitor.name} has not been {better} for {waited}")
 
 
 class TimeBudget(Callback):
@@ -134,7 +134,7 @@ class TimeBudget(Callback):
         self._trained = training.seconds
         left = self._seconds - self._trained
         at_end = training.batch == training.batches > 0
-        if left <= (self._validation / 2 if at_end else 0):
+        if left < self._validation / 2 if at_end else left <= 0:
             end = training.stop if self._restore else training.pause
             end(f"the time of {self._seconds:g} s is over")
         else:
