@@ -366,6 +366,7 @@ typedef struct {
 typedef struct {
     size_t batch;                        /* batches done */
     double loss_sum, weight_sum, hit_sum; /* over them, weighted */
+    size_t finite;                       /* the first so many had a finite loss_sum */
 } dr_position;
 
 /* Everything is allocated here; dr_plan_run allocates nothing. The arrays behind `data` and `plan`

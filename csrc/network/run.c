@@ -246,6 +246,7 @@ static int end_batch(dr_cursor *c, int idle) {
                                                      run->data.weight, run->order, c->first);
     }
     run->position.batch = c->batch + 1;
+    if (run->position.loss_sum - run->position.loss_sum == 0) run->position.finite = c->batch + 1;
     if (run->mode == DR_TRAIN && !idle) {
         run->plan->step = c->step + 1;
         c->watch.ledger.sum.steps++;
