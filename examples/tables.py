@@ -5,8 +5,8 @@
 
     breast-cancer  569 tumours, 30 measures of cell nuclei each, malignant or benign (Street,
                    Wolberg and Mangasarian, 1993); comes with scikit-learn
-    penbased       10,992 digits written with a pen: 8 points of each stroke, by 44 writers (Alpaydin
-                   and Alimoglu, 1998)
+    penbased       10,992 digits written with a pen by 44 writers: 8 points of each (Alpaydin and
+                   Alimoglu, 1998)
     german         1,000 loans, 7 numbers and 13 categories each, paid back or not (Hofmann, 1994)
 
 Without --keel the first alone. Both methods get the same folds and no tuning: the network is always

@@ -16,6 +16,7 @@ from . import (
 from ._custom import SlowWarning
 from ._header import ModelFileError
 from ._many import FitErrors, fit_many
+from ._scale import ScaleWarning
 from ._warn import DivergenceWarning
 from .callbacks import (
     Callback,
@@ -96,8 +97,8 @@ __all__ = [
     "Dense",
     "DivergenceWarning",
     "Dropout",
-    "FitErrors",
     "EarlyStopping",
+    "FitErrors",
     "Flatten",
     "GaussianNoise",
     "History",
@@ -124,6 +125,7 @@ __all__ = [
     "Reshape",
     "Residual",
     "Rprop",
+    "ScaleWarning",
     "SlowWarning",
     "TensorBoard",
     "TerminateOnNaN",

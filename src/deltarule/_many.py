@@ -32,7 +32,7 @@ class FitErrors(ExceptionGroup[Exception]):
 
     histories: list[History | None]
 
-    def derive(self, errors: Sequence[Exception], /) -> Self:
+    def derive(self, errors: Sequence[Any], /) -> Any:
         """For `split` and `except*`."""
         made = type(self)(self.message, errors)
         made.histories = self.histories
@@ -60,11 +60,12 @@ class _Bar:
     """A tqdm bar over the epochs of all fits, or nothing."""
 
     def __init__(self, shown: bool, epochs: int) -> None:
-        self._lock, self._bar = threading.Lock(), None
+        self._lock = threading.Lock()
+        self._bar: Any = None
         if shown:
             from tqdm import tqdm
 
-            self._bar: Any = tqdm(total=epochs, unit="epoch", file=sys.stderr, dynamic_ncols=True)
+            self._bar = tqdm(total=epochs, unit="epoch", file=sys.stderr, dynamic_ncols=True)
 
     def __enter__(self) -> Self:
         return self
@@ -87,7 +88,7 @@ def fit_many(
     y: Any = None,
     *,
     epochs: int | Sequence[int] = 1,
-    batch_size: int | None | Sequence[int | None] = None,
+    batch_size: int | Sequence[int | None] | None = None,
     validation_data: Validation | None = None,
     sample_weight: npt.ArrayLike | None = None,
     class_weight: ClassWeight = None,
@@ -96,19 +97,20 @@ def fit_many(
     verbose: bool | str = "auto",
 ) -> list[History]:
     """Trains networks of any kind side by side, one on each core at a time: for ensembles, searches
-    of hyperparameters and other seeds.
+    of hyperparameters or seeds.
 
-    Each gets the same bits as by `network.fit` with the same arguments. epochs, batch_size: a number,
-    or a list of one for each network. callbacks: a function that is called with each network and
-    returns the list of its callbacks, which so are no other's; they run in the thread of its fit.
+    Each gets the same bits as by `network.fit` with the same arguments. epochs, batch_size: a
+    number, or a list of one for each network. callbacks: a function that is called with each
+    network and returns the list of its callbacks, which so are no other's; they run in the thread
+    of its fit.
     verbose: one progress bar over the epochs of all. The others are as for `Network.fit`.
 
     Small networks gain most: one alone has too little work for several cores. A large one that uses
     them all by itself is better trained by `fit`.
 
-    Returns the histories. An error in one fit does not end the others: when all are done FitErrors is
-    raised, an ExceptionGroup that has the histories of the others; where every fit has failed for the
-    same reason, that error. After Ctrl-C all networks are as after their last whole batch.
+    Returns the histories. An error in one fit does not end the others: when all are done FitErrors
+    is raised, an ExceptionGroup that has the histories of the others; where every fit has failed
+    for the same reason, that error. After Ctrl-C all networks are as after their last whole batch.
     Raises TypeError or ValueError for arguments before anything has changed.
     """
     nets = _networks(networks)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 
 from . import _engine
 from ._inputs import Array
+from ._warn import warn
 
 ROWS = 256  # looked at
 SMALL, LARGE = 1e-3, 30.0  # deviations between which first weights are as they should be
@@ -17,9 +16,9 @@ class ScaleWarning(UserWarning):
     """The numbers of a column are so large or small that a network learns badly from them."""
 
 
-def warn(plan: _engine.Plan, x: Array) -> None:
-    """A ScaleWarning where first weights, which are made for numbers around 1, meet columns of other
-    scales. Of a network that has learnt something already nothing is said."""
+def check(plan: _engine.Plan, x: Array) -> None:
+    """A ScaleWarning where the first weights, which are made for numbers around 1, meet columns of
+    another scale. Of a network that has learnt something already nothing is said."""
     if plan.step or not any(node.kind == "dense" and node.source == 0 for node in plan.graph.nodes):
         return
     rows = np.asarray(x[:: max(1, len(x) // ROWS)][:ROWS], np.float64)
@@ -29,9 +28,8 @@ def warn(plan: _engine.Plan, x: Array) -> None:
         return
     column = int(np.argmax(np.where(wild, np.abs(np.log(np.where(size > 0, size, 1.0))), -1.0)))
     others = f" and {int(wild.sum()) - 1:,} more" if wild.sum() > 1 else ""
-    warnings.warn(
+    warn(
         f"column {column}{others} of X has numbers of the size of {size[column]:.3g}, from which "
         "networks learn slowly or not at all: put dr.Normalization() first, or scale X",
         ScaleWarning,
-        stacklevel=5,
     )
