@@ -272,7 +272,7 @@ def test_command_line(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
-    (["nothing"], "unknown benchmark 'nothing'; there are: train, many, parts, threads, predict, mem"),
+    (["nothing"], "unknown benchmark 'nothing'; there are: train, many, parts, threads"),
     (["train", "--cases", "tiny,none"], "unknown: 'none'; there are: tiny, small"),
     (["train", "--systems", "none"], "unknown: 'none'; there are: deltarule"),
 ])

@@ -19,7 +19,7 @@ def network(*first):
     ("scale", "words"),
     [
         ([1, 1, 1000, 1], r"column 2 of X .* size of 1e\+03.*Normalization"),
-        ([1, 1e-5, 1, 100], "column 1 and 1 more of X .* size of 1e-05"),
+        ([1e-5, 1e-4, 0, 0], "column 1 of X .* size of 0.0001"),
         ([255, 255, 255, 255], "column . and 3 more"),
     ],
 )
@@ -34,7 +34,7 @@ def test_said(scale, words):
 @pytest.mark.parametrize(
     ("first", "scale"),
     [
-        ([], [1, 20, 0.01, 0]),
+        ([], [1, 20, 1e-5, 0]),
         ([dr.Normalization()], [1, 1000, 1e-5, 1]),
         ([dr.BatchNorm()], [1, 1000, 1e-5, 1]),
     ],

@@ -9,7 +9,8 @@ from ._inputs import Array
 from ._warn import warn
 
 ROWS = 256  # looked at
-SMALL, LARGE = 1e-3, 30.0  # deviations between which first weights are as they should be
+SMALL, LARGE = 1e-3, 30.0  # between which the root of the mean square may be: no column beyond, and
+# the largest not below, since columns that are nearly always 0 are small
 
 
 class ScaleWarning(UserWarning):
@@ -23,11 +24,11 @@ def check(plan: _engine.Plan, x: Array) -> None:
         return
     rows = np.asarray(x[:: max(1, len(x) // ROWS)][:ROWS], np.float64)
     size = np.sqrt(np.square(rows).mean(axis=0))
-    wild = (size > LARGE) | ((size > 0) & (size < SMALL))
-    if not wild.any():
+    wild = int((size > LARGE).sum())
+    column = int(np.argmax(size))
+    if not wild and not 0 < size[column] < SMALL:
         return
-    column = int(np.argmax(np.where(wild, np.abs(np.log(np.where(size > 0, size, 1.0))), -1.0)))
-    others = f" and {int(wild.sum()) - 1:,} more" if wild.sum() > 1 else ""
+    others = f" and {wild - 1:,} more" if wild > 1 else ""
     warn(
         f"column {column}{others} of X has numbers of the size of {size[column]:.3g}, from which "
         "networks learn slowly or not at all: put dr.Normalization() first, or scale X",
