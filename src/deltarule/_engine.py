@@ -31,6 +31,8 @@ class Progress(Protocol):
     def n_batches(self) -> int | None: ...  # None: not known before the last
     @property
     def sums(self) -> Sums: ...
+    @property
+    def finite(self) -> int: ...
 
 
 class Run(Progress, Protocol):

@@ -1,25 +1,31 @@
-"""The epochs of one `fit`."""
+"""`Network.fit`: its arguments made ready, and its epochs."""
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Iterable
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
 
-from . import _engine, _full_batch
+from . import _adapt, _check, _engine, _full_batch, _scale
 from . import metrics as _metrics
-from ._engine import F64, Plan, Run
+from ._best import Best
+from ._engine import F64, Plan
 from ._graph import Graph
+from ._position import Position
+from ._warn import DivergenceWarning, warn
+from .callbacks import Callback, Monitor, Training
+from .callbacks import together as _callbacks
 from .history import History
 from .optimizers import FullBatch, Optimizer
-from .sources.samples import Arrays
+from .performance import Stopwatch
+from .sources.samples import Arrays, to_train_on, to_validate
 from .sources.stream import Stream
 
 if TYPE_CHECKING:
-    from ._progress import Progress
     from .network import Network
-    from .performance import Stopwatch
 
-_SLICE = 0.05  # seconds of training between two looks at Ctrl-C and the progress bar
+_SLICE = 0.05  # seconds of training between two looks at Ctrl-C and the callbacks
 
 
 def check_trainable(optimizer: Optimizer | FullBatch, graph: Graph) -> None:
@@ -42,58 +48,210 @@ def learning_rates(net: Network, plan: Plan, n: int) -> F64 | None:
     return net.optimizer.rates(n, step=plan.step, epoch=net._position.epoch)
 
 
+def fit(
+    net: Network,
+    X: object,
+    y: object,
+    sample_weight: object,
+    class_weight: object,
+    validation_data: object,
+    callbacks: object,
+    *,
+    epochs: object,
+    batch_size: object,
+    shuffle: object,
+    steps: object,
+    verbose: object,
+) -> History:
+    """What Network.fit says; the network's gate is closed already."""
+    watch = Stopwatch()
+    epochs = _check.positive_int("epochs", epochs)
+    shuffle = _check.boolean("shuffle", shuffle)
+    called = _callbacks.of_fit(callbacks, verbose)
+    with watch.on("data"):
+        samples = to_train_on(
+            (X, y, sample_weight, class_weight),
+            net._target(),
+            net.optimizer,
+            batch_size=batch_size,
+            shuffle=shuffle,
+            epochs=epochs,
+            steps=steps,
+        )
+        validation = to_validate(validation_data, net._target(samples.shape))
+    names = _names(net, validation)
+    monitor = _callbacks.check(called, net, names)
+    plan = net._build(samples.shape)
+    if _adapt.are_new(plan, net.layers):
+        _adapt.measure(plan, net.backend, net.layers, samples.passes)
+    if samples.first is not None:
+        _scale.check(plan, samples.first)
+    plan.restart_ledger()
+    training = Training(net, History(), epochs, names, watch.begun)
+    return Fit(plan, samples, validation, watch, called, monitor, training).run()
+
+
+def _names(net: Network, validation: Arrays | Stream | None) -> tuple[str, ...]:
+    """Of the values that there are for an epoch."""
+    names = tuple(_metrics.report((0.0, 0.0, 0.0), net.metrics))
+    return names if validation is None else (*names, *(f"val_{name}" for name in names))
+
+
 class Fit:
-    """What the epochs of a fit have in common. The network's position moves with them, whatever
-    happens."""
+    """The epochs of a fit. What they change is the network's: it is what it is between two batches,
+    whatever happens."""
 
     def __init__(
         self,
-        net: Network,
         plan: Plan,
         samples: Arrays | Stream,
         validation: Arrays | Stream | None,
         watch: Stopwatch,
-        progress: Progress,
+        callbacks: tuple[Callback, ...],
+        monitor: Monitor | None,
+        training: Training,
     ) -> None:
-        self._net, self._plan, self._samples = net, plan, samples
-        self._validation, self._watch, self._progress = validation, watch, progress
-        self.history = History()
+        self._net, self._plan, self._samples = training.network, plan, samples
+        self._validation, self._watch = validation, watch
+        self._callbacks, self._training = callbacks, training
+        self._by_batch = [callback for callback in callbacks if callback.batches]
+        self._monitor, self._diverged = monitor, False
 
-    def run(self, epochs: int) -> History:
+    def run(self) -> History:
         """So many epochs, or fewer."""
-        optimizer: Optimizer | FullBatch = self._net.optimizer
-        if isinstance(optimizer, FullBatch):
-            assert isinstance(self._samples, Arrays)
-            data = self._samples.data
-            problem = _full_batch.Problem(
-                self._net, self._plan, data, self._watch, self._end_epoch
-            )
-            self.history.stopped = _full_batch.train(optimizer, problem, epochs)
-            return self.history
-        for _ in range(epochs):
-            self._end_epoch(self._epoch())
-        return self.history
+        history = self._training.history
+        with ExitStack() as begun:
+            self._begin(begun)
+            optimizer: Optimizer | FullBatch = self._net.optimizer
+            if isinstance(optimizer, FullBatch):
+                self._iterations(optimizer)
+            else:
+                while self._goes_on():
+                    self._epoch()
+            self._conclude()
+            history.performance = self._watch.stop(self._plan)
+        return history
 
-    def _epoch(self) -> Run:
-        """The rest of the epoch at the present position."""
-        net, samples = self._net, self._samples
+    # ----------------------------------------------------------------------------- begin and end
+    def _tell(self, event: str, *arguments: Any, to: Iterable[Callback] | None = None) -> None:
+        with self._net._gate.resting():
+            for callback in self._callbacks if to is None else to:
+                getattr(callback, event)(self._training, *arguments)
+
+    def _begin(self, begun: ExitStack) -> None:
+        net = self._net
+        if not _callbacks.restore(self._callbacks, net._callback_states):
+            net._callback_states, net._best = (), None
+        if net._best is not None and net._best.monitor != self._monitor:
+            net._best = None
+        for callback in self._callbacks:
+            self._tell("on_fit_begin", to=[callback])
+            begun.callback(self._tell, "on_fit_end", to=[callback])
+
+    def _goes_on(self) -> bool:
+        training = self._training
+        return training.history.epochs < training.epochs and training.stopped is None
+
+    def _conclude(self) -> None:
+        """A fit that is over, rather than at an end for the time being, gets its best weights."""
+        net, training = self._net, self._training
+        training.history.stopped = training.stopped or training.history.stopped
+        if training.stopped is None or training._paused:
+            return
+        if net._position.batch:
+            net._position = Position(net._position.epoch + 1)
+        best, net._best, net._callback_states = net._best, None, ()
+        if best is not None:
+            best.put(self._plan)
+
+    # ------------------------------------------------------------------------------------ epochs
+    def _epoch(self) -> None:
+        """What is left of the epoch at the present position."""
+        net, training, samples = self._net, self._training, self._samples
         at = net._position = net._position.start(*samples.way, again=samples.again)
-        rates = partial(learning_rates, net, self._plan)
-        run = samples.open(self._plan, at, net.seed, rates, self._watch)
+        self._begin_epoch()
+        if training.stopped is not None:
+            return
+
+        def rates(n: int) -> F64 | None:
+            return training._settle_rates(learning_rates(net, self._plan, n), n)
+
+        run = training._run = samples.open(self._plan, at, net.seed, rates, self._watch)
+        over = run.batch == run.n_batches  # but for its end
         try:
-            while not run.advance(_SLICE):
-                self._progress.update(self.history.epochs, run)
+            while not over and training.stopped is None:
+                before = run.batch
+                over = run.advance(0.0 if self._by_batch else training._slice(_SLICE))
+                if run.batch > before:
+                    self._tell("on_batch_end", to=self._by_batch)
+                self._tell("on_slice")
         finally:
             net._position = at.after(run)
-        return run
+            net._callback_states = _callbacks.states(self._callbacks)
+        if training.stopped is None:
+            self._warn_of_divergence(run)
+            self._end_epoch(run, Position(at.epoch + 1))
 
-    def _end_epoch(self, run: _engine.Progress) -> None:
-        self._progress.update(self.history.epochs, run)
+    def _warn_of_divergence(self, run: _engine.Progress) -> None:
+        if self._diverged or math.isfinite(run.sums[0]):
+            return
+        self._diverged = True
+        warn(
+            f"the loss is not a number any more since batch {run.finite + 1} of {run.n_batches} in "
+            f"epoch {self._training.epoch + 1}: try a smaller learning rate, inputs and targets "
+            "of a scale of about 1 (layers.Normalization), or bounds for the gradients; "
+            "TerminateOnNaN() ends such a fit at once",
+            DivergenceWarning,
+        )
+
+    def _iterations(self, optimizer: FullBatch) -> None:
+        """Epochs of a method that has its own way."""
+        net, training = self._net, self._training
+
+        def end(found: _full_batch.Iteration) -> str | None:
+            training._run = found
+            self._tell("on_slice")
+            if training.stopped is None:
+                self._end_epoch(found, net._position)
+            if self._goes_on():
+                self._begin_epoch()
+            return training.stopped
+
+        assert isinstance(self._samples, Arrays)
+        data = self._samples.data
+        problem = _full_batch.Problem(net, self._plan, data, self._watch, end)
+        if self._goes_on():
+            self._begin_epoch()
+        if self._goes_on():
+            training.history.stopped = _full_batch.train(optimizer, problem, training.epochs)
+
+    def _begin_epoch(self) -> None:
+        self._training._begin_epoch()
+        self._tell("on_epoch_begin")
+
+    def _end_epoch(self, run: _engine.Progress, position: Position) -> None:
+        """Before `position` counts as reached, all callbacks have seen this epoch: if one raises an
+        error, or Ctrl-C comes, all of them will again."""
+        net, training = self._net, self._training
+        values = self._measure(run)
+        if self._monitor is not None:
+            value, best = values[self._monitor.name], net._best
+            if self._monitor.better(value, None if best is None else best.value):
+                net._best = Best.of(self._plan, self._monitor, value, position.epoch)
+        training.history.append(values)
+        self._tell("on_epoch_end", values)
+        seen = _callbacks.states(self._callbacks)
+        # no call between these two, so Ctrl-C cannot come there, either
+        net._position, net._callback_states = position, seen
+        with net._gate.resting():
+            for path in training._checkpoints:
+                net.save(path)
+
+    def _measure(self, run: _engine.Progress) -> dict[str, float]:
         metrics = self._net.metrics
         values = _metrics.report(run.sums, metrics)
         if self._validation is not None:
             with self._watch.on("validation"):
                 found = _metrics.report(self._validation.evaluate(self._plan), metrics)
             values |= {f"val_{name}": value for name, value in found.items()}
-        self.history.append(values)
-        self._progress.end_epoch(values)
+        return values

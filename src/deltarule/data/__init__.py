@@ -1,11 +1,12 @@
-"""Tables in files (`Parquet`), and a small real data set, for the demo, examples and tests."""
+"""Tables in files (`Parquet`), readers of files of data, and a small real data set."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..sources.parquet import Parquet
+from .idx import load_idx
 
-__all__ = ["Parquet", "load_digits"]
+__all__ = ["Parquet", "load_digits", "load_idx"]
 
 
 def load_digits() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

@@ -31,7 +31,7 @@ class Arrays:
     again = True
 
     def __init__(self, data: Data, shape: tuple[int, ...], way: Way) -> None:
-        self.data, self.shape, self.way = data, shape, way
+        self.data, self.shape, self.way, self.first = data, shape, way, data[0]
 
     def passes(self) -> list[Array]:
         """All rows of X."""

@@ -38,6 +38,7 @@ class Stream:
         self.way, self.again = way, source.again
         self._source, self._target, self._class_weight = source, target, class_weight
         self._begun: Iterator[tuple[Piece, Data]] | None = None
+        self.first: Array | None = None  # rows of X, if they had to be looked at to know its shape
 
     @cached_property
     def shape(self) -> tuple[int, ...]:
@@ -48,8 +49,8 @@ class Stream:
         first = next(pieces)
         with _saying(first):
             X = _inputs.as_array(first.values[0], "X")
-        first = replace(first, values=(X, *first.values[1:]))
-        self._begun = chain([self._ready(first)], map(self._ready, pieces))
+        begun = self._ready(replace(first, values=(X, *first.values[1:])))
+        self._begun, self.first = chain([begun], map(self._ready, pieces)), begun[1][0]
         self._target = replace(self._target, shape=X.shape[1:])
         return X.shape[1:]
 
@@ -136,6 +137,7 @@ class StreamRun:
         self._before: tuple[int, Sums] = at.batch, at.sums
         self._run: Run | None = None
         self._first = 0  # the number of the first batch of the run
+        self._finite = at.batch
         self.n_batches = n_batches
 
     @property
@@ -147,6 +149,13 @@ class StreamRun:
     def sums(self) -> Sums:
         """The sums of w l, w and w hit over the batches done."""
         return self._before[1] if self._run is None else self._run.sums
+
+    @property
+    def finite(self) -> int:
+        """The first so many batches had a finite sum of losses."""
+        if self._run is None or self._finite < self._before[0]:
+            return self._finite
+        return self._first + self._run.finite
 
     def advance(self, budget: float) -> bool:
         """Trains whole batches, at least one if there is one, until `budget` seconds are over.
@@ -162,6 +171,7 @@ class StreamRun:
                 self.n_batches = self.batch
                 return True
             if self._run.advance(max(0.0, end - perf_counter())):
+                self._finite = self.finite
                 done = self.batch, self._run.sums
                 self._before, self._run = done, None  # no signal comes between two stores
             if perf_counter() >= end:
