@@ -72,6 +72,7 @@ typedef enum {
 #define DR_LOSS_PARAMETERS 99
 typedef struct {
     dr_loss kind;
+    double value_over, slope_over; /* of what is a sum over the outputs; 0: over their number */
     size_t n_parameters;
     double parameters[DR_LOSS_PARAMETERS];
 } dr_loss_spec;
@@ -313,6 +314,7 @@ typedef struct {
     dr_optimizer optimizer;
     dr_hit hit;
     uint64_t seed;               /* of what is random in the nodes */
+    int by_batch;                /* batches count by rows, penalties once a batch: Graph in _graph.py */
     int custom_loss;             /* `custom` computes it; `loss` says nothing */
     dr_custom custom;            /* NULL where there is nothing for it */
 } dr_graph;
@@ -357,6 +359,7 @@ typedef struct {
     const void *dense;           /* (n, n_out), or NULL */
     const void *weight;          /* (n), or NULL */
     void *y;                     /* DR_PREDICT: (n, n_out) */
+    const int64_t *order;        /* DR_TRAIN: the rows in another order, or NULL */
     const double *rates;         /* DR_TRAIN: the learning rates of the updates to come, as many as there
                                     are batches in all; NULL: the optimizer's own */
 } dr_data;

@@ -70,6 +70,8 @@ RATE_EPS = 1e-8  # PyTorch's: keeps the logarithm of a rate of 0 finite
 
 def _poisson(y: Array, t: Array, p: Numbers) -> Array:
     """-log(r^t e^-r / t!) without t!: r - t log r. With p[0] y is log r, else the rate itself."""
+    if p[0] == 2:  # the deviance, halved
+        return np.exp(y) - t * y + (np.where(t == 0, 0, t * np.log(t)) - t)
     each: Array = np.exp(y) - t * y if p[0] else y - t * np.log(y + y.dtype.type(RATE_EPS))
     return each
 
@@ -114,8 +116,12 @@ def _binary_cross_entropy(y: Array, t: Array, p: Numbers) -> Array:
     For y < 0, log(1 + e^-y) = -y + log(1 + e^y); both cases together are
     max(y, 0) - t y + log1p(e^-|y|), which neither overflows nor loses a small loss.
     """
-    each: Array = np.maximum(y, 0) - t * y + np.log1p(np.exp(-np.abs(y)))
-    return each
+    return _held(np.maximum(y, 0) - t * y + np.log1p(np.exp(-np.abs(y))), p)
+
+
+def _held(value: Array, limits: Numbers) -> Array:
+    """Between two numbers, if there are any."""
+    return np.clip(value, *limits).astype(value.dtype) if limits else value
 
 
 def _side(y: Array, t: Array, p: Numbers) -> tuple[Array, Array, Array]:
@@ -175,8 +181,7 @@ def _cross_entropy(y: Array, t: Array, p: Numbers) -> Array:
     """l = -sum_j t_j log p_j; for a label c this is -log p_c. Where t_j = 0 the term is 0, though
     y_j be -infinite."""
     t = _smooth(y, t, p[0])
-    each: Array = np.sum(np.where(t == 0, y.dtype.type(0), t * _lost(y)), axis=1)
-    return each
+    return _held(np.sum(np.where(t == 0, y.dtype.type(0), t * _lost(y)), axis=1), p[1:])
 
 
 def _cross_entropy_gradient(y: Array, t: Array, p: Numbers) -> Array:
@@ -308,7 +313,8 @@ def weights(y: Array, w: Array | None) -> npt.NDArray[np.float64]:
 
 def samples(loss: Loss, y: Array, t: Array) -> npt.NDArray[np.float64]:
     """The loss of each sample, computed in the dtype of y; float64 for summing."""
-    return _formulas(loss)[0](y, t, loss.parameters).astype(np.float64)
+    factor = y.shape[1] / loss.over[0] if loss.over[0] else 1.0
+    return factor * _formulas(loss)[0](y, t, loss.parameters).astype(np.float64)
 
 
 def backward(loss: Loss, y: Array, t: Array, w: npt.NDArray[np.float64]) -> Array:
@@ -316,7 +322,8 @@ def backward(loss: Loss, y: Array, t: Array, w: npt.NDArray[np.float64]) -> Arra
     total = np.sum(w)
     if total == 0:
         return np.zeros_like(y)
-    share = (w / total).astype(y.dtype)
+    factor = y.shape[1] / loss.over[1] if loss.over[1] else 1.0
+    share = (w / total * factor).astype(y.dtype)
     return flush(share[:, None] * _formulas(loss)[1](y, t, loss.parameters))
 
 
