@@ -3,7 +3,8 @@
     from deltarule.sklearn import MLPClassifier, MLPRegressor
 
 in place of `from sklearn.neural_network import ...` gives the same numbers in a fraction of the
-time. Not imported with deltarule, which does not need scikit-learn.
+time. Programs that import from there need not be changed: `python -m deltarule.sklearn script.py`,
+or call `patch()` first. Not imported with deltarule, which does not need scikit-learn.
 """
 
 try:
@@ -19,5 +20,6 @@ if not sklearn.__version__.startswith("1.9."):
     )
 
 from ._mlp import MLPClassifier, MLPRegressor
+from ._patch import is_patched, patch, unpatch
 
-__all__ = ["MLPClassifier", "MLPRegressor"]
+__all__ = ["MLPClassifier", "MLPRegressor", "is_patched", "patch", "unpatch"]

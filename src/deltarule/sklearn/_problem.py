@@ -210,11 +210,12 @@ class Problem:
         if isinstance(optimizer, AdamOptimizer):
             optimizer.ms, optimizer.vs = self._state(1), self._state(2)
             t = optimizer.t = self.plan.step
-            optimizer.learning_rate = (
-                optimizer.learning_rate_init
-                * np.sqrt(1 - optimizer.beta_2**t)
-                / (1 - optimizer.beta_1**t)
-            )  # of the step before
+            if t:
+                optimizer.learning_rate = (
+                    optimizer.learning_rate_init
+                    * np.sqrt(1 - optimizer.beta_2**t)
+                    / (1 - optimizer.beta_1**t)
+                )
         elif self.plan.n_slots > 1:
             optimizer.velocities = [-self._rate * u for u in self._state(1)]
 
