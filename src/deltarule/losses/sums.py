@@ -1,8 +1,8 @@
 """Losses as scikit-learn's perceptrons count them, for deltarule.sklearn alone: not in the table,
 and so known to no name and no file.
 
-The slopes are those of a sum over the outputs, whatever the value is; chances whose logarithms are
-taken are held between eps and 1 - eps, in the value only.
+The slopes are those of a sum over the outputs, whatever the value is. Chances are rounded to the
+dtype and held between eps and 1 - eps before their logarithms are taken, in the value only.
 """
 
 from __future__ import annotations
@@ -30,10 +30,9 @@ class Summed(Loss):
     def over(self) -> tuple[float, float]:
         return 1.0, 1.0
 
-    def _limits(self) -> tuple[float, float]:
-        """Of -log of a chance that is held."""
-        eps = np.finfo(self.dtype).eps
-        return float(-np.log(1 - eps)), float(-np.log(eps))
+    @property
+    def _eps(self) -> float:
+        return float(np.finfo(self.dtype).eps)
 
 
 @dataclass(frozen=True, repr=False)
@@ -60,7 +59,7 @@ class BinaryLogLoss(Summed, BinaryCrossEntropy):
 
     @property
     def parameters(self) -> tuple[float, ...]:
-        return self._limits()
+        return (self._eps,)
 
 
 @dataclass(frozen=True, repr=False)
@@ -68,5 +67,9 @@ class LogLoss(Summed, CrossEntropy):
     """-log p of the label."""
 
     @property
+    def over(self) -> tuple[float, float]:
+        return 0.0, 0.0  # no mean over the outputs in the first place
+
+    @property
     def parameters(self) -> tuple[float, ...]:
-        return (0.0, *self._limits())
+        return (0.0, self._eps)

@@ -71,7 +71,8 @@ RATE_EPS = 1e-8  # PyTorch's: keeps the logarithm of a rate of 0 finite
 def _poisson(y: Array, t: Array, p: Numbers) -> Array:
     """-log(r^t e^-r / t!) without t!: r - t log r. With p[0] y is log r, else the rate itself."""
     if p[0] == 2:  # the deviance, halved
-        return np.exp(y) - t * y + (np.where(t == 0, 0, t * np.log(t)) - t)
+        rate = np.exp(y)
+        return np.where(t == 0, y.dtype.type(0), t * np.log(t / rate)) - t + rate
     each: Array = np.exp(y) - t * y if p[0] else y - t * np.log(y + y.dtype.type(RATE_EPS))
     return each
 
@@ -116,12 +117,16 @@ def _binary_cross_entropy(y: Array, t: Array, p: Numbers) -> Array:
     For y < 0, log(1 + e^-y) = -y + log(1 + e^y); both cases together are
     max(y, 0) - t y + log1p(e^-|y|), which neither overflows nor loses a small loss.
     """
-    return _held(np.maximum(y, 0) - t * y + np.log1p(np.exp(-np.abs(y))), p)
+    if p:
+        q = _held(1 / (1 + np.exp(-y)), p[0])
+        return -(t * np.log(q) + (1 - t) * np.log(1 - q))
+    each: Array = np.maximum(y, 0) - t * y + np.log1p(np.exp(-np.abs(y)))
+    return each
 
 
-def _held(value: Array, limits: Numbers) -> Array:
-    """Between two numbers, if there are any."""
-    return np.clip(value, *limits).astype(value.dtype) if limits else value
+def _held(chance: Array, eps: float) -> Array:
+    """Between eps and 1 - eps."""
+    return np.clip(chance, chance.dtype.type(eps), chance.dtype.type(1 - eps))
 
 
 def _side(y: Array, t: Array, p: Numbers) -> tuple[Array, Array, Array]:
@@ -181,7 +186,10 @@ def _cross_entropy(y: Array, t: Array, p: Numbers) -> Array:
     """l = -sum_j t_j log p_j; for a label c this is -log p_c. Where t_j = 0 the term is 0, though
     y_j be -infinite."""
     t = _smooth(y, t, p[0])
-    return _held(np.sum(np.where(t == 0, y.dtype.type(0), t * _lost(y)), axis=1), p[1:])
+    if p[1:]:  # of labels
+        return -np.log(_held(np.sum(np.where(t == 0, y.dtype.type(0), _softmax(y)), axis=1), p[1]))
+    each: Array = np.sum(np.where(t == 0, y.dtype.type(0), t * _lost(y)), axis=1)
+    return each
 
 
 def _cross_entropy_gradient(y: Array, t: Array, p: Numbers) -> Array:

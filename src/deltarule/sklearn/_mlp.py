@@ -110,8 +110,10 @@ class _Computed:
         computed = np.result_type(X.dtype, *parameters)
         problem = Problem(self, X, y, sample_weight, computed, self._optimizer)
         problem.load(parameters)
+        # scikit-learn takes logarithms of classes in float64, and rounds losses as their parts are
+        targets = np.float64 if is_classifier(self) else y.dtype
         weights = () if sample_weight is None else (sample_weight.dtype,)
-        reported = np.result_type(computed, y.dtype, *weights)
+        reported = np.result_type(computed, targets, *weights)
         try:
             self._epochs(problem, parameters, size, reported, held_out, incremental)
         except KeyboardInterrupt:

@@ -283,4 +283,4 @@ class Problem:
         set_parameters(self.plan, self.names, parameters)
         x = as_rows(self._x, self._dtype) if self._sparse else self._x
         loss, gradients = self.plan.gradients(x, self._t, self._w)
-        return loss, np.concatenate([gradients[name].ravel() for name in self.names])
+        return np.float64(loss), np.concatenate([gradients[name].ravel() for name in self.names])
