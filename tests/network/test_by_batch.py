@@ -1,5 +1,5 @@
-"""What the engines do for deltarule.sklearn: rows in a given order, sums over the outputs, penalties
-and epochs by batches."""
+"""What the engines do for deltarule.sklearn: rows in a given order, sums over the outputs,
+penalties and epochs by batches."""
 
 from __future__ import annotations
 

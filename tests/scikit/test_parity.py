@@ -1,4 +1,4 @@
-"""The same numbers as scikit-learn's: whole fits, and what follows them, over a grid of settings."""
+"""The same numbers as scikit-learn's: whole fits and what follows them, over a grid of settings."""
 
 import warnings
 from typing import Any, NamedTuple

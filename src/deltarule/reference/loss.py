@@ -119,8 +119,9 @@ def _binary_cross_entropy(y: Array, t: Array, p: Numbers) -> Array:
     """
     if p:
         q = _held(1 / (1 + np.exp(-y)), p[0])
-        return -(t * np.log(q) + (1 - t) * np.log(1 - q))
-    each: Array = np.maximum(y, 0) - t * y + np.log1p(np.exp(-np.abs(y)))
+        each: Array = -(t * np.log(q) + (1 - t) * np.log(1 - q))
+        return each
+    each = np.maximum(y, 0) - t * y + np.log1p(np.exp(-np.abs(y)))
     return each
 
 

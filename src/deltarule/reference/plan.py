@@ -376,9 +376,9 @@ class Plan:
         """An epoch, from batch number `batch` on; call `advance` of the result until it is True.
 
         Batches are consecutive slices, the last may be short, of 0..n-1 or, with `shuffle`, of
-        random_permutation(n, seed=seed, purpose="shuffle", step=epoch), or of `order`. To resume, pass `batch` and
-        `sums` as the interrupted run had them. rates: the learning rates of the updates to come, as
-        many as the epoch has batches; None: the optimizer's own.
+        random_permutation(n, seed=seed, purpose="shuffle", step=epoch), or of `order`. To resume,
+        pass `batch` and `sums` as the interrupted run had them. rates: the learning rates of the
+        updates to come, as many as the epoch has batches; None: the optimizer's own.
         """
         rows, target, weights = self._samples(x, t, w)
         size = _check.positive_int("batch_size", batch_size)

@@ -1,5 +1,5 @@
-"""python -m deltarule.sklearn script.py args...: the script with deltarule's estimators in the place
-of scikit-learn's; or `-m module args...`."""
+"""python -m deltarule.sklearn script.py args...: runs the script with deltarule's estimators in the
+place of scikit-learn's; or `-m module args...`."""
 
 from __future__ import annotations
 

@@ -21,12 +21,16 @@ Array = npt.NDArray[Any]
 _FLOATS = (np.dtype("float32"), np.dtype("float64"))
 
 
-class _Computed:
+class _Computed(stock.BaseMultilayerPerceptron):
     """What scikit-learn's BaseMultilayerPerceptron computes, by deltarule's C core.
 
     coefs_ and intercepts_ stay what they are there, plain arrays that may be replaced or changed at
     any time: every call begins with what they hold, and training writes into them.
     """
+
+    coefs_: list[Array]
+    intercepts_: list[Array]
+    _no_improvement_count: int
 
     def _is_plain(self, X: Any) -> bool:
         """Whether scikit-learn's checks of a fitted estimator and X, which take many times as long
@@ -49,14 +53,16 @@ class _Computed:
         plain = self._is_plain(X)
         if not plain:
             check_is_fitted(self)
-        return self._predict(X, check_input=not plain)
+        y: Array = self._predict(X, check_input=not plain)
+        return y
 
     def _forward_pass_fast(self, X: Any, check_input: bool = True) -> Array:
         if check_input:
             X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
         dtype = np.result_type(X.dtype, *self.coefs_, *self.intercepts_)
         if dtype not in _FLOATS:
-            return super()._forward_pass_fast(X, check_input=False)
+            y: Array = super()._forward_pass_fast(X, check_input=False)
+            return y
         return predict(self, X, dtype)
 
     # ------------------------------------------------------------------------------------- L-BFGS

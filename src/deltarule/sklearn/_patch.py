@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 
 import sklearn.neural_network
 import sklearn.neural_network._multilayer_perceptron
@@ -14,7 +15,7 @@ _OURS = {"MLPClassifier": MLPClassifier, "MLPRegressor": MLPRegressor}
 _THEIRS = {name: getattr(sklearn.neural_network, name) for name in _OURS}
 
 
-def _put(classes: dict[str, type]) -> None:
+def _put(classes: Mapping[str, type]) -> None:
     for module in _MODULES:
         for name, estimator in classes.items():
             setattr(module, name, estimator)

@@ -161,14 +161,14 @@ class Problem:
         y: Array,
         sample_weight: Array | None,
         dtype: npt.DTypeLike,
-        optimizer: SGDOptimizer | AdamOptimizer | None = None,
+        optimizer: Any = None,
     ) -> None:
         shape = Shape.of(mlp, dtype)
         self.names = shape.names
         loss = _LOSSES[mlp.loss, mlp.out_activation_](n_out=shape.widths[-1], dtype=shape.dtype)
         self.plan = Plan(shape.graph(loss, _engine_of(optimizer), float(mlp.alpha) / 2))
         self.n: int = X.shape[0]
-        self._optimizer = optimizer
+        self._optimizer: Any = optimizer
         self._rate = 0.0
         self._dtype = dtype
         self._sparse = scipy.sparse.issparse(X)
@@ -236,7 +236,7 @@ class Problem:
         self._check_weights(order, batch_size)
         rates = self._rates(-(-self.n // batch_size))
         sums = (0.0, 0.0, 0.0)
-        for x, t, w, order in self._parts(order, batch_size):
+        for x, t, w, rows in self._parts(order, batch_size):
             given = None if rates is None else rates[: -(-len(x) // batch_size)]
             run = self.plan.train(
                 x,
@@ -248,7 +248,7 @@ class Problem:
                 epoch=0,
                 sums=sums,
                 rates=given,
-                order=order,
+                order=rows,
             )
             while not run.advance(_FOREVER):
                 pass
@@ -262,7 +262,7 @@ class Problem:
         if not self._sparse:
             yield self._x, self._t, self._w, order
             return
-        for piece in pieces(*self._x.shape, multiple=batch_size):
+        for piece in pieces(self.n, self._x.shape[1], batch_size):
             rows: Any = piece if order is None else order[piece]
             w = None if self._w is None else self._w[rows]
             yield as_rows(self._x[rows], self._dtype), self._t[rows], w, None
