@@ -80,6 +80,28 @@ def put(batches: list[Batch], number: int, *batch: Any) -> list[Batch]:
     return [*batches[:number], batch, *batches[number + 1 :]]
 
 
+def test_callbacks_see_an_epoch_as_ever(make_net: Make, blobs: Data) -> None:
+    """Learning rates are those of the whole epoch, batches are counted, though not the end of an
+    iterable as one, and a bar goes without knowing how many there are."""
+    rates = dr.schedules.StepLR(0.1, step_size=3, gamma=0.5, every="step")
+    arrays, batches = (make_net(optimizer=dr.SGD(rates)) for _ in range(2))
+    seen: list[list[tuple[int, int, float | None]]] = [[], []]
+
+    def called(number: int) -> list[Any]:
+        def look(training: dr.Training) -> None:
+            seen[number].append((training.batch, training.finite, training.learning_rate))
+
+        def halve(training: dr.Training) -> None:
+            training.scale_learning_rate(0.5)
+
+        return [dr.LambdaCallback(on_batch_end=look, on_epoch_begin=halve)]
+
+    arrays.fit(*blobs, batch_size=14, shuffle=False, epochs=2, callbacks=called(0))
+    batches.fit(Again(cut(*blobs)), epochs=2, callbacks=called(1), verbose=True)
+    assert_same(arrays, batches)
+    assert seen[0] == seen[1] and len(seen[0]) == 14
+
+
 X, Y = make_blobs()
 GOOD = cut(X, Y)
 x2, y2 = GOOD[2]
@@ -160,6 +182,11 @@ CALLS: dict[str, tuple[Callable[[dr.Network], Any], type[Exception], str]] = {
         lambda n: n.fit(iter(GOOD), steps_per_epoch=5, epochs=2),
         ValueError,
         "ended after 2 batches of an epoch, with steps_per_epoch=5",
+    ),
+    "many": (
+        lambda n: dr.fit_many([n], iter(GOOD)),
+        ValueError,
+        "X is an iterator, which serves one network",
     ),
     "steps": (lambda n: n.fit(X, Y, steps_per_epoch=5), ValueError, "is for iterables of batches"),
     "steps 0": (lambda n: n.fit(GOOD, steps_per_epoch=0), ValueError, "steps_per_epoch must be >="),

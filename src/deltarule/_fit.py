@@ -177,7 +177,7 @@ class Fit:
             return training._settle_rates(learning_rates(net, self._plan, n), n)
 
         run = training._run = samples.open(self._plan, at, net.seed, rates, self._watch)
-        over = run.batch == run.n_batches  # but for its end
+        over = 0 < run.batch == run.n_batches  # but for its end
         try:
             while not over and training.stopped is None:
                 before = run.batch
