@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 import deltarule as dr
+from deltarule.sources import parquet as module
+from deltarule.sources.stream import StreamRun
 
 from .conftest import Data, make_blobs
 from .interruption import assert_same
@@ -91,7 +93,7 @@ def test_an_interrupted_epoch_is_finished(
     make_net: Make, folder: Path, stop: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In the middle of a window or at its end; saved in between."""
-    from deltarule.sources.stream import StreamRun
+    monkeypatch.setattr(module, "_READ", 5)  # several record batches a group of rows
 
     source = parquet(folder, window=64)
     whole, net = make_net(), make_net()

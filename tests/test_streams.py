@@ -230,11 +230,11 @@ def test_methods_that_need_all_rows(make_net: Make) -> None:
 @pytest.mark.parametrize("width", [1, 2, 5])
 def test_normalization_measures_the_same_bits(backend: str, width: int) -> None:
     """More rows than are looked at in one go, in pieces of any length."""
-    x = np.random.default_rng(0).normal(3, 2, (70_000 // width, width)).astype("float32")
-    y = x[:, 0]
+    x = np.random.default_rng(0).normal(3, 2, (70_000 // width, width))
+    y, layers = x[:, 0], [dr.Normalization(), dr.Dense(1)]
 
     def net() -> dr.Network:
-        return dr.Network([dr.Normalization(), dr.Dense(1)], "mse", backend=backend)
+        return dr.Network(layers, "mse", backend=backend, dtype="float64")
 
     arrays, batches, adapted = net(), net(), net()
     arrays.fit(x, y, batch_size=9_000, shuffle=False)
