@@ -178,7 +178,7 @@ def test_time_budget(
     data = make_blobs(96)
     net.build(5)
     clock = by_clock(net, monkeypatch, 0.25, validation)
-    monkeypatch.setattr("deltarule._fit._SLICE", 0.4)
+    monkeypatch.setattr("deltarule._fit._SLICE", 9.9)
     kept: list[Any] = []
     budget = dr.TimeBudget(seconds, restore_best_weights=restore)
     given = {"validation_data": data} if validation else {}
