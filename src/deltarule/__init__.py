@@ -15,6 +15,8 @@ from . import (
 )
 from ._custom import SlowWarning
 from ._header import ModelFileError
+from ._many import FitErrors, fit_many
+from ._scale import ScaleWarning
 from ._warn import DivergenceWarning
 from .callbacks import (
     Callback,
@@ -96,6 +98,7 @@ __all__ = [
     "DivergenceWarning",
     "Dropout",
     "EarlyStopping",
+    "FitErrors",
     "Flatten",
     "GaussianNoise",
     "History",
@@ -122,6 +125,7 @@ __all__ = [
     "Reshape",
     "Residual",
     "Rprop",
+    "ScaleWarning",
     "SlowWarning",
     "TensorBoard",
     "TerminateOnNaN",
@@ -131,6 +135,7 @@ __all__ = [
     "callbacks",
     "config",
     "constraints",
+    "fit_many",
     "get_isa",
     "get_num_threads",
     "initializers",

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from . import _adapt, _check, _engine, _full_batch, _inputs
+from . import _adapt, _check, _engine, _full_batch, _inputs, _scale
 from . import layers as _layers
 from . import metrics as _metrics
 from ._best import Best
@@ -97,6 +97,7 @@ def fit(
     plan = net._build(tuple(shape))
     if _adapt.are_new(plan, net.layers):
         _adapt.measure(plan, net.backend, net.layers, data[0])
+    _scale.check(plan, data[0])
     plan.restart_ledger()
     training = Training(net, History(), epochs, names, watch.begun)
     return Fit(plan, data, validation, watch, called, monitor, training).run(size, shuffle)
