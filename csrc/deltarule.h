@@ -127,6 +127,7 @@ typedef enum {
     DR_PURPOSE_BIAS,
     DR_PURPOSE_SHUFFLE,
     DR_PURPOSE_NOISE,
+    DR_PURPOSE_SPLIT,
     DR_N_PURPOSES
 } dr_purpose;
 
@@ -356,7 +357,8 @@ typedef struct {
     const int64_t *labels;       /* (n), or NULL */
     const void *dense;           /* (n, n_out), or NULL */
     const void *weight;          /* (n), or NULL */
-    void *y;                     /* DR_PREDICT: (n, n_out) */
+    void *y;                     /* (n, n_out). DR_PREDICT: outputs; DR_TRAIN, DR_EVALUATE: what the loss
+                                    of each row was computed on, or NULL */
     const double *rates;         /* DR_TRAIN: the learning rates of the updates to come, as many as there
                                     are batches in all; NULL: the optimizer's own */
 } dr_data;

@@ -37,6 +37,7 @@ from .layers import (
     RMSNorm,
 )
 from .losses import CustomLoss
+from .metrics import CustomMetric
 from .network import Network
 from .optimizers import (
     LBFGS,
@@ -74,6 +75,7 @@ __all__ = [
     "Concat",
     "CustomLayer",
     "CustomLoss",
+    "CustomMetric",
     "Dense",
     "Dropout",
     "Flatten",

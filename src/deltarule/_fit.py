@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from . import _check, _engine, _full_batch
-from . import metrics as _metrics
-from ._engine import F64, Plan, Run
+from ._engine import F64, Array, Plan, Run
 from ._graph import Graph
+from ._measure import Meter
 from .history import History
 from .optimizers import FullBatch, Optimizer
 
@@ -73,6 +74,8 @@ class Fit:
     ) -> None:
         self._net, self._plan, self._data = net, plan, data
         self._validation, self._watch, self._progress = validation, watch, progress
+        self._meter = Meter(net, plan.graph, history=True)
+        self._outputs: Array | None = None  # of the epoch that has been trained
         self.history = History()
 
     def run(self, epochs: int, batch_size: int, shuffle: bool) -> History:
@@ -91,7 +94,10 @@ class Fit:
     def _epoch(self, batch_size: int, shuffle: bool) -> Run:
         """The rest of the epoch at the present position."""
         net = self._net
-        at = net._position = net._position.start(len(self._data[0]), batch_size, shuffle)
+        at = net._position.start(len(self._data[0]), batch_size, shuffle)
+        if at.outputs is None:
+            at = replace(at, outputs=self._meter.room(at.rows))
+        net._position, self._outputs = at, at.outputs
         run = self._plan.train(
             *self._data,
             batch_size=at.batch_size,
@@ -101,6 +107,7 @@ class Fit:
             batch=at.batch,
             sums=at.sums,
             rates=learning_rates(net, self._plan, -(-at.rows // at.batch_size)),
+            y=at.outputs,
         )
         try:
             while not run.advance(_SLICE):
@@ -111,11 +118,10 @@ class Fit:
 
     def _end_epoch(self, run: _engine.Progress) -> None:
         self._progress.update(self.history.epochs, run)
-        metrics = self._net.metrics
-        values = _metrics.report(run.sums, metrics)
+        values = self._meter.after_epoch(self._plan, self._data, run.sums, self._outputs)
         if self._validation is not None:
             with self._watch.on("validation"):
-                found = _metrics.report(self._plan.evaluate(*self._validation), metrics)
+                found = self._meter.evaluate(self._plan, self._validation)
             values |= {f"val_{name}": value for name, value in found.items()}
         self.history.append(values)
         self._progress.end_epoch(values)

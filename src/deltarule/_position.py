@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from . import _check
-from ._engine import Run
+from ._engine import Array, Run
 
 _LARGE = 2**62
 
@@ -21,6 +21,7 @@ class Position:
     sums: of the loss, the weights and the hits over those batches.
     rows, batch_size, shuffle: of the fit that was interrupted.
     damping: of the Levenberg-Marquardt method, 0 before it has begun.
+    outputs: (rows, n_out), what the rows of those batches have put out, where metrics want to know.
     """
 
     epoch: int = 0
@@ -30,6 +31,7 @@ class Position:
     batch_size: int = 0
     shuffle: bool = True
     damping: float = 0.0
+    outputs: Array | None = field(default=None, compare=False, repr=False)
 
     def start(self, rows: int, batch_size: int, shuffle: bool) -> Position:
         """Where a fit begins: within the unfinished epoch if it is of its kind, else a new one."""
@@ -43,7 +45,7 @@ class Position:
         """Where the network is when a run of this epoch has stopped."""
         if run.batch >= run.n_batches:
             return Position(self.epoch + 1)
-        return Position(self.epoch, run.batch, run.sums, self.rows, self.batch_size, self.shuffle)
+        return replace(self, batch=run.batch, sums=run.sums)
 
     def to_config(self) -> dict[str, Any]:
         """The JSON form. The sums are in hexadecimal: exact, and JSON has no nan."""

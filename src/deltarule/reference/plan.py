@@ -38,14 +38,16 @@ class _State(NamedTuple):
 
 
 class _Batch(NamedTuple):
-    """One pass over some rows: the sums of w l, w and w hit, the gradients, and what parameters are
-    afterwards that no gradient changes."""
+    """One pass over some rows: the sums of w l, w and w hit, the gradients, what parameters are
+    afterwards that no gradient changes, and what the loss was computed on; None where the weights
+    sum to zero."""
 
     loss_sum: float
     weight_sum: float
     hit_sum: float
     gradients: Parameters
     measured: Parameters
+    outputs: Array | None = None
 
     @property
     def loss(self) -> float:
@@ -245,6 +247,7 @@ class Plan:
                 float(np.sum(weights * hits)),
                 gradients,
                 {} if dy is None else self._measured(values, buffers, kept, lap),
+                y,
             )
 
     def _train(
@@ -306,13 +309,28 @@ class Plan:
         with quiet():
             return self._forward(self._state.slots[0], rows, mode=Mode.PREDICT)[0][-1]
 
-    def evaluate(self, x: npt.ArrayLike, t: npt.ArrayLike, w: npt.ArrayLike | None) -> Sums:
+    def evaluate(
+        self,
+        x: npt.ArrayLike,
+        t: npt.ArrayLike,
+        w: npt.ArrayLike | None,
+        *,
+        y: Array | None = None,
+        sums: Sums = (0.0, 0.0, 0.0),
+    ) -> Sums:
         """The sums over the rows of w l, w and w hit; loss = first / second.
 
-        The sums of several chunks of rows add up to those of all rows.
+        y: an array (n, n_out) that gets what the loss is computed on, as it is where the weights
+        sum to zero. sums: over rows before these, to go on with.
         """
         batch = self._pass(self._state.slots[0], *self._samples(x, t, w), backward=False)
-        return batch.loss_sum, batch.weight_sum, batch.hit_sum
+        if y is not None and batch.outputs is not None:
+            y[:] = batch.outputs
+        return (
+            sums[0] + batch.loss_sum,
+            sums[1] + batch.weight_sum,
+            sums[2] + batch.hit_sum,
+        )
 
     def gradients(
         self, x: npt.ArrayLike, t: npt.ArrayLike, w: npt.ArrayLike | None
@@ -363,13 +381,15 @@ class Plan:
         batch: int = 0,
         sums: Sums = (0.0, 0.0, 0.0),
         rates: F64 | None = None,
+        y: Array | None = None,
     ) -> Run:
         """An epoch, from batch number `batch` on; call `advance` of the result until it is True.
 
         Batches are consecutive slices, the last may be short, of 0..n-1 or, with `shuffle`, of
         random_permutation(n, seed=seed, purpose="shuffle", step=epoch). To resume, pass `batch` and
         `sums` as the interrupted run had them. rates: the learning rates of the updates to come, as
-        many as the epoch has batches; None: the optimizer's own.
+        many as the epoch has batches; None: the optimizer's own. y: an array (n, n_out) that gets,
+        for each row trained on, what its loss was computed on.
         """
         rows, target, weights = self._samples(x, t, w)
         size = _check.positive_int("batch_size", batch_size)
@@ -380,4 +400,4 @@ class Plan:
         order = random.permutation(*key) if _check.boolean("shuffle", shuffle) else None
         if rates is not None:
             rates = _check.real_array("rates", rates, shape=(n_batches,), dtype=np.dtype(float))
-        return Run(self, (rows, target, weights), order, size, first, sums, rates)
+        return Run(self, (rows, target, weights), order, size, first, sums, rates, y)

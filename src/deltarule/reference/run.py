@@ -28,11 +28,13 @@ class Run:
         batch: int,
         sums: Sums,
         rates: npt.NDArray[np.float64] | None,
+        outputs: Array | None,
     ) -> None:
         self._plan = plan
         self._data = data
         self._order = order
         self._size = size
+        self._outputs = outputs
         self._rates, self._opened_at = rates, plan.step
         self._position = batch, (float(sums[0]), float(sums[1]), float(sums[2]))
 
@@ -77,6 +79,8 @@ class Run:
         if self._rates is not None:
             rate = float(self._rates[min(self._plan.step - self._opened_at, self.n_batches - 1)])
         done, state = self._plan._train(x, t, w, rate)
+        if self._outputs is not None and done.outputs is not None:
+            self._outputs[chosen] = done.outputs
         position = (
             number + 1,
             (
