@@ -1,4 +1,4 @@
-"""Metrics by themselves: against scikit-learn, in chunks of rows; names, arguments, what they refuse."""
+"""Metrics by themselves: as scikit-learn's, rows in chunks; names, arguments, refusals."""
 
 from __future__ import annotations
 
@@ -103,15 +103,20 @@ CASES: list[tuple[metrics.Metric, Callable[..., Any], dict[str, tuple[Task, Rows
     *[
         (cls(average), of_classes(name, average=average, zero_division=0), scenes)
         for cls, name in (
-            (Precision, "precision_score"), (Recall, "recall_score"), (F1, "f1_score")
+            (Precision, "precision_score"),
+            (Recall, "recall_score"),
+            (F1, "f1_score"),
         )
         for average, scenes in (("binary", BINARY), *((a, COUNTED) for a in AVERAGES))
-    ],  # fmt: skip
+    ],
     *[
-        (ROCAUC(average=a), of_outputs("roc_auc_score", average=a, multi_class="ovr"),
-         {"classes": labels(4), "questions": questions(3)})
+        (
+            ROCAUC(average=a),
+            of_outputs("roc_auc_score", average=a, multi_class="ovr"),
+            {"classes": labels(4), "questions": questions(3)},
+        )
         for a in AVERAGES
-    ],  # fmt: skip
+    ],
     (ROCAUC(), of_outputs("roc_auc_score"), BINARY),
     (LogLoss(), of_outputs("log_loss"), {k: v for k, v in CLASSES.items() if k != "margins"}),
     (MSE(), of_outputs("mean_squared_error"), NUMBERS),
@@ -266,7 +271,7 @@ class Within(dr.CustomMetric):
 
     def update(self, state: Any, y_true: Any, y_pred: Any, weight: Any) -> Any:
         near = (np.abs(y_pred - y_true) < self.off).all(axis=1)
-        return state + [weight @ near, weight.sum()]
+        return state + np.array([weight @ near, weight.sum()])
 
     def result(self, state: Any) -> Any:
         return state[0] / state[1]
@@ -310,7 +315,7 @@ def test_a_metric_of_ones_own(backend: str, tmp_path: Any) -> None:
     assert found["worst"] == pytest.approx(off[1:].max(), 1e-12)
     assert history["val_worst"][-1] == pytest.approx(off.max(), 1e-12)
     net.save(tmp_path / "own.safetensors")
-    with pytest.raises(dr.ModelFileError, match="unknown metric 'within'; .*custom="):
+    with pytest.raises(dr.ModelFileError, match=r"unknown metric 'within'; .*custom="):
         dr.load(tmp_path / "own.safetensors")
     own = {"within": Within, "worst": Worst}
     again = dr.load(tmp_path / "own.safetensors", custom=own, backend=backend)

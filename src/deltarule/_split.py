@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -11,17 +11,17 @@ from . import _check, _engine
 from ._inputs import Array, as_array
 from ._targets import VALIDATION, Data, Target, prepare_data, prepare_validation
 
+if TYPE_CHECKING:
+    from .network import Network
+
 Rows = npt.NDArray[np.int64]
 
 
 def prepare(
+    net: Network,
     values: tuple[Array, object, object, object],
-    target: Target,
     validation_data: object,
     validation_split: object,
-    *,
-    seed: int,
-    backend: str,
 ) -> tuple[Data, Data | None]:
     """The data of a fit as an engine takes it: what is learnt from, and what is validated on.
 
@@ -30,15 +30,15 @@ def prepare(
     fraction = _check.fraction("validation_split", validation_split)
     if fraction and validation_data is not None:
         raise ValueError("validation_data and validation_split cannot both be given")
-    data = prepare_data(values, target, positive=True)
-    target = replace(target, shape=values[0].shape[1:])
+    data = prepare_data(values, net._target(), positive=True)
+    target = net._target(values[0].shape[1:])
     if not fraction:
         return data, prepare_validation(validation_data, target)
     # all has been prepared once before, so that messages name rows as the user knows them
     X, y, sample_weight, class_weight = values
     given = [X, as_array(y, "y")]
     given += [] if sample_weight is None else [as_array(sample_weight, "sample_weight")]
-    learnt, held = share_out(len(X), fraction, _strata(target, data), seed, backend)
+    learnt, held = share_out(len(X), fraction, _strata(target, data), net.seed, net.backend)
     first, second = ([*(a[rows] for a in given), None][:3] for rows in (learnt, held))
     return (
         prepare_data((*first, class_weight), target, positive=True),
@@ -70,7 +70,8 @@ def share_out(
     wanted = max(1, round(n * fraction))
     if wanted >= n:
         raise ValueError(
-            f"validation_split={fraction} holds out all of X, which has {n} row{'s' if n > 1 else ''}"
+            f"validation_split={fraction} holds out all of X, which has {n} "
+            f"row{'s' if n > 1 else ''}"
         )
     order = _engine.functions(backend).random_permutation(n, seed=seed, purpose="split")
     if strata is None:

@@ -34,7 +34,7 @@ from ._targets import ClassWeight, Data, Target, Validation, prepare_data
 from .history import History
 from .layers import Layer
 from .losses import Loss
-from .metrics import CustomMetric, Metric
+from .metrics import Metric
 from .optimizers import FullBatch, Optimizer
 from .performance import Stopwatch
 
@@ -189,8 +189,7 @@ class Network:
         if size * np.dtype(self._dtype).itemsize * self._optimizer.n_slots > _MAX_BYTES:
             raise MemoryError(f"this network has {size:,} parameters")
         if self._backend == "fast":
-            slow = (cls for cls in self._custom.values() if not issubclass(cls, CustomMetric))
-            _custom.warn_slow(slow, 4)
+            _custom.warn_slow(_custom.classes(self._layers, self._loss).values(), 4)
         return _engine.new_plan(self._backend, graph)
 
     def _adopt(self, plan: _engine.Plan, shape: tuple[int, ...], position: Position) -> None:
@@ -225,9 +224,8 @@ class Network:
         or "balanced", n / (classes * samples of the class); where each output is a question of its
         own, their product, or a list of one for each output. batch_size: 32 unless told, or all
         where the optimizer needs them. validation_data: (X, y) or (X, y, sample_weight), measured
-        after every epoch, classes all the same; or validation_split: that share of the rows is held
-        out for it, drawn with the seed, classes in equal shares. shuffle: a new order of rows every
-        epoch.
+        after every epoch, classes all the same; or validation_split: the share of the rows that is
+        held out for it. shuffle: a new order of rows every epoch.
         verbose: a progress bar and a line on speed; "auto": if in a terminal.
         X is not copied where it is float32, float64, uint8 or bool and the numbers of a row lie
         side by side (slices of rows or columns, memory maps): its batches are converted. Any other
@@ -245,14 +243,8 @@ class Network:
             shown = _progress.wanted(verbose)
             with watch.on("data"):
                 X = _inputs.as_array(X, "X")
-                data, validation = _split.prepare(
-                    (X, y, sample_weight, class_weight),
-                    self._target(),
-                    validation_data,
-                    validation_split,
-                    seed=self._seed,
-                    backend=self._backend,
-                )
+                values = (X, y, sample_weight, class_weight)
+                data, validation = _split.prepare(self, values, validation_data, validation_split)
             size = rows_of_a_batch(self._optimizer, batch_size, len(data[0]))
             _layers.check_batch(self._layers, size)
             plan = self._build(X.shape[1:])
@@ -320,8 +312,7 @@ class Network:
         sample_weight: npt.ArrayLike | None = None,
         class_weight: ClassWeight = None,
     ) -> dict[str, Any]:
-        """The loss and the metrics over all rows: {"loss": ..., "accuracy": ...}; floats, and arrays
-        for metrics that give one value for each class, or for pairs of them.
+        """The loss and the metrics over all rows, by name; those of classes may be arrays.
 
         Arguments, what is copied of them, and errors as for fit.
         """

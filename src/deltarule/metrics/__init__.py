@@ -1,8 +1,8 @@
 """Metrics reported beside the loss: a name such as "accuracy" or "f1_macro", or an object.
 
 Those that scikit-learn has too give the same numbers. Samples of weight 0, and so those whose
-labels are ignored, are left out. What is true of outputs that are logits is judged as if the network
-had the activation that belongs to them: metrics see probabilities.
+labels are ignored, are left out. A network that puts out logits is judged as if it had the
+activation that belongs to them: metrics see probabilities.
 """
 
 from __future__ import annotations

@@ -96,7 +96,7 @@ class _Counted(Summed):
 
     @property
     def name(self) -> str:
-        return self.kind if self.average == "binary" else f"{self.kind}_{self.average or 'per_class'}"
+        return self.kind + ("" if self.average == "binary" else f"_{self.average or 'per_class'}")
 
     def check(self, task: Task) -> None:
         need_classes(self, task)
@@ -169,7 +169,8 @@ class Recall(_Counted):
 
 @dataclass(frozen=True, repr=False)
 class F1(_Counted):
-    """The harmonic mean of precision and recall (van Rijsbergen, 1979), as sklearn.metrics.f1_score.
+    """The harmonic mean of precision and recall (van Rijsbergen, 1979), as in
+    sklearn.metrics.f1_score.
 
     average: as that of Precision.
     """
@@ -216,7 +217,8 @@ class ConfusionMatrix(Summed):
     def _sums(self, task: Task, t: Array, y: Array, w: F64) -> F64:
         n = task.n_classes
         true, predicted = classes(task, t, y)
-        return np.bincount(true * n + predicted, w, minlength=n * n).reshape(n, n)
+        pairs: F64 = np.bincount(true * n + predicted, w, minlength=n * n).astype(np.float64)
+        return pairs.reshape(n, n)
 
     def _value(self, task: Task, sums: F64) -> Any:
         axes: dict[str | None, Any] = {"true": 1, "pred": 0, "all": None}

@@ -14,7 +14,9 @@ from .base import F64, Metric, Summed, Task
 def need_numbers(metric: Metric, task: Task) -> None:
     """Raises ValueError unless each output has a number for its target."""
     if task.labels:
-        raise ValueError(f"metric {metric.kind!r} needs numbers, and loss {task.loss!r} has classes")
+        raise ValueError(
+            f"metric {metric.kind!r} needs numbers, and loss {task.loss!r} has classes"
+        )
     if task.per_target > 1:
         raise ValueError(
             f"metric {metric.kind!r} needs one output for each target, and loss {task.loss!r} has "

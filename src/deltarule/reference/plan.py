@@ -39,8 +39,7 @@ class _State(NamedTuple):
 
 class _Batch(NamedTuple):
     """One pass over some rows: the sums of w l, w and w hit, the gradients, what parameters are
-    afterwards that no gradient changes, and what the loss was computed on; None where the weights
-    sum to zero."""
+    afterwards that no gradient changes, and what the loss was computed on, None without weight."""
 
     loss_sum: float
     weight_sum: float
@@ -326,11 +325,8 @@ class Plan:
         batch = self._pass(self._state.slots[0], *self._samples(x, t, w), backward=False)
         if y is not None and batch.outputs is not None:
             y[:] = batch.outputs
-        return (
-            sums[0] + batch.loss_sum,
-            sums[1] + batch.weight_sum,
-            sums[2] + batch.hit_sum,
-        )
+        loss, weight, hits = sums
+        return loss + batch.loss_sum, weight + batch.weight_sum, hits + batch.hit_sum
 
     def gradients(
         self, x: npt.ArrayLike, t: npt.ArrayLike, w: npt.ArrayLike | None
