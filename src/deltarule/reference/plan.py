@@ -319,8 +319,8 @@ class Plan:
     ) -> Sums:
         """The sums over the rows of w l, w and w hit; loss = first / second.
 
-        y: an array (n, n_out) that gets what the loss is computed on, as it is where the weights
-        sum to zero. sums: over rows before these, to go on with.
+        y: an array (n, n_out) that gets what the loss is computed on, of rows that have weight.
+        sums: over rows before these, to go on with.
         """
         batch = self._pass(self._state.slots[0], *self._samples(x, t, w), backward=False)
         if y is not None and batch.outputs is not None:
@@ -384,8 +384,8 @@ class Plan:
         Batches are consecutive slices, the last may be short, of 0..n-1 or, with `shuffle`, of
         random_permutation(n, seed=seed, purpose="shuffle", step=epoch). To resume, pass `batch` and
         `sums` as the interrupted run had them. rates: the learning rates of the updates to come, as
-        many as the epoch has batches; None: the optimizer's own. y: an array (n, n_out) that gets,
-        for each row trained on, what its loss was computed on.
+        many as the epoch has batches; None: the optimizer's own. y: an array (n, n_out) that gets
+        what the loss of each row was computed on, of rows that have weight.
         """
         rows, target, weights = self._samples(x, t, w)
         size = _check.positive_int("batch_size", batch_size)
