@@ -12,7 +12,7 @@ import pytest
 
 import deltarule as dr
 from deltarule import _measure, _split
-from deltarule.metrics import F1, R2, ConfusionMatrix, CustomMetric, Task
+from deltarule.metrics import F1, ConfusionMatrix, CustomMetric, Task
 
 from .conftest import Data
 from .interruption import assert_same, interrupt
@@ -337,4 +337,3 @@ def test_specs_of_several_averages_live_together(make_net: Make, blobs: Data) ->
     found = net.fit(*blobs) and net.evaluate(*blobs)
     assert list(found) == ["loss", "f1_macro", "f1_per_class", "f1_micro"]
     assert found["f1_macro"] == pytest.approx(found["f1_per_class"].mean(), 1e-12)
-    assert R2().maximize and not dr.metrics.RMSE().maximize

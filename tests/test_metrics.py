@@ -279,7 +279,6 @@ class Within(dr.CustomMetric):
 
 class Worst(dr.CustomMetric):
     kind = "worst"
-    maximize = False
 
     def start(self, task: Task) -> Any:
         return 0.0

@@ -46,6 +46,14 @@ def need_outputs(metrics: Iterable[Metric]) -> bool:
     return any(not isinstance(metric, Accuracy) for metric in metrics)
 
 
+def counted(sums: Sums, metrics: Iterable[Metric]) -> dict[str, Any]:
+    """The loss, and the metrics that the engine counts."""
+    loss, weight, hits = sums
+    values = {"loss": loss / weight if weight else 0.0}
+    here = (metric for metric in metrics if isinstance(metric, Accuracy))
+    return values | {metric.name: hits / weight if weight else 0.0 for metric in here}
+
+
 def _chunks(n: int) -> Iterator[slice]:
     return (slice(first, first + ROWS) for first in range(0, n, ROWS))
 
@@ -68,7 +76,7 @@ class Meter:
     def evaluate(self, plan: Plan, data: Data) -> dict[str, Any]:
         """Of all rows: {"loss": ..., name: ...}."""
         if not need_outputs(self._metrics):
-            return self._report(plan.evaluate(*data), {})
+            return counted(plan.evaluate(*data), self._metrics)
         x, t, w = data
         states, sums = self._start(), (0.0, 0.0, 0.0)
         for rows in _chunks(len(x)):
@@ -83,7 +91,7 @@ class Meter:
         """Of an epoch of training. y: what each row has put out when it was its turn; None where
         the network is still as it was when these sums were made."""
         if not need_outputs(self._metrics):
-            return self._report(sums, {})
+            return counted(sums, self._metrics)
         if y is None:
             return self.evaluate(plan, data)
         _, t, w = data
@@ -113,12 +121,7 @@ class Meter:
                 states[metric] = metric.update(state, *arrays)
 
     def _report(self, sums: Sums, states: dict[Metric, Any]) -> dict[str, Any]:
-        loss, weight, hits = sums
-        values: dict[str, Any] = {"loss": loss / weight if weight else 0.0}
         with np.errstate(all="ignore"):
-            for metric in self._metrics:
-                if metric in states:
-                    values[metric.name] = checked(metric, metric.result(states[metric]))
-                else:
-                    values[metric.name] = hits / weight if weight else 0.0
-        return values
+            found = {m.name: checked(m, m.result(state)) for m, state in states.items()}
+        found |= counted(sums, self._metrics)
+        return {name: found[name] for name in ("loss", *(m.name for m in self._metrics))}

@@ -153,6 +153,6 @@ def _build(
         if entry.dtype != _DTYPES[net.dtype]:
             raise ValueError(f"the array {array!r:.80} is {entry.dtype}, but dtype is {net.dtype}")
     shapes = {array: entry.shape for array, entry in header.tensors.items()}
-    _state.check_arrays(net, net._lower(state.input_shape), state.position, shapes)
+    _state.check_arrays(net, net._lower(state.input_shape), state, shapes)
     _state.restore(net, state, from_bytes(data))
     return net

@@ -54,7 +54,7 @@ cdef class _Call:
     cdef int start(self, size_t batch, sums) except -1:
         """With a batch, and sums over what was before it."""
         cdef dr_position position
-        position.batch = batch
+        position.batch = position.finite = batch
         position.loss_sum, position.weight_sum, position.hit_sum = sums
         dr_run_set_position(self.run, position)
         return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -65,11 +65,7 @@ class Metric(Spec):
         for y_true, y_pred, weight in ...:
             state = metric.update(state, y_true, y_pred, weight)
         metric.result(state)
-
-    maximize: whether more is better.
     """
-
-    maximize: ClassVar[bool] = True
 
     @property
     def name(self) -> str:

@@ -20,7 +20,6 @@ class CustomMetric(Custom, Metric):
 
         class Worst(dr.CustomMetric):
             kind = "worst"
-            maximize = False
 
             def start(self, task):
                 return 0.0

@@ -28,7 +28,6 @@ def need_numbers(metric: Metric, task: Task) -> None:
 class _Error(Summed):
     """The mean over the outputs of the weighted mean of what each is off."""
 
-    maximize: ClassVar[bool] = False
 
     def check(self, task: Task) -> None:
         need_numbers(self, task)

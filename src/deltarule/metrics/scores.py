@@ -21,7 +21,6 @@ class LogLoss(Summed):
     """
 
     kind: ClassVar[str] = "log_loss"
-    maximize: ClassVar[bool] = False
 
     def check(self, task: Task) -> None:
         need_classes(self, task)
