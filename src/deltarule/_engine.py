@@ -98,6 +98,7 @@ class Plan(Protocol):
         sums: Sums = (0.0, 0.0, 0.0),
         rates: F64 | None = None,
         y: Array | None = None,
+        order: npt.NDArray[np.int64] | None = None,
     ) -> Run: ...
 
 

@@ -268,6 +268,7 @@ class Plan:
         sums: _Sums = (0.0, 0.0, 0.0),
         rates: npt.NDArray[np.float64] | None = None,
         y: _Array | None = None,
+        order: npt.NDArray[np.int64] | None = None,
     ) -> Run: ...
 
 @final

@@ -24,7 +24,7 @@ from .activation import quiet
 from .ledger import Lap, Ledger, untimed
 from .linearize import Linearization
 from .nodes import Mode
-from .run import Run, Sums
+from .run import Batch, Run, Sums
 
 Parameters = dict[str, Array]
 F64 = npt.NDArray[np.float64]
@@ -35,23 +35,6 @@ class _State(NamedTuple):
 
     slots: tuple[Parameters, ...]
     step: int
-
-
-class _Batch(NamedTuple):
-    """One pass over some rows: the sums of w l, w and w hit, the gradients, what parameters are
-    afterwards that no gradient changes, and what the loss was computed on, None without weight."""
-
-    loss_sum: float
-    weight_sum: float
-    hit_sum: float
-    gradients: Parameters
-    measured: Parameters
-    outputs: Array | None = None
-
-    @property
-    def loss(self) -> float:
-        """The weighted mean loss; 0.0 where the weights sum to zero."""
-        return self.loss_sum / self.weight_sum if self.weight_sum else 0.0
 
 
 class Plan:
@@ -218,7 +201,7 @@ class Plan:
         *,
         backward: bool,
         lap: Lap = untimed,
-    ) -> _Batch:
+    ) -> Batch:
         """Forward over the rows and, if wanted, backward. Sums are taken in float64."""
         kind = self._graph.loss
         with quiet():
@@ -226,7 +209,7 @@ class Plan:
             total = float(np.sum(weights))
             if total == 0:
                 zeros = {name: np.zeros_like(values[name]) for name in self._learnt}
-                return _Batch(0.0, 0.0, 0.0, zeros if backward else {}, {})
+                return Batch(0.0, 0.0, 0.0, zeros if backward else {}, {})
             mode = Mode.TRAIN if backward else Mode.EVALUATE
             buffers, kept = self._forward(values, x, mode=mode, lap=lap)
             y = buffers[-1]
@@ -235,12 +218,13 @@ class Plan:
             dy = loss.backward(kind, y, t, weights) if backward else None
             lap("outside" if isinstance(kind, CustomLoss) else "activations")
             gradients = {} if dy is None else self._backward(values, buffers, kept, dy, lap)
-            costs = 0.0
-            for name, l1, l2 in self._penalties:
+            costs, each = 0.0, total if self._graph.by_batch else 1.0
+            for name, *rates in self._penalties:
+                l1, l2 = (rate / each for rate in rates)
                 costs += penalty.value(values[name], l1, l2)
                 if gradients:
                     gradients[name] = gradients[name] + penalty.gradient(values[name], l1, l2)
-            return _Batch(
+            return Batch(
                 float(np.sum(weights * lost)) + total * costs,
                 total,
                 float(np.sum(weights * hits)),
@@ -251,7 +235,7 @@ class Plan:
 
     def _train(
         self, x: Array, t: Array, w: Array | None, rate: float | None
-    ) -> tuple[_Batch, _State]:
+    ) -> tuple[Batch, _State]:
         """One batch, and the state after its update; nothing is changed yet."""
         state = self._state
         batch = self._pass(state.slots[0], x, t, w, backward=True, lap=self._ledger.lap)
@@ -268,6 +252,13 @@ class Plan:
             for name, kind, limit in self._constraints:
                 slots[0][name] = constraint.TABLE[kind](slots[0][name], limit)
         slots[0].update(batch.measured)
+        if self._graph.by_batch:
+            counts = len(x) / batch.weight_sum
+            batch = batch._replace(
+                loss_sum=batch.loss_sum * counts,
+                weight_sum=float(len(x)),
+                hit_sum=batch.hit_sum * counts,
+            )
         self._ledger.lap("optimizer")
         self._ledger.count(len(x))
         return batch, _State(slots, step)
@@ -378,14 +369,15 @@ class Plan:
         sums: Sums = (0.0, 0.0, 0.0),
         rates: F64 | None = None,
         y: Array | None = None,
+        order: npt.NDArray[np.int64] | None = None,
     ) -> Run:
         """An epoch, from batch number `batch` on; call `advance` of the result until it is True.
 
         Batches are consecutive slices, the last may be short, of 0..n-1 or, with `shuffle`, of
-        random_permutation(n, seed=seed, purpose="shuffle", step=epoch). To resume, pass `batch` and
-        `sums` as the interrupted run had them. rates: the learning rates of the updates to come, as
-        many as the epoch has batches; None: the optimizer's own. y: an array (n, n_out) that gets
-        what the loss of each row was computed on, of rows that have weight.
+        random_permutation(n, seed=seed, purpose="shuffle", step=epoch), or of `order`. To resume,
+        pass `batch` and `sums` as the interrupted run had them. rates: the learning rates of the
+        updates to come, as many as the epoch has batches; None: the optimizer's own. y: an array
+        (n, n_out) that gets what the loss of each row was computed on, of rows that have weight.
         """
         rows, target, weights = self._samples(x, t, w)
         size = _check.positive_int("batch_size", batch_size)
@@ -393,7 +385,10 @@ class Plan:
         first = _check.integer("batch", batch, 0, n_batches + 1)
         step = _check.integer("epoch", epoch, 0, 1 << 64)
         key = _check.random_arguments(len(rows), 2, seed, "shuffle", 0, step)
-        order = random.permutation(*key) if _check.boolean("shuffle", shuffle) else None
+        if _check.boolean("shuffle", shuffle):
+            order = random.permutation(*key)
+        elif order is not None and not 0 <= order.min() <= order.max() < len(rows):
+            raise ValueError(f"order must lie in 0 .. {len(rows) - 1}")
         if rates is not None:
             rates = _check.real_array("rates", rates, shape=(n_batches,), dtype=np.dtype(float))
         return Run(self, (rows, target, weights), order, size, first, sums, rates, y)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,23 @@ if TYPE_CHECKING:
     from .plan import Plan
 
 Sums = tuple[float, float, float]
+
+
+class Batch(NamedTuple):
+    """One pass over some rows: the sums of w l, w and w hit, the gradients, what parameters are
+    afterwards that no gradient changes, and what the loss was computed on, None without weight."""
+
+    loss_sum: float
+    weight_sum: float
+    hit_sum: float
+    gradients: dict[str, Array]
+    measured: dict[str, Array]
+    outputs: Array | None = None
+
+    @property
+    def loss(self) -> float:
+        """The weighted mean loss; 0.0 where the weights sum to zero."""
+        return self.loss_sum / self.weight_sum if self.weight_sum else 0.0
 
 
 class Run:
