@@ -4,7 +4,7 @@
 
 trains 784-512-256-10 with the defaults of the library until images held out get no better, then a
 wider one with dropout and a schedule of the learning rate, and prints the accuracy on the test
-images and the time. With --torch PyTorch trains the first for a number of epochs, as deltarule does:
+images and the time. With --torch PyTorch trains the first for some epochs, as deltarule does then:
 from the same weights, over the same batches, with the same hyperparameters.
 
 The data: Debian's package `dataset-fashion-mnist` (Xiao, Rasul and Vollgraf, 2017), or the four .gz
