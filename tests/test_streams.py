@@ -102,6 +102,22 @@ def test_callbacks_see_an_epoch_as_ever(make_net: Make, blobs: Data) -> None:
     assert seen[0] == seen[1] and len(seen[0]) == 14
 
 
+def test_metrics_are_of_all_batches(make_net: Make, blobs: Data) -> None:
+    """An epoch that they have seen in part is not gone on with."""
+    metrics = ["accuracy", dr.metrics.F1(average="macro")]
+    arrays, batches = make_net(metrics=metrics), make_net(metrics=metrics)
+    how = {"epochs": 2, "validation_data": lambda: cut(*blobs)}
+    one = arrays.fit(*blobs, batch_size=14, shuffle=False, **how)
+    two = batches.fit(Again(cut(*blobs)), **how)
+    assert_same(arrays, batches)
+    assert one == two and len(one) == 6
+    assert batches.evaluate(cut(*blobs)) == pytest.approx(arrays.evaluate(*blobs), rel=1e-6)
+    with pytest.raises(ValueError, match="batch 3 of X"):
+        batches.fit(put(cut(*blobs), 3, [[1]], [1]))
+    assert (batches._position.epoch, batches._position.batch) == (3, 0)
+
+
+
 X, Y = make_blobs()
 GOOD = cut(X, Y)
 x2, y2 = GOOD[2]
@@ -207,6 +223,12 @@ CALLS: dict[str, tuple[Callable[[dr.Network], Any], type[Exception], str]] = {
     ),
     "evaluate": (lambda n: n.evaluate([(X, Y, 0 * Y)]), ValueError, "all weights are zero"),
     "predict": (lambda n: n.predict(iter([X, X[:, 1:]])), ValueError, "batch 1 of X: X has the w"),
+    "split": (lambda n: n.fit(GOOD, validation_split=0.1), ValueError, "needs X in memory"),
+    "both": (
+        lambda n: n.fit(X, Y, validation_split=0.1, validation_data=lambda: GOOD),
+        ValueError,
+        "cannot both be given",
+    ),
     "adapt": (lambda n: n.adapt(GOOD), ValueError, "no Normalization"),
 }
 

@@ -68,6 +68,7 @@ static dr_run *allocate(const dr_run *wanted) {
 
 static int fits(const dr_run *run, const dr_run *wanted) {
     return run->capacity >= wanted->capacity && run->shuffled == wanted->shuffled &&
+           run->outputs == wanted->outputs &&
            (!run->shuffled || run->order_room >= wanted->order_room) &&
            (run->gradients == NULL) == !keeps_gradients(wanted);
 }
@@ -81,7 +82,8 @@ dr_status dr_run_open(dr_plan *plan, dr_mode mode, const dr_data *data, size_t b
                       const dr_stream *shuffle, dr_run **out) {
     if (!batch_size) batch_size = ROWS_AT_ONCE;
     const dr_run wanted = {.plan = plan, .mode = mode, .capacity = dr_min(batch_size, data->n),
-                           .shuffled = shuffle != NULL, .order_room = data->n};
+                           .shuffled = shuffle != NULL, .order_room = data->n,
+                           .outputs = data->y != NULL};
     dr_run *run = atomic_exchange(&plan->spare[mode], NULL);
     if (run && !fits(run, &wanted)) {
         dr_run_close(run);
@@ -90,7 +92,7 @@ dr_status dr_run_open(dr_plan *plan, dr_mode mode, const dr_data *data, size_t b
     if (!run) {
         run = allocate(&wanted);
         if (!run) return DR_NO_MEMORY;
-        dr_program_build(plan, mode, &run->program);
+        dr_program_build(plan, mode, wanted.outputs, &run->program);
     }
     run->data = *data;
     run->opened_at = plan->step;

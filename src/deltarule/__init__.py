@@ -56,6 +56,7 @@ from .layers import (
     RMSNorm,
 )
 from .losses import CustomLoss
+from .metrics import CustomMetric
 from .network import Network
 from .optimizers import (
     LBFGS,
@@ -95,6 +96,7 @@ __all__ = [
     "Concat",
     "CustomLayer",
     "CustomLoss",
+    "CustomMetric",
     "Dense",
     "DivergenceWarning",
     "Dropout",

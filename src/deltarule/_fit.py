@@ -8,10 +8,10 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from . import _adapt, _check, _engine, _full_batch, _scale
-from . import metrics as _metrics
 from ._best import Best
-from ._engine import F64, Plan
+from ._engine import F64, Array, Plan
 from ._graph import Graph
+from ._measure import Meter, in_history
 from ._position import Position
 from ._warn import DivergenceWarning, warn
 from .callbacks import Callback, Monitor, Training
@@ -19,7 +19,7 @@ from .callbacks import together as _callbacks
 from .history import History
 from .optimizers import FullBatch, Optimizer
 from .performance import Stopwatch
-from .sources.samples import Arrays, to_train_on, to_validate
+from .sources.samples import Arrays, to_train_on
 from .sources.stream import Stream
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ def fit(
     sample_weight: object,
     class_weight: object,
     validation_data: object,
+    validation_split: object,
     callbacks: object,
     *,
     epochs: object,
@@ -69,16 +70,16 @@ def fit(
     shuffle = _check.boolean("shuffle", shuffle)
     called = _callbacks.of_fit(callbacks, verbose)
     with watch.on("data"):
-        samples = to_train_on(
+        samples, validation = to_train_on(
+            net,
             (X, y, sample_weight, class_weight),
-            net._target(),
-            net.optimizer,
+            validation_data,
+            validation_split,
             batch_size=batch_size,
             shuffle=shuffle,
             epochs=epochs,
             steps=steps,
         )
-        validation = to_validate(validation_data, net._target(samples.shape))
     names = _names(net, validation)
     monitor = _callbacks.check(called, net, names)
     plan = net._build(samples.shape)
@@ -93,7 +94,7 @@ def fit(
 
 def _names(net: Network, validation: Arrays | Stream | None) -> tuple[str, ...]:
     """Of the values that there are for an epoch."""
-    names = tuple(_metrics.report((0.0, 0.0, 0.0), net.metrics))
+    names = ("loss", *(metric.name for metric in in_history(net.metrics)))
     return names if validation is None else (*names, *(f"val_{name}" for name in names))
 
 
@@ -113,6 +114,8 @@ class Fit:
     ) -> None:
         self._net, self._plan, self._samples = training.network, plan, samples
         self._validation, self._watch = validation, watch
+        self._meter = Meter(self._net, plan.graph, history=True)
+        self._outputs: Array | None = None  # of the epoch under way
         self._callbacks, self._training = callbacks, training
         self._by_batch = [callback for callback in callbacks if callback.batches]
         self._monitor, self._diverged = monitor, False
@@ -168,7 +171,9 @@ class Fit:
     def _epoch(self) -> None:
         """What is left of the epoch at the present position."""
         net, training, samples = self._net, self._training, self._samples
-        at = net._position = net._position.start(*samples.way, again=samples.again)
+        at = net._position.start(*samples.way, again=samples.again)
+        at = samples.with_room(at, self._meter)
+        net._position, self._outputs = at, at.outputs
         self._begin_epoch()
         if training.stopped is not None:
             return
@@ -176,8 +181,8 @@ class Fit:
         def rates(n: int) -> F64 | None:
             return training._settle_rates(learning_rates(net, self._plan, n), n)
 
-        run = training._run = samples.open(self._plan, at, net.seed, rates, self._watch)
-        over = 0 < run.batch == run.n_batches  # but for its end
+        run = samples.open(self._plan, at, net.seed, rates, self._watch, self._meter)
+        training._run, over = run, 0 < run.batch == run.n_batches  # but for its end
         try:
             while not over and training.stopped is None:
                 before = run.batch
@@ -186,7 +191,7 @@ class Fit:
                     self._tell("on_batch_end", to=self._by_batch)
                 self._tell("on_slice")
         finally:
-            net._position = at.after(run)
+            net._position = samples.after(at, run, self._meter)
             net._callback_states = _callbacks.states(self._callbacks)
         if training.stopped is None:
             self._warn_of_divergence(run)
@@ -248,10 +253,9 @@ class Fit:
                 net.save(path)
 
     def _measure(self, run: _engine.Progress) -> dict[str, float]:
-        metrics = self._net.metrics
-        values = _metrics.report(run.sums, metrics)
+        values = self._samples.after_epoch(self._meter, self._plan, run, self._outputs)
         if self._validation is not None:
             with self._watch.on("validation"):
-                found = _metrics.report(self._validation.evaluate(self._plan), metrics)
+                found = self._meter.evaluate(self._plan, self._validation.pieces())
             values |= {f"val_{name}": value for name, value in found.items()}
         return values

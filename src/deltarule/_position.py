@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from . import _check
-from ._engine import Run
+from ._engine import Array, Run
 
 _LARGE = 2**62
 
@@ -24,6 +24,7 @@ class Position:
     they were.
     window: rows that it shuffles together, 0 for all.
     damping: of the Levenberg-Marquardt method, 0 before it has begun.
+    outputs: (rows, n_out), what the rows of those batches have put out, where metrics want to know.
     """
 
     epoch: int = 0
@@ -34,6 +35,7 @@ class Position:
     shuffle: bool = True
     damping: float = 0.0
     window: int = 0
+    outputs: Array | None = field(default=None, compare=False, repr=False)
 
     def start(
         self, rows: int, batch_size: int, shuffle: bool, window: int = 0, *, again: bool = True

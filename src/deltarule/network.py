@@ -17,6 +17,7 @@ from . import (
     _fit,
     _initial,
     _inputs,
+    _measure,
     _state,
     losses,
     optimizers,
@@ -50,7 +51,7 @@ class Network:
     loss: a name such as "cross_entropy", or an object such as losses.Huber(0.5). Each says which
         last activations go with it; with cross_entropy softmax, log_softmax or identity (logits).
     optimizer: a name such as "adam", or an object such as Adam(1e-3); see deltarule.optimizers.
-    metrics: a list of names; "accuracy".
+    metrics: a list of names such as "accuracy" or "f1_macro", or objects; see deltarule.metrics.
     dtype: "float32" or "float64", of the parameters and of all arithmetic.
     backend: "fast" (C) or "reference" (numpy).
     seed: of the first weights and of the order of the rows; 0 <= seed < 2^64.
@@ -72,11 +73,11 @@ class Network:
     ) -> None:
         self._layers = _layers.check_layers(layers)
         self._loss = losses.get(loss)
-        self._custom = _custom.classes(self._layers, self._loss)
         self._activation = _layers.output_activation(self._layers)
         width = _layers.width_of(self._layers)
         self._optimizer = optimizers.get(optimizer)
         self._metrics = _metrics.get_all(metrics)
+        self._custom = _custom.classes(self._layers, self._loss, *self._metrics)
         if width is not None:
             self._check_output(width)
         self._dtype = _check.float_dtype("dtype", dtype).name
@@ -184,14 +185,14 @@ class Network:
     def _check_output(self, n_out: int) -> str:
         """How hits are counted; ValueError where the loss or a metric cannot take the output."""
         self._loss.check_output(self._activation, n_out)
-        return _metrics.accuracy_rule(self._metrics, self._loss, n_out)
+        return _measure.check(self._metrics, self._loss, self._activation, n_out)
 
     def _new_plan(self, graph: Graph) -> _engine.Plan:
         size = sum(int(np.prod(s, dtype=object)) for s in graph.parameter_shapes().values())
         if size * np.dtype(self._dtype).itemsize * self._optimizer.n_slots > _MAX_BYTES:
             raise MemoryError(f"this network has {size:,} parameters")
         if self._backend == "fast":
-            _custom.warn_slow(self._custom.values())
+            _custom.warn_slow(_custom.classes(self._layers, self._loss).values())
         return _engine.new_plan(self._backend, graph)
 
     def _adopt(self, plan: _engine.Plan, shape: tuple[int, ...], position: Position) -> None:
@@ -212,6 +213,7 @@ class Network:
         epochs: int = 1,
         batch_size: int | None = None,
         validation_data: Validation | Samples | None = None,
+        validation_split: float = 0.0,
         sample_weight: npt.ArrayLike | None = None,
         class_weight: ClassWeight = None,
         callbacks: Iterable[Callback] = (),
@@ -222,17 +224,16 @@ class Network:
         """Trains for a number of epochs, from where the network is.
 
         X: (n, features), or (n, ...) where the first layer takes that; finite; an array or a table.
-        Without y, what comes in pieces (docs/data.md): dr.data.Parquet, or batches, an iterable of
-        (x, y) or (x, y, sample_weight) or a function that returns one for each epoch, of
-        steps_per_epoch batches or all. y: (n,) labels or numbers, or (n, n_out); the loss says
-        more. sample_weight: (n,), finite and >= 0.
-        class_weight: with classes, a factor for each: a dict {class: weight} (others 1), an array
-        or "balanced", n / (classes * samples of the class); where each output is a question of its
-        own, their product, or a list of one for each output. batch_size: 32 unless told, or all
-        where the optimizer needs them. validation_data: (X, y) or (X, y, sample_weight), or pieces,
-        measured after every epoch, classes all the same. callbacks: a list of objects of
-        deltarule.callbacks, called in this order. shuffle: a new order of rows every epoch.
-        verbose: a progress bar and a line on speed; "auto": if in a terminal.
+        y: (n,) labels or numbers, or (n, n_out); the loss says more. Without y, X comes in pieces
+        (docs/data.md): dr.data.Parquet, or an iterable of batches (x, y[, sample_weight]) or a
+        function that returns one for each epoch; steps_per_epoch of them, or all. sample_weight:
+        (n,), finite and >= 0. class_weight: with classes, a factor for each: a dict {class: weight}
+        (others 1), an array or "balanced", n / (classes * samples of the class); where each output
+        is a question of its own, their product, or a list of one for each output. batch_size: 32,
+        or all where the optimizer needs them. validation_data: (X, y[, sample_weight]) or pieces,
+        measured after every epoch, classes all the same; or validation_split: the share of the rows
+        held out for it. callbacks: objects of deltarule.callbacks, called in this order. shuffle: a
+        new order of rows every epoch. verbose: a progress bar and its speed; "auto": in a terminal.
         X is not copied where it is float32, float64, uint8 or bool and the numbers of a row lie
         side by side (slices of rows or columns, memory maps): its batches are converted. Any other
         X is converted whole; y and weights are copied, labels to 8 bytes each.
@@ -244,9 +245,9 @@ class Network:
         """
         with self._gate.training("fit()"):
             return _fit.fit(
-                self, X, y, sample_weight, class_weight, validation_data, callbacks,
-                epochs=epochs, batch_size=batch_size, shuffle=shuffle, steps=steps_per_epoch,
-                verbose=verbose,
+                self, X, y, sample_weight, class_weight, validation_data, validation_split,
+                callbacks, epochs=epochs, batch_size=batch_size, shuffle=shuffle,
+                steps=steps_per_epoch, verbose=verbose,
             )  # fmt: skip
 
     def train_on_batch(
@@ -270,7 +271,6 @@ class Network:
 
     def adapt(self, X: Samples) -> None:
         """Measures mean and variance of the Normalization layers over X, as the first `fit` does.
-
         Raises ValueError where there are no such layers, and as fit for X.
         """
         with self._gate.training("adapt()"):
@@ -302,15 +302,15 @@ class Network:
         y: npt.ArrayLike | None = None,
         sample_weight: npt.ArrayLike | None = None,
         class_weight: ClassWeight = None,
-    ) -> dict[str, float]:
-        """The loss and the metrics over all rows: {"loss": ..., "accuracy": ...}.
+    ) -> dict[str, Any]:
+        """The loss and the metrics over all rows, by name; those of classes may be arrays.
 
         Arguments, what is copied of them, and errors as for fit.
         """
         with self._gate.reading("evaluate()"):
             plan = self._built("evaluate()")
             samples = to_measure((X, y, sample_weight, class_weight), self._target())
-            return _metrics.report(samples.evaluate(plan), self._metrics)
+            return _measure.Meter(self, plan.graph).evaluate(plan, samples.pieces())
 
     def gradients(
         self,

@@ -1,4 +1,4 @@
-"""Samples as `fit` and `evaluate` use them, in memory or not."""
+"""Samples as `fit` and the others use them, in memory or not."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
-from .. import _check, _full_batch, _inputs, layers
-from .._engine import Plan, Run, Sums
+from .. import _check, _full_batch, _inputs, _split, layers
+from .._engine import Plan, Progress, Run
 from .._targets import Data, Target, prepare_data, prepare_validation
 from ..optimizers import FullBatch, Optimizer
 from . import find
@@ -17,7 +17,9 @@ from .base import Source, Way
 from .stream import Array, Rates, Stream, only_x, shape_of
 
 if TYPE_CHECKING:
+    from .._measure import Meter
     from .._position import Position
+    from ..network import Network
     from ..performance import Stopwatch
 
 Samples = npt.ArrayLike | Source | Iterable[Any] | Callable[[], Iterable[Any]]
@@ -37,7 +39,17 @@ class Arrays:
         """All rows of X."""
         return [self.data[0]]
 
-    def open(self, plan: Plan, at: Position, seed: int, rates: Rates, watch: Stopwatch) -> Run:
+    def pieces(self) -> list[Data]:
+        """All of them, as an engine takes them."""
+        return [self.data]
+
+    def with_room(self, at: Position, meter: Meter) -> Position:
+        """A position that has room for what rows put out, if metrics want to know."""
+        return replace(at, outputs=meter.room(at.rows)) if at.outputs is None else at
+
+    def open(
+        self, plan: Plan, at: Position, seed: int, rates: Rates, watch: Stopwatch, meter: Meter
+    ) -> Run:
         """The rest of an epoch."""
         return plan.train(
             *self.data,
@@ -48,47 +60,90 @@ class Arrays:
             batch=at.batch,
             sums=at.sums,
             rates=rates(-(-at.rows // at.batch_size)),
+            y=at.outputs,
         )
 
-    def evaluate(self, plan: Plan) -> Sums:
-        """The sums of w l, w and w hit over all rows."""
-        return plan.evaluate(*self.data)
+    def after(self, at: Position, run: Run, meter: Meter) -> Position:
+        """Where a network is when a run that was opened there has stopped."""
+        return at.after(run)
+
+    def after_epoch(
+        self, meter: Meter, plan: Plan, run: Progress, outputs: Array | None
+    ) -> dict[str, Any]:
+        """The loss and the metrics of an epoch."""
+        return meter.after_epoch(plan, self.data, run.sums, outputs)
 
 
 def to_train_on(
+    net: Network,
     values: tuple[Any, ...],
-    target: Target,
-    optimizer: Optimizer | FullBatch,
+    validation_data: Any,
+    validation_split: object,
     *,
     batch_size: object,
     shuffle: bool,
     epochs: int,
     steps: object,
-) -> Arrays | Stream:
-    """values: X, y, sample_weight and class_weight as `fit` gets them."""
-    X, y, _, class_weight = values
+) -> tuple[Arrays | Stream, Arrays | Stream | None]:
+    """What `fit` learns from, and what it validates on. values: X, y, sample_weight and
+    class_weight."""
+    X, y = values[:2]
     if batch_size is not None:
         batch_size = _check.positive_int("batch_size", batch_size)
-    source = find(X, "X", lists=y is None, steps=steps)
+    source, tested = find(X, "X", lists=y is None, steps=steps), _to_validate(validation_data)
+    fraction = _check.fraction("validation_split", validation_split)
+    if fraction and validation_data is not None:
+        raise ValueError("validation_data and validation_split cannot both be given")
+    samples: Arrays | Stream
     if source is None:
         if steps is not None:
             raise ValueError(f"steps_per_epoch is for iterables of batches, got {steps!r}")
         X = _inputs.as_array(X, "X")
-        data = prepare_data((X, *values[1:]), target, positive=True)
-        rows, *shape = X.shape
-        size = rows_of_a_batch(optimizer, batch_size, rows)
-        layers.check_batch(target.layers, size)
-        return Arrays(data, tuple(shape), Way(rows, size, shuffle))
+        data, held = _split.prepare(
+            net, (X, *values[1:]), None if tested else validation_data, fraction
+        )
+        size = rows_of_a_batch(net.optimizer, batch_size, len(data[0]))
+        layers.check_batch(net.layers, size)
+        samples = Arrays(data, X.shape[1:], Way(len(data[0]), size, shuffle))
+    else:
+        if fraction:
+            raise ValueError("validation_split needs X in memory: give validation_data")
+        samples = _stream(net, source, values, batch_size, shuffle, epochs, steps)
+        held = prepare_validation(None if tested else validation_data, net._target(samples.shape))
+    if tested is not None:
+        return samples, Stream(tested, tested.way(None, False), net._target(samples.shape))
+    return samples, None if held is None else Arrays(held, samples.shape, Way(0, 0, False))
+
+
+def _stream(
+    net: Network,
+    source: Source,
+    values: tuple[Any, ...],
+    batch_size: int | None,
+    shuffle: bool,
+    epochs: int,
+    steps: object,
+) -> Stream:
     _check_alone(values[1:3])
-    if isinstance(optimizer, FullBatch):
-        name = type(optimizer).__name__
+    if isinstance(net.optimizer, FullBatch):
+        name = type(net.optimizer).__name__
         raise ValueError(f"X must be arrays for {name}, which needs all rows again and again")
     if epochs > 1 and steps is None and not source.again:
         raise ValueError(
             f"X is an iterator, which serves one epoch, got epochs={epochs}: give a function that "
             "returns a new one for each, or steps_per_epoch"
         )
-    return Stream(source, source.way(batch_size, shuffle), target, class_weight)
+    return Stream(source, source.way(batch_size, shuffle), net._target(), values[3])
+
+
+def _to_validate(data: Any) -> Source | None:
+    source = find(data, "validation_data", lists=False)
+    if source is not None and not source.again:
+        raise ValueError(
+            "validation_data is an iterator, which serves once: give a function that returns a new "
+            "one for each epoch"
+        )
+    return source
 
 
 def to_measure(values: tuple[Any, ...], target: Target) -> Arrays | Stream:
@@ -96,25 +151,9 @@ def to_measure(values: tuple[Any, ...], target: Target) -> Arrays | Stream:
     source = find(values[0], "X", lists=values[1] is None)
     if source is None:
         data = prepare_data(values, target, positive=True)
-        return Arrays(data, data[0].shape[1:], Way(len(data[0]), 0, False))
+        return Arrays(data, data[0].shape[1:], Way(0, 0, False))
     _check_alone(values[1:3])
     return Stream(source, source.way(None, False), target, values[3])
-
-
-def to_validate(data: Any, target: Target) -> Arrays | Stream | None:
-    """validation_data of `fit`."""
-    source = find(data, "validation_data", lists=False)
-    if source is None:
-        found = prepare_validation(data, target)
-        if found is None:
-            return None
-        return Arrays(found, found[0].shape[1:], Way(len(found[0]), 0, False))
-    if not source.again:
-        raise ValueError(
-            "validation_data is an iterator, which serves once: give a function that returns a new "
-            "one for each epoch"
-        )
-    return Stream(source, source.way(None, False), target, None)
 
 
 def to_adapt_to(

@@ -11,12 +11,13 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from .. import _inputs, layers
-from .._engine import F64, Plan, Run, Sums
+from .._engine import F64, Plan, Progress, Run, Sums
+from .._position import Position
 from .._targets import ClassWeight, Data, Target, prepare_data
 from .base import Piece, Source, Way
 
 if TYPE_CHECKING:
-    from .._position import Position
+    from .._measure import Meter
     from ..performance import Stopwatch
 
 Array = _inputs.Array
@@ -72,23 +73,42 @@ class Stream:
             )
         return only_x(self._source, self._target)
 
+    def with_room(self, at: Position, meter: Meter) -> Position:
+        """As it is: metrics see every piece when it has been learnt from."""
+        return at
+
     def open(
-        self, plan: Plan, at: Position, seed: int, rates: Rates, watch: Stopwatch
+        self, plan: Plan, at: Position, seed: int, rates: Rates, watch: Stopwatch, meter: Meter
     ) -> StreamRun:
         """The rest of an epoch."""
         begun, self._begun = self._begun, None
         pieces = begun or map(self._ready, self._source.pieces(self.way, at.batch))
-        return StreamRun(plan, pieces, at, seed, rates, watch, self._source.batches(self.way))
+        n_batches = self._source.batches(self.way)
+        return StreamRun(plan, pieces, at, seed, rates, watch, meter, n_batches)
 
-    def evaluate(self, plan: Plan) -> Sums:
-        """The sums of w l, w and w hit over all rows."""
-        loss = weight = hits = 0.0
+    def after(self, at: Position, run: Run, meter: Meter) -> Position:
+        """Where a network is when a run that was opened there has stopped. An epoch that
+        metrics have seen a part of cannot be gone on with: the next is a new one."""
+        if meter.outputs and run.batch:
+            return Position(at.epoch + 1)
+        return at.after(run)
+
+    def after_epoch(
+        self, meter: Meter, plan: Plan, run: Progress, outputs: Array | None
+    ) -> dict[str, Any]:
+        """The loss and the metrics of an epoch."""
+        assert isinstance(run, StreamRun)
+        return meter.report(run.sums, run.states)
+
+    def pieces(self) -> Iterator[Data]:
+        """All of them, as an engine takes them. ValueError behind the last if no row counts."""
+        counts = False
         for piece in self._source.pieces(self.way):
-            sums = plan.evaluate(*self._prepared(piece))
-            loss, weight, hits = loss + sums[0], weight + sums[1], hits + sums[2]
-        if not weight:
+            data = self._prepared(piece)
+            counts = counts or data[2] is None or bool(data[2].any())
+            yield data
+        if not counts:
             raise ValueError(f"no row of {self._source.name} counts: all weights are zero")
-        return loss, weight, hits
 
 
 def shape_of(source: Source) -> tuple[int, ...]:
@@ -130,10 +150,13 @@ class StreamRun:
         seed: int,
         rates: Rates,
         watch: Stopwatch,
+        meter: Meter,
         n_batches: int | None,
     ) -> None:
         self._plan, self._pieces, self._rates, self._watch = plan, pieces, rates, watch
         self._order: dict[str, Any] = {"shuffle": at.shuffle, "seed": seed, "epoch": at.epoch}
+        self._meter, self.states = meter, meter.start()  # of the metrics
+        self._data: tuple[Data, Array] | None = None  # of the run, and what they put out
         self._before: tuple[int, Sums] = at.batch, at.sums
         self._run: Run | None = None
         self._first = 0  # the number of the first batch of the run
@@ -172,6 +195,9 @@ class StreamRun:
                 return True
             if self._run.advance(max(0.0, end - perf_counter())):
                 self._finite = self.finite
+                if self._data is not None:
+                    data, y = self._data
+                    self._meter.update(self.states, y, data)
                 done = self.batch, self._run.sums
                 self._before, self._run = done, None  # no signal comes between two stores
             if perf_counter() >= end:
@@ -187,12 +213,15 @@ class StreamRun:
         size = piece.size or len(data[0])
         batch, sums = self._before
         self._first = piece.batch
+        y = self._meter.room(len(data[0]))
+        self._data = None if y is None else (data, y)
         return self._plan.train(
             *data,
             batch_size=size,
             batch=batch - piece.batch,
             sums=sums,
             rates=self._rates(-(-len(data[0]) // size)),
+            y=y,
             window=piece.window,
             **self._order,
         )
