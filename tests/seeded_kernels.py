@@ -190,6 +190,17 @@ KERNELS = {
     "products overwrite errors of an earlier reader": Kernel(
         "branches", "network/nodes/dense.c", "x.first_writer ? DR_FROM_ZERO : DR_FROM_C",
         "DR_FROM_ZERO", "gradient", LAYERS),
+    "squares of a norm lack a number": Kernel(
+        "clipped", "kernels/clip.inc", "for (size_t i = 0; i < n; i += UNIT)",
+        "for (size_t i = UNIT; i < n; i += UNIT)", "gradient clipped"),
+    "numbers are held from above alone": Kernel(
+        "held", "kernels/clip.inc", "vmax(-most, vload(g + i))", "vload(g + i)",
+        "gradient clipped"),
+    "a norm is of the first array": Kernel(
+        "clipped", "network/clip.c", "sum += squares_of(", "sum = squares_of(", "after a step",
+        LAYERS),
+    "gradients are clipped by the norm of the batch before": Kernel(
+        "clipped", "network/run.c", "    c->clipped = NULL;\n", "", "after an epoch", LAYERS),
     "what is frozen learns": Kernel(
         "branches", "network/plan.c", "spec->trainable && node->kind->tiles", "!!node->kind->tiles",
         "4.weight after a step", LAYERS),

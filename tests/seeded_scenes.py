@@ -78,6 +78,16 @@ SCENES: dict[str, dict[str, Any]] = {
         "loss": "mse",
         "optimizer": dr.SGD(0.05, momentum=0.9),
     },
+    "clipped": {
+        "layers": [("tanh", 70), ("relu", 20), ("identity", 3)],
+        "loss": "mse",
+        "optimizer": dr.SGD(0.05, 0.9, weight_decay=0.01, global_clipnorm=0.1),
+    },
+    "held": {
+        "layers": [("tanh", 20), ("identity", 3)],
+        "loss": "mse",
+        "optimizer": dr.Adam(1e-2, clipvalue=0.01),
+    },
     "branches": {
         "layers": [
             layers.Concat([[dr.Dense(35, "tanh")], [dr.Dense(20)]]),

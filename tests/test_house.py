@@ -16,8 +16,8 @@ CSRC, PACKAGE = ROOT / "csrc", ROOT / "src" / "deltarule"
 REFERENCE = PACKAGE / "reference"
 
 # Kernels that are operations of their own; the rest of csrc/kernels serves them.
-OPERATIONS = ("activation", "batch_norm", "cholesky", "constraint", "dense", "layer_norm", "loss",
-              "noise", "optimizer", "penalty", "prelu")  # fmt: skip
+OPERATIONS = ("activation", "batch_norm", "cholesky", "clip", "constraint", "dense", "layer_norm",
+              "loss", "noise", "optimizer", "penalty", "prelu")  # fmt: skip
 HELPERS = ("cross_entropy", "elementary", "jacobian", "kernels", "math", "normal", "panels", "peak",
            "softmax")  # fmt: skip
 

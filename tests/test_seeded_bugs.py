@@ -28,13 +28,13 @@ from .seeded_kernels import KERNELS, ROOT, Tree, change
 from .seeded_scenes import SCENES, examine
 
 (
-    activation, batch_norm, dense, layer_norm, loss, nodes, noise, normal, optimizer, penalty,
+    activation, batch_norm, clip, dense, layer_norm, loss, nodes, noise, normal, optimizer, penalty,
     prelu, random,
 ) = (
     importlib.import_module(f"deltarule.reference.{name}")
     for name in (
-        "activation", "batch_norm", "dense", "layer_norm", "loss", "nodes", "noise", "normal",
-        "optimizer", "penalty", "prelu", "random",
+        "activation", "batch_norm", "clip", "dense", "layer_norm", "loss", "nodes", "noise",
+        "normal", "optimizer", "penalty", "prelu", "random",
     )
 )  # fmt: skip
 
@@ -205,6 +205,14 @@ FORMULAS = {
         "branches", nodes.Concat, "backward",
         lambda call, inputs, y, kept, dy: RIGHT_CONCAT(call, inputs, y, kept, dy[:, ::-1]),
         "gradient", PLANS),
+    "clipping makes units of all arrays": Formula(
+        "clipped", clip, "_shorter", lambda g, limit, squares: g * (limit / np.sqrt(squares + 1)),
+        "gradient clipped"),
+    "clipping looks at one side": Formula(
+        "held", clip, "_held", lambda g, limit: np.minimum(g, limit), "gradient clipped"),
+    "nothing is clipped": Formula(
+        "clipped", clip, "clip", lambda gradients, given: gradients,
+        "gradient clipped"),
     "penalties grow with the length of weights alone": Formula(
         "weights", penalty, "value", lambda w, l1, l2: l2 * float(np.sum(w * w)),
         "0.weight penalty"),

@@ -50,6 +50,8 @@ SPECS: list[tuple[Spec, dict[str, type]]] = [
     (dr.Adagrad(initial_accumulator_value=0.1), optimizers.TABLE),
     (dr.Adadelta(rho=0.5), optimizers.TABLE),
     (dr.Rprop(etas=[0.1, 3], step_sizes=(1, 1)), optimizers.TABLE),
+    (dr.SGD(clipvalue=1), optimizers.TABLE),
+    (dr.AdamW(global_clipnorm=0.5), optimizers.TABLE),
     (dr.Adam(schedules.ExponentialLR(0.1, 0.9, every="step")), optimizers.TABLE),
     *[(schedule, schedules.TABLE) for schedule in SCHEDULES],
     (dr.Dense(4), layers.TABLE),
@@ -198,6 +200,8 @@ def test_examples_are_one_of_each_rule() -> None:
 def test_every_argument_of_an_optimizer_is_checked(cls: type[optimizers.Optimizer]) -> None:
     for field in dataclasses.fields(cls):
         for wrong in ("x", None, float("nan"), -1, (1, 2, 3)):
+            if wrong is field.default:
+                continue
             with pytest.raises((TypeError, ValueError)) as caught:
                 cls(**{field.name: wrong})
             assert str(caught.value).startswith(field.name), (field.name, wrong)
@@ -239,6 +243,13 @@ BAD = [
         lambda: dr.Network([dr.Dense(3), dr.Dropout()], loss="mse"),
         ValueError,
         "layers must not end with Dropout",
+    ),
+    (lambda: dr.SGD(clipnorm=0), ValueError, "clipnorm must be > 0, got 0"),
+    (lambda: dr.Adam(clipvalue=True), TypeError, "clipvalue must be a real number, got bool"),
+    (
+        lambda: dr.SGD(clipvalue=1, global_clipnorm=2),
+        ValueError,
+        "at most one may be given, got clipvalue=1.0 and global_clipnorm=2.0",
     ),
     (lambda: dr.Dense(3, l1=-1e-3), ValueError, "l1 must be >= 0"),
     (lambda: dr.Dense(3, l2=float("nan")), ValueError, "l2 must be finite"),

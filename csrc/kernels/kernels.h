@@ -137,6 +137,9 @@ typedef struct {
                   const void *dy, size_t dy_stride, double *out, size_t out_stride);
     /* l1 sum |w| + l2 sum w^2 of n weights, whole units; adds its gradient to g unless that is NULL */
     double (*penalty)(size_t n, dr_penalty penalty, const void *w, void *g);
+    /* of n numbers, whole units: the sum of their squares; and held to +-limit, in place */
+    double (*squares)(size_t n, const void *g);
+    void (*clamp)(size_t n, double limit, void *g);
     /* one panel of columns, in place */
     void (*constrain[DR_N_CONSTRAINTS])(size_t rows, size_t units, double limit, void *w);
     /* nothing but FMAs in registers; sink: a unit, begins with a factor < 1 and a term. Returns the

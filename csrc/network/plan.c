@@ -16,9 +16,13 @@ static const dr_kind *const KINDS[DR_N_NODES] = {
     [DR_NODE_PRELU] = &dr_kind_prelu,
 };
 
-void dr_add_parameter(dr_plan *plan, dr_node *node, size_t rows, size_t cols) {
-    node->parameters[node->n_parameters++] = (dr_parameter){rows, cols, plan->n_parameters};
-    plan->n_parameters += rows ? dr_matrix_size(plan->dtype, rows, cols) : dr_vector_size(plan->dtype, cols);
+void dr_add_parameter(dr_plan *plan, dr_node *node, size_t rows, size_t cols, int learnt) {
+    const size_t size = dr_array_size(plan->dtype, (dr_shape){rows, cols});
+    const dr_parameter p = {.rows = rows, .cols = cols, .offset = plan->n_parameters, .size = size,
+                            .chunks = learnt ? dr_chunks(size) : 0, .first_chunk = plan->n_chunks};
+    node->parameters[node->n_parameters++] = p;
+    plan->n_parameters += p.size;
+    plan->n_chunks += p.chunks;
 }
 
 dr_matrix dr_parameter_matrix(const dr_plan *plan, const char *area, const dr_node *node, size_t index) {
@@ -61,7 +65,7 @@ static void lay_out(dr_plan *plan, const dr_graph *graph) {
         };
         wires += spec->n_sources;
         for (size_t j = 0; j < spec->n_parameters; j++)
-            dr_add_parameter(plan, node, spec->parameters[j].rows, spec->parameters[j].cols);
+            dr_add_parameter(plan, node, spec->parameters[j].rows, spec->parameters[j].cols, 1);
         node->learns = node->error =
             spec->trainable && node->kind->tiles && node->kind->tiles(plan, node);
         for (size_t j = 0; j < spec->n_sources; j++) {

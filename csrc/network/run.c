@@ -96,10 +96,12 @@ void dr_parameters_at(const dr_plan *plan, size_t offset, void *at[1 + DR_MAX_ST
         at[1 + s] = s < plan->n_states ? dr_offset(plan->dtype, plan->states[s], offset) : NULL;
 }
 
-void dr_apply(dr_cursor *c, size_t offset, size_t n, const void *gradient) {
+void dr_apply(dr_cursor *c, const dr_node *node, size_t index, size_t offset, size_t n, void *gradient) {
     const dr_plan *plan = c->run->plan;
     void *at[1 + DR_MAX_STATES];
     dr_parameters_at(plan, offset, at);
+    if (plan->optimizer.clip.kind != DR_CLIP_NONE)
+        dr_clip_gradient(c, &node->parameters[index], n, gradient);
     c->run->kernels->step[plan->optimizer.rule](n, &c->constants, gradient, at);
 }
 
@@ -123,6 +125,7 @@ static size_t tiles_of(const dr_run *run, dr_step_task task) {
     const dr_node *node = &plan->nodes[task.node];
     if (takes_all(task.kind)) return 1; /* and so it is thread 0's */
     if (task.kind == TASK_PRODUCTS) return dr_linear_tiles(run);
+    if (task.kind == TASK_MEASURE) return dr_node_chunks(node);
     return by_panels(task.kind) ? dr_panels(plan->dtype, node->n_out) : node->kind->tiles(plan, node);
 }
 
@@ -137,10 +140,11 @@ static size_t task_on_tiles(dr_cursor *c, dr_step_task task, size_t tile, size_t
     case TASK_PRODUCTS: dr_linear_products(c, tile); return 1;
     case TASK_STATISTICS: node->kind->statistics(c, node, tile); break;
     case TASK_ERROR_SUMS: node->kind->error_sums(c, node, tile); break;
+    case TASK_MEASURE: dr_clip_measure(c, node, tile); break;
     case TASK_CONSTRAIN: node->kind->constrain(c, node, tile); break;
     default: return node->kind->on_tiles(c, task.kind, node, tile, most);
     }
-    dr_lap(&c->watch.ledger, task.kind == TASK_CONSTRAIN ? DR_UPDATES : DR_ACTIVATIONS);
+    dr_lap(&c->watch.ledger, task.kind >= TASK_MEASURE ? DR_UPDATES : DR_ACTIVATIONS);
     return 1;
 }
 
@@ -203,6 +207,7 @@ static void begin_batch(dr_cursor *c) {
     const dr_plan *plan = run->plan;
     c->first = c->batch * run->batch_size;
     c->m = dr_min(run->batch_size, run->data.n - c->first);
+    c->clipped = NULL;
     c->weight = run->data.weight ? dr_weighted_sum(plan->dtype, c->m, NULL, run->data.weight,
                                                    run->order, c->first)
                                  : (double)c->m;

@@ -8,7 +8,7 @@
 #define ROWS_AT_ONCE 512
 
 static int keeps_gradients(const dr_run *run) {
-    return run->mode == DR_GRADIENT || (run->mode == DR_TRAIN && !run->plan->fused);
+    return run->mode == DR_GRADIENT || (run->mode == DR_TRAIN && !dr_fused(run->plan));
 }
 
 static void lay_out(dr_run *run, dr_arena *arena) {
@@ -41,6 +41,7 @@ static void lay_out(dr_run *run, dr_arena *arena) {
     if (run->mode != DR_PREDICT)
         run->penalties = dr_arena_take(arena, plan->n_penalties, sizeof *run->penalties);
     run->gradients = keeps_gradients(run) ? dr_arena_take(arena, plan->n_parameters, size) : NULL;
+    run->squares = dr_arena_take(arena, dr_clips_norms(plan) ? plan->n_chunks : 0, sizeof *run->squares);
     if (run->mode == DR_LINEARIZE) dr_linear_lay_out(run, arena);
     run->order = run->shuffled ? dr_arena_take(arena, run->order_room, sizeof *run->order) : NULL;
 }

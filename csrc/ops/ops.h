@@ -91,6 +91,15 @@ void dr_penalty_parts(dr_dtype dt, const dr_kernels *k, dr_penalty penalty, size
                       double *parts);
 double dr_penalty_sum(size_t tiles, const double *parts);
 
+/* The sum of squares of a gradient of `size` elements, chunk by chunk and together; what it is multiplied by
+ * to clip its norm, or all norms; and n elements of it clipped. */
+#define DR_CHUNK 4096 /* elements; see docs/numerics.md */
+static inline size_t dr_chunks(size_t size) { return (size + DR_CHUNK - 1) / DR_CHUNK; }
+double dr_clip_squares(const dr_kernels *k, size_t size, const void *g, size_t chunk);
+double dr_clip_sum(size_t chunks, const double *squares);
+double dr_clip_factor(double limit, double squares);
+void dr_clip_apply(const dr_kernels *k, dr_clip clip, double factor, size_t n, void *g);
+
 /* Panel p of the columns of w. */
 void dr_constrain_panel(dr_dtype dt, const dr_kernels *k, dr_constraint constraint, double limit,
                         size_t rows, dr_matrix w, size_t p);

@@ -310,6 +310,7 @@ def test_bad_calls(run):
         (("adam", w, w, w, w[:1]), ValueError, r"state\[1\] must have shape"),
         (("sdg", w, w), ValueError, "unknown optimizer 'sdg' .did you mean 'sgd'"),
         ((dr.SGD, w, w), TypeError, "must be an instance"),
+        ((dr.SGD(clipnorm=1), w, w), ValueError, "clip_gradients does; got SGD.clipnorm=1.0"),
         (("sgd", w.astype(int), w), TypeError, "w must be float32 or float64"),
     ]:
         with pytest.raises(error, match=text):

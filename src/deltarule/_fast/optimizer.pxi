@@ -19,6 +19,7 @@ cdef dr_optimizer _optimizer(object given) except *:
     o.learning_rate, o.weight_decay = given.learning_rate, given.weight_decay
     for i in range(DR_MAX_NUMBERS):
         o.numbers[i] = numbers[i] if i < len(numbers) else 0.0
+    o.clip = _clip(given.clip)
     return o
 
 

@@ -1,5 +1,4 @@
 # A compiled network. The same interface as reference/plan.py, which says what each method does.
-from libc.stdlib cimport free, malloc
 
 
 cdef class Plan:

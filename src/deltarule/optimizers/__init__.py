@@ -79,6 +79,8 @@ def get_step(optimizer: str | Optimizer) -> Optimizer:
     found = resolve(optimizer, STEPS, "optimizer")
     if isinstance(found.learning_rate, Schedule):
         raise TypeError(f"optimizer: a single step needs a number for learning_rate, got {found!r}")
+    if found.clip:
+        raise ValueError(f"optimizer: a single step does not clip, clip_gradients does; got {found!r}")
     return found
 
 

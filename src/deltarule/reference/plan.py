@@ -19,7 +19,7 @@ from .. import _check
 from .._check import Array
 from .._graph import Graph, Node
 from ..losses import CustomLoss
-from . import constraint, loss, nodes, optimizer, penalty, random
+from . import clip, constraint, loss, nodes, optimizer, penalty, random
 from .activation import quiet
 from .ledger import Lap, Ledger, untimed
 from .linearize import Linearization
@@ -258,7 +258,8 @@ class Plan:
         step = state.step + 1
         slots: tuple[Parameters, ...] = tuple(dict(slot) for slot in state.slots)
         with quiet():
-            for name, g in batch.gradients.items():
+            gradients = clip.clip(batch.gradients, self._graph.optimizer.clip)
+            for name, g in gradients.items():
                 value, *rest = (slot[name] for slot in state.slots)
                 new = optimizer.update(self._graph.optimizer, value, g, tuple(rest), step, rate)
                 for slot, array in zip(slots, new, strict=True):
