@@ -236,6 +236,7 @@ typedef struct {
     double eps, momentum;        /* of the normalisations */
     int weight, bias;            /* whether it has them, where its kind does */
     int trainable;               /* 0: its parameters stay as they are */
+    double learning_rate_factor; /* of its parameters */
     dr_noise noise;              /* of kind noise, with its amount */
     double amount;
     size_t n_parameters;         /* of DR_NODE_CUSTOM, whose function learns them: see below */

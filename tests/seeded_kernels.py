@@ -199,6 +199,8 @@ KERNELS = {
     "a norm is of the first array": Kernel(
         "clipped", "network/clip.c", "sum += squares_of(", "sum = squares_of(", "after a step",
         LAYERS),
+    "all layers have one learning rate": Kernel(
+        "branches", "network/run.c", "if (node->rate_factor == 1)", "if (1)", "after a step", LAYERS),
     "gradients are clipped by the norm of the batch before": Kernel(
         "clipped", "network/run.c", "    c->clipped = NULL;\n", "", "after an epoch", LAYERS),
     "what is frozen learns": Kernel(

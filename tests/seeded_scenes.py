@@ -92,7 +92,7 @@ SCENES: dict[str, dict[str, Any]] = {
         "layers": [
             layers.Concat([[dr.Dense(35, "tanh")], [dr.Dense(20)]]),
             layers.Add([[dr.Dense(20, "tanh")], [dr.Dense(20, "silu"), dr.Dropout(0.2)]]),
-            layers.Residual([layers.Activation("tanh"), dr.Dense(20)]),
+            layers.Residual([layers.Activation("tanh"), dr.Dense(20, learning_rate_factor=0.5)]),
             layers.Activation("gelu"),
             dr.Dense(3, trainable=False),
         ],

@@ -69,6 +69,8 @@ SPECS: list[tuple[Spec, dict[str, type]]] = [
     (dr.PReLU(-0.5, per_feature=True, trainable=False), layers.TABLE),
     (layers.Activation(dr.PReLU(0.1)), layers.TABLE),
     (dr.Dense(4, l1=1e-3, l2=0.5), layers.TABLE),
+    (dr.Dense(4, learning_rate_factor=0.1), layers.TABLE),
+    (dr.RMSNorm(learning_rate_factor=0.1), layers.TABLE),
     (
         dr.Dense(
             9,
@@ -244,6 +246,10 @@ BAD = [
         ValueError,
         "layers must not end with Dropout",
     ),
+    (lambda: dr.Dense(3, learning_rate_factor=0), ValueError, "learning_rate_factor must be > 0"),
+    (lambda: dr.PReLU(learning_rate_factor="2"), TypeError, "learning_rate_factor must be a real"),
+    (lambda: dr.LayerNorm(learning_rate_factor=-1), ValueError, "learning_rate_factor must be > 0"),
+    (lambda: dr.BatchNorm(learning_rate_factor=None), TypeError, "learning_rate_factor must be"),
     (lambda: dr.SGD(clipnorm=0), ValueError, "clipnorm must be > 0, got 0"),
     (lambda: dr.Adam(clipvalue=True), TypeError, "clipvalue must be a real number, got bool"),
     (

@@ -36,6 +36,7 @@ typedef struct {
     dr_activation activation;   /* what training applies: identity where the loss takes logits */
     dr_activation output;       /* what predict applies */
     double alpha, eps, momentum;
+    double rate_factor;         /* of the learning rate */
     dr_noise noise;
     double amount;
     int has_weight, has_bias;
@@ -168,7 +169,10 @@ typedef struct {
     size_t batch, first, m;
     double weight;              /* sum of the batch's weights */
     uint64_t step;              /* the one that this batch makes */
-    dr_constants constants;     /* of that step's update */
+    double rate;                /* the learning rate of its update, */
+    dr_constants constants;     /* that update's, */
+    dr_constants others;        /* and those of the nodes that have `rate_factor`; 0: of none yet */
+    double rate_factor;
     const void *clipped;        /* the array whose gradient `factor` clips, or the plan: all; NULL: none yet */
     double factor;
     double work;                /* since the last look at the clock */

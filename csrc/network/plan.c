@@ -60,6 +60,7 @@ static void lay_out(dr_plan *plan, const dr_graph *graph) {
             .sources = wires,
             .activation = last && graph->logits ? DR_IDENTITY : spec->activation,
             .output = spec->activation, .alpha = spec->alpha, .eps = spec->eps,
+            .rate_factor = spec->learning_rate_factor,
             .momentum = spec->momentum, .has_weight = spec->weight, .has_bias = spec->bias,
             .noise = spec->noise, .amount = spec->amount, .shared = spec->shared,
         };

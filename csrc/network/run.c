@@ -96,13 +96,24 @@ void dr_parameters_at(const dr_plan *plan, size_t offset, void *at[1 + DR_MAX_ST
         at[1 + s] = s < plan->n_states ? dr_offset(plan->dtype, plan->states[s], offset) : NULL;
 }
 
+/* Nodes that share a factor follow each other, as a rule: it is prepared anew where it changes. */
+static const dr_constants *constants_of(dr_cursor *c, const dr_node *node) {
+    if (node->rate_factor == 1) return &c->constants;
+    if (node->rate_factor != c->rate_factor) {
+        c->rate_factor = node->rate_factor;
+        c->others = c->constants; /* what is carried on from step to step */
+        dr_optimizer_prepare(&c->run->plan->optimizer, c->rate * c->rate_factor, c->step + 1, &c->others);
+    }
+    return &c->others;
+}
+
 void dr_apply(dr_cursor *c, const dr_node *node, size_t index, size_t offset, size_t n, void *gradient) {
     const dr_plan *plan = c->run->plan;
     void *at[1 + DR_MAX_STATES];
     dr_parameters_at(plan, offset, at);
     if (plan->optimizer.clip.kind != DR_CLIP_NONE)
         dr_clip_gradient(c, &node->parameters[index], n, gradient);
-    c->run->kernels->step[plan->optimizer.rule](n, &c->constants, gradient, at);
+    c->run->kernels->step[plan->optimizer.rule](n, constants_of(c, node), gradient, at);
 }
 
 static int by_panels(dr_task_kind task) {
@@ -211,8 +222,10 @@ static void begin_batch(dr_cursor *c) {
     c->weight = run->data.weight ? dr_weighted_sum(plan->dtype, c->m, NULL, run->data.weight,
                                                    run->order, c->first)
                                  : (double)c->m;
-    if (run->mode == DR_TRAIN)
-        dr_optimizer_prepare(&plan->optimizer, learning_rate(c), c->step + 1, &c->constants);
+    if (run->mode != DR_TRAIN) return;
+    c->rate = learning_rate(c);
+    c->rate_factor = 0;
+    dr_optimizer_prepare(&plan->optimizer, c->rate, c->step + 1, &c->constants);
 }
 
 /* In a run that changes none: what the weights cost, which tiles tell where they are updated. */

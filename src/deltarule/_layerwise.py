@@ -232,7 +232,7 @@ def update_all(
     new: Slots = tuple(dict(slot) for slot in slots)
     for name, g in clipped(functions, graph, done.gradients).items():
         value, *state = (slot[name] for slot in slots)
-        updated = functions.optimizer_step(graph.optimizer.unclipped, value, g, *state, step=step)
+        updated = functions.optimizer_step(graph.optimizer_of(name), value, g, *state, step=step)
         for slot, array in zip(new, updated, strict=True):
             slot[name] = array
     for name, kind, limit in graph.constraints():

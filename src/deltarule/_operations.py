@@ -181,7 +181,7 @@ def _check_constraints(state: State, gradients: dict[str, Array]) -> list[Check]
         arrays = (slot[name] for slot in state.slots)
         w, *rest = arrays
         g = gradients[name]
-        free = ops.optimizer_step(graph.optimizer.unclipped, w, g, *rest, step=state.step + 1)[0]
+        free = ops.optimizer_step(graph.optimizer_of(name), w, g, *rest, step=state.step + 1)[0]
         got = held(ops, kind, free, limit)
         expected = held(reference, kind, exact(free).value, limit)
         error = _weight_bounds.constrained(p, kind, limit, exact(free), expected)
@@ -227,7 +227,7 @@ def _check_flush(graph: Graph, step: Step, dy: Array) -> list[Check]:
 # -------------------------------------------------------------------------------------- optimizers
 def _check_step(state: State, name: str, g: Array) -> list[Check]:
     """The next update of one parameter: value and state, slot by slot."""
-    optimizer, step = state.graph.optimizer.unclipped, state.step + 1
+    optimizer, step = state.graph.optimizer_of(name), state.step + 1
     p, dtype = _bounds.precision(state.graph.dtype), state.graph.dtype
     w, *rest = (slot[name] for slot in state.slots)
     got = ops.optimizer_step(optimizer, w, g, *rest, step=step)
@@ -239,7 +239,7 @@ def _check_step(state: State, name: str, g: Array) -> list[Check]:
 
 def _check_vanishing_state(state: State, name: str, new: tuple[Array, ...]) -> list[Check]:
     """What an update without gradient leaves of arrays of state that are about to vanish."""
-    optimizer, dtype = state.graph.optimizer.unclipped, state.graph.dtype
+    optimizer, dtype = state.graph.optimizer_of(name), state.graph.dtype
     p = _bounds.precision(dtype)
     if not any(array.any() for array in new):
         return []

@@ -155,6 +155,7 @@ cdef extern from "deltarule.h" nogil:
         int weight
         int bias
         int trainable
+        double learning_rate_factor
         dr_noise noise
         double amount
         int shared

@@ -60,6 +60,7 @@ cdef class Plan:
                 nodes[i].eps, nodes[i].momentum = node.eps, node.momentum
                 nodes[i].weight, nodes[i].bias = node.weight, node.bias
                 nodes[i].trainable = node.trainable
+                nodes[i].learning_rate_factor = node.learning_rate_factor
                 nodes[i].noise = <dr_noise><int>_NOISES[node.noise]
                 nodes[i].amount = node.amount
                 nodes[i].shared = node.shared

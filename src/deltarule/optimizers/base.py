@@ -134,10 +134,14 @@ class Optimizer(Spec):
         """The argument of clip_gradients that is given, if any."""
         return _check_weights.clip(*(getattr(self, name) for name in CLIPS))
 
-    @property
-    def unclipped(self) -> Optimizer:
-        """For gradients that are clipped already."""
-        return replace(self, **dict.fromkeys(CLIPS)) if self.clip else self
+    def alone(self, factor: float) -> Optimizer:
+        """For one parameter, whose learning rate is multiplied by `factor`, from gradients that are
+        clipped already."""
+        if factor == 1 and not self.clip:
+            return self
+        rate = self.learning_rate
+        assert not isinstance(rate, Schedule), "engines know numbers"
+        return replace(self, learning_rate=rate * factor, **dict.fromkeys(CLIPS))
 
     @property
     def numbers(self) -> tuple[float, ...]:
