@@ -3,6 +3,7 @@ against the plain one, on one thread. In turn, window by window."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import deltarule as dr
