@@ -13,6 +13,7 @@ typedef enum {
     DR_RADAM,
     DR_ADAMAX,
     DR_LION,
+    DR_LAMB,
     DR_RMSPROP,
     DR_RMSPROP_MOMENTUM,
     DR_RMSPROP_CENTERED,
@@ -44,11 +45,13 @@ typedef struct {
     dr_clip clip;
 } dr_optimizer;
 
-/* One update, without clipping. step counts from 1; at: the parameters and as many arrays of state as the
- * rule has, in place */
-void dr_optimizer_step(dr_dtype dt, const dr_optimizer *optimizer, uint64_t step, size_t n,
-                       const void *g, void *const at[1 + DR_MAX_STATES]);
+/* One update of an array, without clipping. step counts from 1; at: the parameters and as many arrays of
+ * state as the rule has, plain row-major, in place */
+dr_status dr_optimizer_step(dr_dtype dt, const dr_optimizer *optimizer, uint64_t step, dr_shape shape,
+                            const void *g, void *const at[1 + DR_MAX_STATES]);
 int dr_rule_states(dr_rule rule);
+/* Whether how far an array goes depends on norms of all of it. */
+int dr_rule_layered(dr_rule rule);
 /* n arrays of gradients, plain row-major, in place */
 dr_status dr_clip_gradients(dr_dtype dt, dr_clip clip, size_t n, const dr_shape *shapes,
                             void *const *gradients);

@@ -83,6 +83,11 @@ SCENES: dict[str, dict[str, Any]] = {
         "loss": "mse",
         "optimizer": dr.SGD(0.05, 0.9, weight_decay=0.01, global_clipnorm=0.1),
     },
+    "lamb": {
+        "layers": [("tanh", 70), ("relu", 20), ("identity", 3)],
+        "loss": "mse",
+        "optimizer": dr.LAMB(0.01, weight_decay=0.1, clipnorm=0.3),
+    },
     "held": {
         "layers": [("tanh", 20), ("identity", 3)],
         "loss": "mse",

@@ -92,7 +92,7 @@ def no_decay(given, *arguments):
     return RIGHT_UPDATE(dataclasses.replace(given, weight_decay=0.0), *arguments)
 
 
-RULES, RIGHT_UPDATE = optimizer.TABLE, optimizer.update
+RULES, RIGHT_UPDATE = optimizer.TABLE, optimizer.place_by_place
 RIGHT_PRELU = prelu.backward
 RIGHT_PERMUTATION = random.permutation
 RIGHT_BACKWARD, RIGHT_CONCAT = reference_plan.Plan._backward, nodes.Concat.backward
@@ -169,7 +169,7 @@ FORMULAS = {
     "nesterov is forgotten": Formula(
         "classes", RULES, "nesterov", optimizer._momentum, " step", part=1),
     "weight decay is forgotten": Formula(
-        "classes", optimizer, "update", no_decay, " step"),
+        "classes", optimizer, "place_by_place", no_decay, " step"),
     "adam does not correct its means": Formula(
         "numbers", RULES, "adam", lambda rate, h, t: optimizer._of_adam(rate, h, 10**6), " step"),
     "adam takes the mean of |g|": Formula(
@@ -205,6 +205,9 @@ FORMULAS = {
         "branches", nodes.Concat, "backward",
         lambda call, inputs, y, kept, dy: RIGHT_CONCAT(call, inputs, y, kept, dy[:, ::-1]),
         "gradient", PLANS),
+    "lamb goes one step for all": Formula(
+        "lamb", optimizer, "along", lambda w, direction, rate: w - w.dtype.type(rate) * direction,
+        " step"),
     "clipping makes units of all arrays": Formula(
         "clipped", clip, "_shorter", lambda g, limit, squares: g * (limit / np.sqrt(squares + 1)),
         "gradient clipped"),

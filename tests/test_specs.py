@@ -46,6 +46,7 @@ SPECS: list[tuple[Spec, dict[str, type]]] = [
     (dr.AdamW(weight_decay=0), optimizers.TABLE),
     (dr.NAdam(momentum_decay=0), optimizers.TABLE),
     (dr.Lion(decoupled_weight_decay=False, weight_decay=1), optimizers.TABLE),
+    (dr.LAMB(weight_decay=0.01), optimizers.TABLE),
     (dr.RMSprop(alpha=0, momentum=0.5, centered=True), optimizers.TABLE),
     (dr.Adagrad(initial_accumulator_value=0.1), optimizers.TABLE),
     (dr.Adadelta(rho=0.5), optimizers.TABLE),
@@ -186,6 +187,8 @@ def test_rules_and_numbers() -> None:
     assert dr.RMSprop(momentum=0.1, centered=True).rule == "rmsprop_centered_momentum"
     assert dr.Adagrad(initial_accumulator_value=0.5).initial_state == (0.5,)
     assert dr.Rprop(0.5).initial_state == (0.0, 0.5)
+    assert dr.LAMB(weight_decay=0.1).numbers == (0.9, 0.999, 1e-6, 0.1)
+    assert dr.LAMB(weight_decay=0.1, decoupled_weight_decay=False).numbers[3] == 0
     assert dr.NAdam().initial_state == (0.0, 0.0)
 
 

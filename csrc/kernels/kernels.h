@@ -125,6 +125,8 @@ typedef struct {
     /* n: a multiple of a unit; at: the parameters, and the arrays of state that the rule has */
     void (*step[DR_N_RULES])(size_t n, const dr_constants *k, const void *g,
                              void *const at[1 + DR_MAX_STATES]);
+    /* of a layered rule (ops/optimizer.c): g becomes the direction that n parameters go, their state moves */
+    void (*direction)(size_t n, const dr_constants *k, void *g, void *const at[1 + DR_MAX_STATES]);
     /* on tiles of minus a matrix (cholesky.inc): a diagonal one, whether it is positive definite; one
      * beside r, the diagonal one when done; then x = r^-1 y for y in column n of panels of `cols` */
     int (*cholesky_pivot)(size_t rows, size_t units, void *w);

@@ -61,7 +61,7 @@ typedef enum {
     TASK_SEED, TASK_JACOBIAN,                                                   /* of one output */
     TASK_WHOLE_FORWARD, TASK_WHOLE_LOSS, TASK_WHOLE_BACKWARD,                   /* by thread 0 */
     TASK_STATISTICS, TASK_ERROR_SUMS, TASK_UPDATE, TASK_GRADIENT, TASK_APPLY,   /* by tiles */
-    TASK_MEASURE, TASK_CONSTRAIN, TASK_PRODUCTS
+    TASK_MEASURE, TASK_DIRECTION, TASK_CONSTRAIN, TASK_PRODUCTS
 } dr_task_kind;
 
 typedef struct {
@@ -79,6 +79,9 @@ typedef struct {
     size_t n_phases;
     dr_step_task *tasks;
 } dr_program;
+
+/* What squares are summed of. */
+typedef enum { OF_GRADIENT, OF_WEIGHTS, OF_DIRECTION, N_NORMS } dr_norm;
 
 /* Of threads: see team.c. */
 typedef struct {
@@ -106,6 +109,7 @@ struct dr_plan {
     uint64_t seed;
     uint64_t step;              /* updates made */
     int fused;
+    int clips_norms, layered;   /* norms of gradients have to be known; or of weights and directions */
     size_t n_parameters;        /* elements of one parameter area, padding included */
     size_t n_shadow;            /* elements of the shadow */
     size_t n_chunks;            /* of the gradients of all parameters */
@@ -142,7 +146,7 @@ struct dr_run {
     char *gradients;            /* a parameter area, where gradients are materialised */
     void *row_loss, *row_hit;
     double *penalties;          /* what each tile of weights costs, before the update */
-    double *squares;            /* the sum of them in each chunk of the gradients, where that is wanted */
+    double *squares[N_NORMS];   /* summed over each chunk, of what norms are wanted of, or NULL */
     dr_linear linear;
     dr_position position;
     uint64_t opened_at;         /* updates made by then */
@@ -175,6 +179,8 @@ typedef struct {
     double rate_factor;
     const void *clipped;        /* the array whose gradient `factor` clips, or the plan: all; NULL: none yet */
     double factor;
+    const dr_parameter *along;  /* whose direction `ratio` is about; NULL: none yet */
+    double ratio;
     double work;                /* since the last look at the clock */
     double now;                 /* at that look */
     size_t fetched, fetch_end;  /* rows of the next batch that are on their way, and are to be */
@@ -245,21 +251,27 @@ void dr_custom_loss(dr_cursor *c);
 void dr_send_error(dr_cursor *c, const dr_node *node, size_t source, size_t from, size_t row, size_t m);
 
 /* run.c: applies n elements of the gradient of parameter `index` to what is at `offset` of the areas, and
- * may change them; and the parameters and the optimizer's state there, where there is none NULL. */
+ * may change them; and the parameters and the optimizer's state there, where there is none NULL; and the
+ * constants of its step. */
 void dr_apply(dr_cursor *c, const dr_node *node, size_t index, size_t offset, size_t n, void *gradient);
 void dr_parameters_at(const dr_plan *plan, size_t offset, void *at[1 + DR_MAX_STATES]);
+const dr_constants *dr_constants_of(dr_cursor *c, const dr_node *node);
 
-/* clip.c: whether norms have to be known; the chunks of a node's gradients; and the parameter that one of
- * them is of, when *chunk becomes the number that it has there. */
-int dr_clips_norms(const dr_plan *plan);
+/* norms.c: the chunks of what a node learns; and the parameter that one of them is of, when *chunk becomes
+ * its number there. */
 size_t dr_node_chunks(const dr_node *node);
 const dr_parameter *dr_locate_chunk(const dr_node *node, size_t *chunk);
-/* Fills run->squares; and clips n elements of a gradient, in place. */
-void dr_clip_measure(dr_cursor *c, const dr_node *node, size_t chunk);
+/* Of a chunk: its gradient is measured, or clipped and made a direction. Of n elements of an array: their
+ * gradient is clipped, in place. And what the learning rate of an array is multiplied by. */
+void dr_measure_gradient(dr_cursor *c, const dr_node *node, size_t chunk);
+void dr_make_direction(dr_cursor *c, const dr_node *node, size_t chunk);
 void dr_clip_gradient(dr_cursor *c, const dr_parameter *p, size_t n, void *gradient);
+double dr_rate_ratio(dr_cursor *c, const dr_parameter *p);
 
 /* Whether updates are made where gradients are computed. */
-static inline int dr_fused(const dr_plan *plan) { return plan->fused && !dr_clips_norms(plan); }
+static inline int dr_fused(const dr_plan *plan) {
+    return plan->fused && !plan->clips_norms && !plan->layered;
+}
 
 /* lower.c: `tasks` and `phases` must have room for these. */
 size_t dr_program_tasks(const dr_plan *plan, dr_mode mode);

@@ -104,6 +104,8 @@ dr_status dr_plan_create(const dr_graph *graph, dr_plan **out) {
     plan->fused = 1;
     dr_ledger_restart(&plan->ledger);
     plan->n_states = (size_t)dr_rule_states(graph->optimizer.rule);
+    plan->clips_norms = graph->optimizer.clip.kind >= DR_CLIP_NORM;
+    plan->layered = dr_rule_layered(graph->optimizer.rule);
     plan->widths = dr_alloc(graph->n_buffers, sizeof *plan->widths);
     plan->nodes = dr_alloc(graph->n_nodes, sizeof *plan->nodes);
     size_t n_wires = 0;

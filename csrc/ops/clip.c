@@ -1,18 +1,7 @@
 /* Gradients made smaller before they are applied. */
-#include <string.h>
-
 #include "memory.h"
 #include "ops/ops.h"
 #include "scalar.h"
-
-double dr_clip_squares(const dr_kernels *k, size_t size, const void *g, size_t chunk) {
-    const size_t first = chunk * DR_CHUNK;
-    return k->squares(dr_min(DR_CHUNK, size - first), dr_offset(k->dtype, g, first));
-}
-
-double dr_clip_sum(size_t chunks, const double *squares) {
-    return dr_weighted_sum(DR_F64, chunks, squares, NULL, NULL, 0);
-}
 
 double dr_clip_factor(double limit, double squares) {
     const double factor = limit / (sqrt(squares) + 1e-6);
@@ -28,29 +17,16 @@ void dr_clip_apply(const dr_kernels *k, dr_clip clip, double factor, size_t n, v
 
 /* -- on plain arrays --------------------------------------------------------------------------------- */
 
-/* An array as networks have it: in panels, or a vector. */
-static dr_matrix in_panels(dr_dtype dt, dr_shape shape, char *area) {
-    return (dr_matrix){area, dr_panel_stride(dt, shape.rows), shape.cols};
-}
-
 static double squares_of(const dr_kernels *k, dr_shape shape, const void *plain, char *area, double *chunks) {
-    const dr_dtype dt = k->dtype;
-    const size_t size = dr_array_size(dt, shape), n = dr_chunks(size);
-    if (shape.rows)
-        dr_to_panels(k, shape.rows, plain, in_panels(dt, shape, area));
-    else
-        memcpy(area, plain, shape.cols * dr_size(dt));
-    for (size_t i = 0; i < n; i++) chunks[i] = dr_clip_squares(k, size, area, i);
-    return dr_clip_sum(n, chunks);
+    const size_t size = dr_array_size(k->dtype, shape), n = dr_chunks(size);
+    dr_array_in(k, shape, plain, area);
+    for (size_t i = 0; i < n; i++) chunks[i] = dr_chunk_squares(k, size, area, i);
+    return dr_chunk_sum(n, chunks);
 }
 
 static void clip_one(const dr_kernels *k, dr_clip clip, double squares, dr_shape shape, char *area, void *plain) {
-    const dr_dtype dt = k->dtype;
-    dr_clip_apply(k, clip, dr_clip_factor(clip.limit, squares), dr_array_size(dt, shape), area);
-    if (shape.rows)
-        dr_from_panels(k, shape.rows, in_panels(dt, shape, area), plain);
-    else
-        memcpy(plain, area, shape.cols * dr_size(dt));
+    dr_clip_apply(k, clip, dr_clip_factor(clip.limit, squares), dr_array_size(k->dtype, shape), area);
+    dr_array_out(k, shape, area, plain);
 }
 
 dr_status dr_clip_gradients(dr_dtype dt, dr_clip clip, size_t n, const dr_shape *shapes,

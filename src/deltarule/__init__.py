@@ -39,6 +39,7 @@ from .layers import (
 from .losses import CustomLoss
 from .network import Network
 from .optimizers import (
+    LAMB,
     LBFGS,
     SGD,
     Adadelta,
@@ -60,6 +61,7 @@ from .verify import verify
 __version__ = "0.1.0"
 
 __all__ = [
+    "LAMB",
     "LBFGS",
     "SGD",
     "Activation",

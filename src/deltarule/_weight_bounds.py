@@ -33,19 +33,10 @@ def penalty_gradient(p: Precision, w: Near, g: Near, l1: float, l2: float) -> Ar
 Gradients = dict[str, Near]
 
 
-def _squares(p: Precision, g: Near) -> tuple[float, float]:
-    """The least and the largest sum of squares: chunks of 4096, of which 8 partial sums at least
-    are made; chunks in double."""
-    norm, error = np.linalg.norm(g.value), np.linalg.norm(g.error)
-    share, vanished = p.eps * (min(g.value.size, 4096) / 8 + 8), p.least * g.value.size
-    low = max(norm - error, 0) ** 2 * (1 - share) - vanished
-    return max(float(low), 0.0), float((norm + error) ** 2 * (1 + share) + vanished)
-
-
 def clipped(p: Precision, gradients: Gradients, given: Mapping[str, float]) -> Gradients:
     """The gradients that the reference gives, with their errors."""
     exactly = reference_clip.clip({name: g.value for name, g in gradients.items()}, given)
-    squares = {name: _squares(p, g) for name, g in gradients.items()}
+    squares = {name: _bounds.squares(p, g) for name, g in gradients.items()}
     if "global_clipnorm" in given:
         low, high = (float(sum(ends)) for ends in zip(*squares.values(), strict=True))
         squares = dict.fromkeys(squares, (low, high))

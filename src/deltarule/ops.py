@@ -253,7 +253,7 @@ def optimizer_step(
     w_, g_, *state_ = _check.step_arrays(optimizers.RULES[chosen.rule], w, g, state)
     count = _check.integer("step", step, 1, 1 << 62)
     new = tuple(a.copy() for a in (w_, *state_))
-    _fast.optimizer_step(w_.dtype.name, chosen, count, w_.size, g_, new)
+    _fast.optimizer_step(w_.dtype.name, chosen, count, w_.shape, g_, new)
     return new
 
 

@@ -183,6 +183,7 @@ static dr_optimizer optimizer_of(int rule, double rate) {
         [DR_MOMENTUM] = {0.9}, [DR_NESTEROV] = {0.9}, [DR_ADAM] = {0.9, 0.999, 1e-8},
         [DR_AMSGRAD] = {0.9, 0.999, 1e-8}, [DR_NADAM] = {0.9, 0.999, 1e-8, 4e-3},
         [DR_RADAM] = {0.9, 0.99, 1e-8}, [DR_ADAMAX] = {0.9, 0.999, 1e-8}, [DR_LION] = {0.9, 0.99},
+        [DR_LAMB] = {0.9, 0.999, 1e-6, 0.01},
         [DR_RMSPROP] = {0.99, 1e-8}, [DR_RMSPROP_MOMENTUM] = {0.99, 1e-8, 0.9},
         [DR_RMSPROP_CENTERED] = {0.99, 1e-8}, [DR_RMSPROP_CENTERED_MOMENTUM] = {0.99, 1e-8, 0.9},
         [DR_ADAGRAD] = {1e-10}, [DR_ADADELTA] = {0.9, 1e-6}, [DR_RPROP] = {0.5, 1.2, 1e-6, 50},
@@ -202,7 +203,7 @@ static void optimizers(dr_dtype dt) {
         for (int i = 1; i < arrays; i++) at[i] = zeros(n);
         for (uint64_t step = 1; step <= 20; step++) {
             void *g = normals(dt, n, step % 3 ? 1 : 1e-25);
-            dr_optimizer_step(dt, &optimizer, step, n, g, at);
+            check(dr_optimizer_step(dt, &optimizer, step, (dr_shape){17, 59}, g, at));
             free(g);
         }
         uint64_t h = START;

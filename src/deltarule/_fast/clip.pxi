@@ -1,6 +1,13 @@
 cdef dict _CLIPS = {name: i for i, name in enumerate(_check_weights.CLIPS, start=1)}
 
 
+cdef dr_shape _array_shape(tuple shape):
+    """A matrix, or anything else as a vector."""
+    cdef dr_shape size
+    size.rows, size.cols = shape if len(shape) == 2 and prod(shape) else (0, prod(shape))
+    return size
+
+
 cdef dr_clip _clip(dict given):
     """{one of _check_weights.CLIPS: limit}, or {} for none."""
     cdef dr_clip clip
@@ -25,7 +32,7 @@ def clip_gradients(str dtype, dict given, list shapes, *gradients):
             raise MemoryError("deltarule could not allocate memory")
         for i, shape in enumerate(shapes):
             at[i] = _at(held[i])
-            sizes[i].rows, sizes[i].cols = (0, *shape)[-2:] if prod(shape) else (0, 0)
+            sizes[i] = _array_shape(shape)
         with nogil:
             status = dr_clip_gradients(dt, clip, n, sizes, at)
         _raise(status)

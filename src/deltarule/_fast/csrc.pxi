@@ -105,8 +105,8 @@ cdef extern from "deltarule.h" nogil:
     dr_status dr_loss_backward(dr_dtype dt, const dr_loss_spec *loss, size_t n, size_t n_out,
                                const void *y, const int64_t *labels, const void *dense,
                                const void *weight, double *value, void *dy)
-    void dr_optimizer_step(dr_dtype dt, const dr_optimizer *optimizer, uint64_t step, size_t n,
-                           const void *g, void **at)
+    dr_status dr_optimizer_step(dr_dtype dt, const dr_optimizer *optimizer, uint64_t step,
+                                dr_shape shape, const void *g, void **at)
     int dr_rule_states(dr_rule rule)
     dr_status dr_clip_gradients(dr_dtype dt, dr_clip clip, size_t n, const dr_shape *shapes,
                                 void **gradients)

@@ -24,6 +24,7 @@ RULES = {
     "radam": 2,
     "adamax": 2,
     "lion": 1,
+    "lamb": 2,
     "rmsprop": 1,
     "rmsprop_momentum": 2,
     "rmsprop_centered": 2,
