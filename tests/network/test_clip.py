@@ -19,6 +19,9 @@ from .test_parity import agree, optimizers
 
 both_dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
 kinds = pytest.mark.parametrize("kind", CLIPS)
+LAMB = dr.LAMB(0.01, weight_decay=0.1)
+OPTIMIZERS = [replace(SGD, **{kind: 0.02}) for kind in CLIPS]
+OPTIMIZERS += [LAMB, replace(LAMB, clipnorm=0.02)]
 
 
 def chain(dtype: str, optimizer: Optimizer) -> Any:
@@ -31,32 +34,36 @@ def chain(dtype: str, optimizer: Optimizer) -> Any:
 def test_a_step_is_made_of_operations(name: str) -> None:
     """What is not there or does not learn is no part of a norm."""
     dtype = ("float32", "float64")[list(EXAMPLES).index(name) % 2]
-    plain = lowered(example(name), dtype=dtype, optimizer=SGD)
+    plain = lowered(example(name), dtype=dtype)
     rows, changed = data(plain, 20), set()
-    for kind in CLIPS:
-        g = replace(plain, optimizer=replace(SGD, **{kind: 0.02}))
+    for optimizer in OPTIMIZERS:
+        g = replace(plain, optimizer=optimizer)
         plan = ready(g)
         gradients = plan.gradients(*rows)[1]
         assert sum(np.linalg.norm(a) for a in gradients.values()) > 0.05
         clipped = dr.ops.clip_gradients(gradients, **g.optimizer.clip)
         expected = {
-            key: dr.ops.optimizer_step(SGD, plan.get(0, key), a, plan.get(1, key))
+            key: dr.ops.optimizer_step(
+                g.optimizer_of(key), plan.get(0, key), a,
+                *(plan.get(slot, key) for slot in range(1, plan.n_slots)),
+            )
             for key, a in clipped.items()
-        }
+        }  # fmt: skip
         plan.train_batch(*rows)
-        for key, (w, velocity) in expected.items():
-            assert plan.get(0, key).tobytes() == w.tobytes(), (kind, key)
-            assert plan.get(1, key).tobytes() == velocity.tobytes(), (kind, key)
+        for key, arrays in expected.items():
+            for slot, array in enumerate(arrays):
+                assert plan.get(slot, key).tobytes() == array.tobytes(), (optimizer, key, slot)
         changed.add(tuple(state(plan)[1:]))
-    assert len(changed) == len(CLIPS)
+    assert len(changed) == len(OPTIMIZERS)
 
 
 @pytest.mark.parametrize("group", GROUPS, ids="+".join)
 @both_dtypes
+@pytest.mark.parametrize("plain", [ADAM, LAMB], ids=["adam", "lamb"])
 @kinds
-def test_one_hash(kind: str, dtype: str, group: list[str]) -> None:
+def test_one_hash(kind: str, plain: Optimizer, dtype: str, group: list[str]) -> None:
     """Any threads, any instruction set, fused or not; and epoch by epoch the memory of a run."""
-    g = chain(dtype, replace(ADAM, **{kind: 0.003}))
+    g = chain(dtype, replace(plain, **{kind: 0.003}))
     rows, hashes = data(g, 45, weighted=True), set()
     for isa in group:
         for number in THREADS:
