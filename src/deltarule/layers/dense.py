@@ -50,12 +50,8 @@ class Dense(Layer):
     trainable: bool
     l1: float
     l2: float
-    constraint:        constraint: str | Constraint | None = None,
-        learning_rate_factor: float = 1.0,
-| None
+    constraint: Constraint | None
     learning_rate_factor: float
-
-| None
 
     def __init__(
         self,
@@ -69,6 +65,7 @@ class Dense(Layer):
         l1: float = 0.0,
         l2: float = 0.0,
         constraint: str | Constraint | None = None,
+        learning_rate_factor: float = 1.0,
     ) -> None:
         units = _check.integer("units", units, 1, 1 << 31)
         activation = activations.get(activation)
