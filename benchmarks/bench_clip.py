@@ -12,7 +12,8 @@ def cases() -> Iterator[Case]:
         for dtype in DTYPES:
             gradients = {"weight": normal(dtype, n_in, n_out), "bias": normal(dtype, n_out)}
             for name in ("clipvalue", "clipnorm", "global_clipnorm"):
-                yield Case(f"{name} {n_in}x{n_out}", dtype, "clip_gradients", (gradients,), {name: 0.5})
+                size = f"{name} {n_in}x{n_out}"
+                yield Case(size, dtype, "clip_gradients", (gradients,), {name: 0.5})
 
 
 def main() -> None:

@@ -200,7 +200,8 @@ KERNELS = {
         "clipped", "network/norms.c", "sum += squares_of(", "sum = squares_of(", "after a step",
         LAYERS),
     "lamb forgets the weights in its direction": Kernel(
-        "lamb", "kernels/optimizer.inc", "vfma(p.c[6], p.w, p.c[7] * adam)", "p.c[7] * adam", " step"),
+        "lamb", "kernels/optimizer.inc", "vfma(p.c[6], p.w, p.c[7] * adam)", "p.c[7] * adam",
+        " step"),
     "the plan goes as far in all arrays": Kernel(
         "lamb", "network/norms.c", "    if (c->along != p) {", "    if (!c->along) {",
         "after a step", LAYERS),
@@ -208,9 +209,11 @@ KERNELS = {
         "lamb", "network/norms.c", "    dr_clip_gradient(c, p, n, gradient);\n", "", "after a step",
         LAYERS),
     "all layers have one learning rate": Kernel(
-        "branches", "network/run.c", "if (node->rate_factor == 1)", "if (1)", "after a step", LAYERS),
+        "branches", "network/run.c", "if (node->rate_factor == 1)", "if (1)", "after a step",
+        LAYERS),
     "gradients are clipped by the norm of the batch before": Kernel(
-        "clipped", "network/run.c", "    c->clipped = c->along = NULL;\n", "", "after an epoch", LAYERS),
+        "clipped", "network/run.c", "    c->clipped = c->along = NULL;\n", "",
+        "after an epoch", LAYERS),
     "what is frozen learns": Kernel(
         "branches", "network/plan.c", "spec->trainable && node->kind->tiles", "!!node->kind->tiles",
         "4.weight after a step", LAYERS),

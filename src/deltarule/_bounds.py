@@ -281,12 +281,14 @@ def _rate(optimizer: Optimizer) -> float:
 
 
 def squares(p: Precision, a: Near) -> tuple[float, float]:
-    """The least and the largest sum of squares that another computation may find: chunks of 4096,
-    of which 8 partial sums at least are made; chunks in double."""
+    """The least and the largest sum of squares that another computation may find. A row takes whole
+    units, of which at most 4096 numbers are added to one partial sum each; the rest is in double."""
     norm, error = float(np.linalg.norm(a.value)), float(np.linalg.norm(a.error))
     if norm + error == 0:
         return 0.0, 0.0
-    share, vanished = p.eps * (min(a.value.size, 4096) / 8 + 8), p.least * a.value.size
+    unit = 16 if p.eps > 1e-10 else 8
+    units = a.value.size // max(a.value.shape[-1], 1) * -(-a.value.shape[-1] // unit)
+    share, vanished = p.eps * (min(units, 4096 // unit) + 5), p.least * a.value.size
     low = max(norm - error, 0.0) ** 2 * (1 - share) - vanished
     return max(low, 0.0), (norm + error) ** 2 * (1 + share) + vanished
 
@@ -297,12 +299,15 @@ def _along(p: Precision, w: Near, r: Near, rate: float) -> Near:
     (w_low, w_high), (r_low, r_high) = squares(p, w), squares(p, r)
     change = rate * r.error
     if w_high and r_high:
-        low, high = np.sqrt(w_low / r_high), np.sqrt(w_high / r_low) if r_low else np.inf
-        change = rate * (high * r.error + (high - low) * np.abs(r.value))
-        change = np.fmin(change, 2 * rate * np.sqrt(w_high))
+        change = np.full_like(change, 2 * rate * np.sqrt(w_high))
+        if r_low:
+            ratio = np.linalg.norm(w.value) / np.linalg.norm(r.value)
+            low, high = np.sqrt(w_low / r_high), np.sqrt(w_high / r_low)
+            off = high * r.error + max(high - ratio, ratio - low) * np.abs(r.value)
+            change = np.minimum(change, rate * off)
         if not w_low:  # it may be 0, and steps as long as r
             change = change + rate * r.size
-    rounding = 4 * p.eps * (w.size + np.abs(value - w.value) + change) + p.least
+    rounding = p.eps * (w.size + 4 * (np.abs(value - w.value) + change)) + p.least
     return Near(value, w.error + change + rounding)
 
 

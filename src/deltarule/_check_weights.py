@@ -1,5 +1,5 @@
-"""Argument checks of what weights cost and are held to, of gradients that are clipped, and of slopes
-that are learnt; see _check.py."""
+"""Argument checks of what weights cost and are held to, of gradients that are clipped, and of
+slopes that are learnt; see _check.py."""
 
 from collections.abc import Mapping
 

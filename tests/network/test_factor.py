@@ -162,5 +162,5 @@ def test_networks(backend: str, tmp_path: Any) -> None:
 def test_methods_without_a_learning_rate() -> None:
     for method in (dr.LevenbergMarquardt(), dr.LBFGS()):
         net = dr.Network([dr.Dense(1, learning_rate_factor=0.5)], "mse", method)
-        with pytest.raises(ValueError, match="learning_rate_factor of layer 0 must be 1, got 0.5"):
+        with pytest.raises(ValueError, match="learning_rate_factor of layer 0 must be 1"):
             net.build(3)

@@ -65,7 +65,8 @@ def test_special_values(isa, dtype):
     for kind in _check_weights.CLIPS:
         for value in special.values(dtype):
             gradients = {"a": np.array([value, 1], dtype), "b": np.array([2, 3, -1], dtype)}
-            got, expected = (run.clip_gradients(gradients, **{kind: 2.0}) for run in (ops, reference))
+            given = {kind: 2.0}
+            got, expected = (run.clip_gradients(gradients, **given) for run in (ops, reference))
             for name in gradients:
                 special.assert_same_kinds(got[name], expected[name], (kind, value))
     big = {"a": np.array([np.finfo(dtype).max, 1], dtype)}

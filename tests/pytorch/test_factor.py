@@ -12,7 +12,7 @@ from deltarule.optimizers import Optimizer
 from .common import N_IN, agree, torch
 
 OPTIMIZERS: list[tuple[Optimizer, Any]] = [
-    (dr.SGD(0.05, 0.9, weight_decay=0.01), lambda p: torch.optim.SGD(p, 0.05, 0.9, weight_decay=0.01)),
+    (dr.SGD(0.05, 0.9), lambda p: torch.optim.SGD(p, 0.05, 0.9)),
     (dr.AdamW(0.01, weight_decay=0.1), lambda p: torch.optim.AdamW(p, 0.01, weight_decay=0.1)),
     (dr.RAdam(0.01), lambda p: torch.optim.RAdam(p, 0.01)),
     (dr.Rprop(0.01), lambda p: torch.optim.Rprop(p, 0.01)),

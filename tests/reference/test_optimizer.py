@@ -174,7 +174,8 @@ def lamb(o, w, gradients):
         v = o.betas[1] * v + (1 - o.betas[1]) * g * g
         m_hat, v_hat = m / (1 - o.betas[0] ** t), v / (1 - o.betas[1] ** t)
         r = m_hat / (np.sqrt(v_hat) + o.eps) + o.weight_decay * w
-        w = w - o.learning_rate * np.linalg.norm(w) / np.linalg.norm(r) * r
+        length = np.linalg.norm(r)
+        w = w - o.learning_rate * np.linalg.norm(w) / (length or 1) * r
         yield w
 
 
@@ -273,13 +274,13 @@ def test_fifty_steps_as_published(optimizer):
 
 def test_lamb_by_hand():
     """Steps are as long as the array, but for arrays that are 0; each array by itself."""
-    w, m, v = optimizer_step(dr.LAMB(0.5, eps=1e-12), array(3, -4), array(1e-3, 7), *[array(0, 0)] * 2)
+    zero, lamb = array(0, 0), dr.LAMB(0.5, eps=1e-12)
+    w, *_ = optimizer_step(lamb, array(3, -4), array(1e-3, 7), zero, zero)
     step = 0.5 * 5 / math.sqrt(2)  # the direction is (1, 1)
     np.testing.assert_allclose(w, [[3 - step, -4 - step]])
-    zero = array(0, 0)
-    w, *_ = optimizer_step(dr.LAMB(0.5, eps=1e-12), zero, array(1e-3, -7), zero, zero)
+    w, *_ = optimizer_step(lamb, zero, array(1e-3, -7), zero, zero)
     np.testing.assert_allclose(w, [[-0.5, 0.5]])
-    w, *_ = optimizer_step(dr.LAMB(0.5), array(3, -4), zero, zero, zero)
+    w, *_ = optimizer_step(lamb, array(3, -4), zero, zero, zero)
     assert w.tolist() == [[3, -4]]
 
 

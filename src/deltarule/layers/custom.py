@@ -45,8 +45,8 @@ class CustomLayer(Custom, Layer):
     kind: the name by which a model file calls the layer; deltarule.load finds the class by its
         argument custom={kind: class}.
     Arguments are fields of a frozen dataclass, checked in __post_init__: numbers, texts, booleans,
-        None or tuples of them. With a field `trainable` the parameters may be kept as they are, and with
-        `learning_rate_factor`, a number > 0, they learn at another rate (see Dense).
+        None or tuples of them. With a field `trainable` the parameters may be kept as they
+        are, and with `learning_rate_factor`, a number > 0, they learn at another rate (see Dense).
 
     Arrays have one row for each sample, (n, *shape), and the dtype of the network, also those that
     are returned. Those that come are copies, which may be changed. nan and inf are nobody's error,

@@ -33,10 +33,10 @@ class Dense(Layer):
         gradient alone there is weight_decay of the optimizers).
     constraint: a name, an object of deltarule.constraints, or None: what the weights are held to
         after each update, while the layer is trainable. First weights stay until then.
-    learning_rate_factor: > 0; the optimizer's learning rate, a number or a schedule, is multiplied by
-        it for weight and bias, and for the slope of the activation "prelu" (Caffe's lr_mult). What
-        PyTorch has parameter groups for: groups with the rates 1e-3 and 1e-4 are Adam(1e-3) and a
-        factor of 0.1 for the layers of the second. Keras has no such argument.
+    learning_rate_factor: > 0; multiplies the optimizer's learning rate, a number or a schedule, for
+        weight and bias, and for the slope of the activation "prelu" (Caffe's lr_mult). What PyTorch
+        has parameter groups for: groups with the rates 1e-3 and 1e-4 are Adam(1e-3) and a factor of
+        0.1 for the layers of the second. Keras has no such argument.
 
     Raises TypeError or ValueError that names the argument.
     """

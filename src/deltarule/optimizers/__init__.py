@@ -82,7 +82,7 @@ def get_step(optimizer: str | Optimizer) -> Optimizer:
     if isinstance(found.learning_rate, Schedule):
         raise TypeError(f"optimizer: a single step needs a number for learning_rate, got {found!r}")
     if found.clip:
-        raise ValueError(f"optimizer: a single step does not clip, clip_gradients does; got {found!r}")
+        raise ValueError(f"optimizer: a step does not clip, clip_gradients does; got {found!r}")
     return found
 
 

@@ -142,7 +142,8 @@ class Optimizer(Spec):
             return self
         rate = self.learning_rate
         assert not isinstance(rate, Schedule), "engines know numbers"
-        return replace(self, learning_rate=rate * factor, **dict.fromkeys(CLIPS))
+        unclipped: dict[str, Any] = dict.fromkeys(CLIPS)
+        return replace(self, learning_rate=rate * factor, **unclipped)
 
     @property
     def numbers(self) -> tuple[float, ...]:

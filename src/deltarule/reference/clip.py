@@ -15,13 +15,15 @@ Gradients = dict[str, Array]
 
 def _held(g: Array, limit: float) -> Array:
     most = g.dtype.type(limit)
-    return np.clip(g, -most, most)
+    held: Array = np.clip(g, -most, most)
+    return held
 
 
 def _shorter(g: Array, limit: float, squares: Any) -> Array:
     """A part of something whose norm is the root of `squares`."""
     factor = limit / (np.sqrt(squares) + 1e-6)
-    return g * g.dtype.type(1 if factor >= 1 else factor)  # or NaN
+    shorter: Array = g * g.dtype.type(1 if factor >= 1 else factor)  # or NaN
+    return shorter
 
 
 def clip(gradients: Gradients, given: Mapping[str, float]) -> Gradients:

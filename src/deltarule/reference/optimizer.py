@@ -27,8 +27,8 @@ Numbers = tuple[Any, ...]  # float, or of a wider type
 
 class Rule(NamedTuple):
     """constants(learning_rate, numbers of the optimizer, t) gives the factor of the step and the
-    constants; update(w, g, state, rate, constants) gives the new (w, *state), or, of a layered rule,
-    the direction in place of w."""
+    constants; update(w, g, state, rate, constants) gives the new (w, *state), or, of a layered
+    rule, the direction in place of w."""
 
     constants: Callable[[Any, Numbers, int], tuple[Any, Numbers]]
     update: Callable[[Array, Array, Arrays, Any, Numbers], Arrays]
