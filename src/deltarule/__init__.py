@@ -59,6 +59,7 @@ from .losses import CustomLoss
 from .metrics import CustomMetric
 from .network import Network
 from .optimizers import (
+    LAMB,
     LBFGS,
     SGD,
     Adadelta,
@@ -80,6 +81,7 @@ from .verify import verify
 __version__ = "0.1.0"
 
 __all__ = [
+    "LAMB",
     "LBFGS",
     "SGD",
     "Activation",
