@@ -99,7 +99,7 @@ def fit(
         _adapt.measure(plan, net.backend, net.layers, data[0])
     _scale.check(plan, data[0])
     plan.restart_ledger()
-    training = Training(net, History(), epochs, names, watch.begun)
+    training = Training(net, History(), epochs, names, watch)
     return Fit(plan, data, validation, watch, called, monitor, training).run(size, shuffle)
 
 
