@@ -60,9 +60,7 @@ def test_no_stderr_to_speak_of(
     assert not capsys.readouterr().out
 
 
-def test_speed_and_time_left(
-    make_net: Make, blobs: Data, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_speed_and_time_left(make_net: Make, blobs: Data, monkeypatch: pytest.MonkeyPatch) -> None:
     """96 rows in 12 batches of 2 s, and 1000 s of validation that are no training."""
     monkeypatch.setattr(sys, "stderr", stream := io.StringIO())
     net = make_net()
@@ -70,13 +68,26 @@ def test_speed_and_time_left(
     clock = by_clock(net, monkeypatch, step=2.0, validation=1000.0)
     monkeypatch.setattr("tqdm.std.time", clock)
     stop = dr.LambdaCallback(on_epoch_end=lambda fit, v: fit.stop("enough") if fit.epoch else None)
-    net.fit(
-        *blobs, epochs=3, batch_size=8, validation_data=blobs, verbose=True, callbacks=[stop]
-    )
+    net.fit(*blobs, epochs=3, batch_size=8, validation_data=blobs, verbose=True, callbacks=[stop])
     *_, last, reason, performance = re.split(r"[\r\n]+", stream.getvalue().strip())
-    assert "epoch 1/3:  28%|##7       | [00:20<00:52, 4.00 rows/s, loss=" in stream.getvalue()
+    now = r"epoch 1/3:  28%\|##7       \| \[00:20<00:52, 4\.00 rows/s, loss=[\d.]+, accuracy=[\d.]+\]"
+    assert re.search(now, stream.getvalue())
     assert re.search(r"epoch 2/3:  67%.*\[34:08<.*, 4.00 rows/s, loss=.*, val_loss=", last)
     assert reason == "stopped: enough" and "GFLOP/s" in performance
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "levenberg_marquardt"])
+def test_rows_of_a_fit(make_net: Make, blobs: Data, optimizer: str) -> None:
+    x, y = blobs
+    net = make_net(layers=[dr.Dense(1)], loss="mse", optimizer=optimizer, metrics=[])
+    seen: list[int] = []
+    look = dr.LambdaCallback(on_fit_begin=lambda fit: seen.append(fit.rows),
+                             on_fit_end=lambda fit: seen.append(fit.rows))  # fmt: skip
+    for _ in range(2):
+        history = net.fit(x, y * 1.0, epochs=2, callbacks=[look])
+        assert history.performance is not None
+        assert seen == [0, history.performance.rows]
+        seen.clear()
 
 
 def test_unknown_number_of_batches(
@@ -179,7 +190,7 @@ def test_history_in_html(make_net: Make, blobs: Data) -> None:
 def test_odd_values_in_html(values: list[float]) -> None:
     html = dr.History({"loss": values})._repr_html_()
     Shown(html)
-    picture = html[html.index("figures\">") : html.index("<table")]
+    picture = html[html.index('figures">') : html.index("<table")]
     assert "nan" not in picture and "inf" not in picture
     assert picture.count('class="grid"') <= 9
 

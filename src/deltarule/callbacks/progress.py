@@ -78,7 +78,7 @@ class ProgressBar(Callback):
         title, text = f"epoch {epoch + 1}/{training.epochs}", ", ".join(parts)
         if self._bar is None:
             self._bar = tqdm(
-                total=training.epochs * training.batches or None,  # None: not known
+                total=training.epochs * training.batches,  # 0: not known
                 initial=batch,
                 desc=title,
                 postfix=text,
