@@ -184,18 +184,16 @@ class _Computed(stock.BaseMultilayerPerceptron):
         held_out: Any,
         incremental: bool,
     ) -> None:
-        n = problem.n
-        order = np.arange(n) if self.shuffle else None
+        order = np.arange(problem.n) if self.shuffle else None
+        problem.open(order, batch_size)
+        rounded = dtype.type
         self.n_iter_ = 0
         while self.n_iter_ < self.max_iter:
-            if order is not None:
-                chosen = np.arange(n)
-                self._random_state.shuffle(chosen)
-                order = order[chosen]
-            loss = problem.epoch(order, batch_size)
+            if order is not None:  # the draws and the order of sklearn.utils.shuffle, in place
+                self._random_state.shuffle(order)
+            self.loss_ = rounded(problem.epoch())
             self.n_iter_ += 1
-            self.loss_ = dtype.type(loss)
-            self.t_ += n
+            self.t_ += problem.n
             self.loss_curve_.append(self.loss_)
             if self.verbose:
                 print(f"Iteration {self.n_iter_}, loss = {self.loss_:.8f}")
