@@ -105,28 +105,32 @@ def as_rows(X: Any, dtype: npt.DTypeLike) -> Array:
     return X if _inputs.streams(X) else np.ascontiguousarray(X, dtype)
 
 
-# Plans for the next prediction of their shape: to build one takes longer than a row. One that is in
-# use is not in here, so threads do not meet in it.
-_spare: dict[Shape, Plan] = {}
+# Plans for the next prediction of their shape, and names of their parameters: to build one takes
+# longer than a row. One that is in use is not in here, so threads do not meet in it.
+_spare: dict[Any, tuple[Plan, list[str]]] = {}
 _SPARES = 4
 _SPARE_NUMBERS = 1 << 20
 
 
 def predict(mlp: Any, X: Any, dtype: npt.DTypeLike) -> Array:
     """The outputs (n, n_outputs_) for rows X, from coefs_ and intercepts_ as they are now."""
-    shape = Shape.of(mlp, dtype)
-    plan = _spare.pop(shape, None) or Plan(shape.graph(MSE(), SGD()))
-    set_parameters(plan, shape.names, mlp.coefs_ + mlp.intercepts_)
+    key = dtype, mlp.activation, mlp.out_activation_, *[coef.shape for coef in mlp.coefs_]
+    found = _spare.pop(key, None)
+    if found is None:
+        shape = Shape.of(mlp, dtype)
+        found = Plan(shape.graph(MSE(), SGD())), shape.names
+    plan, names = found
+    set_parameters(plan, names, mlp.coefs_ + mlp.intercepts_)
     if scipy.sparse.issparse(X):
         X = X.tocsr()
         parts = [plan.predict(as_rows(X[piece], dtype)) for piece in pieces(*X.shape)]
         y = np.concatenate(parts)
     else:
         y = plan.predict(as_rows(X, dtype))
-    if sum(a.size for a in mlp.coefs_) <= _SPARE_NUMBERS:
+    if max([coef.size for coef in mlp.coefs_]) <= _SPARE_NUMBERS:
         if len(_spare) >= _SPARES:
-            _spare.pop(next(iter(_spare), shape), None)
-        _spare[shape] = plan
+            _spare.pop(next(iter(_spare), None), None)
+        _spare[key] = found
     return y
 
 
@@ -256,17 +260,22 @@ class Problem:
 
     def _sparse_epoch(self) -> float:
         """Some whole batches at a time are made dense, in order."""
-        total = 0.0
+        sums = (0.0, 0.0, 0.0)
         for piece in pieces(self.n, self._x.shape[1], self._batch_size):
             rows: Any = piece if self._order is None else self._order[piece]
             w = None if self._w is None else self._w[rows]
-            run = self._train(as_rows(self._x[rows], self._dtype), self._t[rows], w)
+            run = self._train(as_rows(self._x[rows], self._dtype), self._t[rows], w, sums=sums)
             run.advance(_FOREVER)
-            total += run.sums[0]
-        return total
+            sums = run.sums
+        return sums[0]
 
     def _train(
-        self, x: Array, t: Array, w: Array | None, order: npt.NDArray[np.int64] | None = None
+        self,
+        x: Array,
+        t: Array,
+        w: Array | None,
+        order: npt.NDArray[np.int64] | None = None,
+        sums: tuple[float, float, float] = (0.0, 0.0, 0.0),
     ) -> Run:
         rates, size = self._rates, self._batch_size
         return self.plan.train(
@@ -277,6 +286,7 @@ class Problem:
             shuffle=False,
             seed=0,
             epoch=0,
+            sums=sums,
             rates=None if rates is None else rates[: -(-len(x) // size)],
             order=order,
         )
