@@ -13,9 +13,8 @@ import numpy as np
 
 import deltarule as dr
 
-from . import report
 from .race import Effort, allowed_cores
-from .timing import measure
+from .timing import Timing, measure, row
 
 FOREVER: dict[str, Any] = {"tol": 0, "n_iter_no_change": 10**9, "random_state": 0}
 REST = 0.05  # seconds before a window: OpenBLAS's idle threads spin for some 30 ms
@@ -94,8 +93,8 @@ class Search:
             "learning_rate_init": [1e-3, 1e-2],
             "batch_size": [50, 200],
         }
-        model = module.MLPClassifier(**{**FOREVER, "max_iter": 20})
-        return lambda: GridSearchCV(model, grid, cv=3, n_jobs=2).fit(*digits())
+        model = module.MLPClassifier(**{**FOREVER, "max_iter": 10})
+        return lambda: GridSearchCV(model, grid, cv=2, n_jobs=2).fit(*digits())
 
 
 SMALL = {"hidden_layer_sizes": (16, 16)}
@@ -104,13 +103,45 @@ CASES = (
     Fit("digits, defaults: 64-100-10", "MLPClassifier", digits, 40),
     Fit("iris: 4-16-16-3, one batch", "MLPClassifier", iris, 200, SMALL),
     Fit("the same, batches of 16", "MLPClassifier", iris, 200, SMALL | {"batch_size": 16}),
-    Fit("784-512-512-10 float32, batches of 256", "MLPClassifier", images, 1, LARGE),
+    Fit("784-512-512-10 float32, batch 256", "MLPClassifier", images, 1, LARGE),
     Fit("28-100-1, 100,000 rows", "MLPRegressor", table, 2),
     Fit("digits, L-BFGS, 40 iterations", "MLPClassifier", digits, 40, {"solver": "lbfgs"}, True),
     Predict("digits, predict_proba of one row", 1),
     Predict("digits, predict_proba of 1,000 rows", 1000),
-    Search("GridSearchCV: 24 settings, 3 folds, 2 processes"),
-)  # fmt: skip
+    Search("GridSearchCV: 24 settings, 2 processes"),
+)
+
+
+def compare(case: Any, stock: Any, ours: Any, limits: Any, effort: Effort) -> dict[str, Any]:
+    processes = isinstance(case, Search)  # which are many threads already, and take long
+    most = 1 if processes else min(2, len(allowed_cores()))
+    best = [Timing(np.inf, np.inf)] * 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # epochs do end before convergence
+        calls = [case.call(module) for module in (stock, ours)]
+        for threads in range(1, most + 1):
+            dr.set_num_threads(threads)
+            try:
+                with limits(threads):
+                    timings = measure(
+                        *calls,
+                        windows=3 if processes else effort.windows,
+                        seconds=effort.seconds,
+                        rest=REST,
+                    )
+            finally:
+                dr.set_num_threads(None)
+            best = [min(pair, key=lambda t: t.median) for pair in zip(best, timings, strict=True)]
+    theirs, mine = (Timing(t.best / case.parts, t.median / case.parts) for t in best)
+    ratio = theirs.median / mine.median
+    row(case.title, theirs, mine, last=f"{ratio:.1f}x")
+    return {
+        "case": case.title,
+        "sklearn_us": theirs.median,
+        "deltarule_us": mine.median,
+        "ratio": ratio,
+        "ratio_of_best": theirs.best / mine.best,
+    }
 
 
 def main(effort: Effort) -> list[dict[str, Any]]:
@@ -122,42 +153,7 @@ def main(effort: Effort) -> list[dict[str, Any]]:
     except ImportError as error:
         print(f"\nsklearn: skipped, {error}")
         return []
-    found = []
-    print("\nscikit-learn and deltarule.sklearn, microseconds: median (best) of whole calls, each")
-    print("at its best number of threads")
-    for case in CASES:
-        windows = 3 if isinstance(case, Search) else effort.windows
-        best: list[tuple[float, float, int]] = [(np.inf, np.inf, 0)] * 2
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # epochs do end before convergence
-            calls = [case.call(module) for module in (stock, ours)]
-            for threads in range(1, min(2, len(allowed_cores())) + 1):
-                dr.set_num_threads(threads)
-                try:
-                    with threadpool_limits(threads):
-                        timings = measure(
-                            *calls, windows=windows, seconds=effort.seconds, rest=REST
-                        )
-                finally:
-                    dr.set_num_threads(None)
-                taken = [(t.median / case.parts, t.best / case.parts, threads) for t in timings]
-                best = [min(pair) for pair in zip(best, taken, strict=True)]
-        (their, their_best, their_threads), (mine, my_best, my_threads) = best
-        found.append({
-            "case": case.title,
-            "sklearn_us": their, "sklearn_best_us": their_best, "sklearn_threads": their_threads,
-            "deltarule_us": mine, "deltarule_best_us": my_best, "deltarule_threads": my_threads,
-            "ratio": their / mine, "ratio_of_best": their_best / my_best,
-        })  # fmt: skip
-    report.table(
-        ("", "scikit-learn", "best", "threads", "deltarule", "best", "threads", "times",
-         "times, best windows"),
-        [
-            (f["case"], *(report.number(f[f"sklearn_{what}"]) for what in ("us", "best_us")),
-             str(f["sklearn_threads"]),
-             *(report.number(f[f"deltarule_{what}"]) for what in ("us", "best_us")),
-             str(f["deltarule_threads"]), f"{f['ratio']:.1f}", f"{f['ratio_of_best']:.1f}")
-            for f in found
-        ],
-    )  # fmt: skip
-    return found
+    print("\nscikit-learn and deltarule.sklearn, microseconds of whole calls, each at its best")
+    print("number of threads")
+    print(f"{'':48}{'scikit-learn':>23}{'deltarule':>23}{'times':>10}")
+    return [compare(case, stock, ours, threadpool_limits, effort) for case in CASES]
