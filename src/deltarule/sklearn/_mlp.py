@@ -260,7 +260,7 @@ class MLPClassifier(_Computed, stock.MLPClassifier):
         if y.dtype.kind not in "biuU":
             return None
         classes, numbers = np.unique(y, return_inverse=True)
-        if not 2 <= len(classes) <= len(y) / 2:  # of more scikit-learn warns
+        if len(classes) < 2:
             return None
         self._label_binarizer = LabelBinarizer()
         self._label_binarizer.y_type_ = "binary" if len(classes) == 2 else "multiclass"
