@@ -144,7 +144,8 @@ class Training:
         self._rate, self._factors, self._checkpoints = None, [], []
 
     def _settle_rates(self, rates: F64 | None, n: int) -> F64 | None:
-        """The rates of the next n updates, made of those of the optimizer; None: as the engine knows."""
+        """The rates of the next n updates, made of those of the optimizer; None: the engine
+        knows."""
         first = self._factors is not None
         if self._factors is not None:
             self._settled, self._factors = self._factors, None
