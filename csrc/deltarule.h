@@ -110,6 +110,12 @@ typedef struct {
     double learning_rate, weight_decay, numbers[DR_MAX_NUMBERS];
 } dr_optimizer;
 
+/* What weights are held to after each update. */
+typedef enum { DR_MAX_NORM, DR_NON_NEGATIVE, DR_N_CONSTRAINTS } dr_constraint;
+
+/* Of weights, as part of the loss: l1 sum |w| + l2 sum w^2. */
+typedef struct { double l1, l2; } dr_penalty;
+
 /* How a sample counts as a hit for the metric "accuracy". */
 typedef enum { DR_HIT_NONE, DR_HIT_ARGMAX, DR_HIT_THRESHOLD } dr_hit;
 
@@ -169,6 +175,11 @@ dr_status dr_dense_forward(dr_dtype dt, dr_activation act, double alpha, size_t 
 dr_status dr_dense_backward(dr_dtype dt, dr_activation act, double alpha, size_t n, size_t n_in,
                             size_t n_out, const void *x, const void *w, const void *z,
                             const void *y, const void *dy, void *dx, void *dw, void *db);
+/* y = x where x > 0, else slope x; shared: one slope for all columns, else n_out of them */
+dr_status dr_prelu_forward(dr_dtype dt, int shared, size_t n, size_t n_out, const void *x,
+                           const void *slope, void *y);
+dr_status dr_prelu_backward(dr_dtype dt, int shared, size_t n, size_t n_out, const void *x,
+                            const void *slope, const void *dy, void *dx, void *dslope);
 /* Whether a loss takes targets of this kind: labels, or numbers. */
 int dr_loss_takes(dr_loss loss, int labels);
 /* Rows and columns normalised. w and b (n_out) may be NULL: ones, zeros; mean and var (n_out) are written.
@@ -205,6 +216,13 @@ dr_status dr_noise_backward(dr_dtype dt, dr_noise kind, double amount, dr_stream
 void dr_optimizer_step(dr_dtype dt, const dr_optimizer *optimizer, uint64_t step, size_t n,
                        const void *g, void *const at[1 + DR_MAX_STATES]);
 int dr_rule_states(dr_rule rule);
+/* What weights (n_in, n_out) cost; and its gradient at n of them added to g */
+dr_status dr_penalty_forward(dr_dtype dt, dr_penalty penalty, size_t n_in, size_t n_out, const void *w,
+                             double *value);
+void dr_penalty_backward(dr_dtype dt, dr_penalty penalty, size_t n, const void *w, void *g);
+/* w (n_in, n_out) in place; limit: of the norm of each column */
+dr_status dr_constrain(dr_dtype dt, dr_constraint constraint, double limit, size_t n_in, size_t n_out,
+                       void *w);
 /* a (n, n) symmetric, of which the upper triangle is read: r upper triangular (n, n) with r^T r = a, and x
  * (n) with a x = b (n); r, or both b and x, may be NULL. DR_INDEFINITE: a is not positive definite */
 dr_status dr_cholesky(dr_dtype dt, size_t n, const void *a, const void *b, void *r, void *x);
@@ -233,6 +251,7 @@ typedef enum {
     DR_NODE_BATCH_NORM,
     DR_NODE_LAYER_NORM,
     DR_NODE_RMS_NORM,
+    DR_NODE_PRELU,
     DR_N_NODES
 } dr_node_kind;
 
@@ -255,6 +274,11 @@ typedef struct {
     double amount;
     size_t n_parameters;         /* of DR_NODE_CUSTOM, whose function learns them: see below */
     const dr_shape *parameters;
+    int shared;                  /* prelu: one slope for all columns */
+    dr_penalty penalty;          /* of its weights, while it is trainable */
+    int constrained;             /* its weights are, after each update, to: */
+    dr_constraint constraint;
+    double limit;
 } dr_node_spec;
 
 /* What a node of DR_NODE_CUSTOM is to compute: all rows of a batch at once, forward or backward; or, as

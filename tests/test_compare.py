@@ -9,6 +9,7 @@ import pytest
 
 import deltarule as dr
 from deltarule import _cases, _check, _compare_table, cli, compare, losses, ops, optimizers
+from deltarule._check_weights import CONSTRAINTS
 from deltarule.reference import activation as activations
 
 KEYS = {
@@ -90,6 +91,7 @@ def test_every_operation_is_in_it_in_both_dtypes(document: dict[str, object]) ->
         "noise_backward": _check.NOISES,
         "optimizer_step": optimizers.RULES,
         "initialize": _check.INITIALIZERS,
+        "constrain": CONSTRAINTS,
     }
     operations = document["operations"]
     assert isinstance(operations, list)

@@ -11,7 +11,16 @@ import numpy as np
 import pytest
 
 import deltarule as dr
-from deltarule import _check, activations, initializers, layers, losses, metrics, optimizers
+from deltarule import (
+    _check,
+    activations,
+    constraints,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    optimizers,
+)
 from deltarule._spec import Spec, from_config
 
 from .losses import LOSSES
@@ -45,6 +54,15 @@ SPECS: list[tuple[Spec, dict[str, type]]] = [
     (dr.AlphaDropout(0.1), layers.TABLE),
     (dr.GaussianNoise(0.1), layers.TABLE),
     (dr.Dense(4, "relu", bias=False), layers.TABLE),
+    (dr.Dense(4, trainable=False), layers.TABLE),
+    (dr.Dense(4, "prelu"), layers.TABLE),
+    (dr.Dense(4, constraint="max_norm"), layers.TABLE),
+    (dr.Dense(4, constraint=dr.MaxNorm(3.0)), layers.TABLE),
+    *[(cls(), constraints.TABLE) for cls in constraints.TABLE.values()],
+    (dr.Dense(4, dr.PReLU(0.1)), layers.TABLE),
+    (dr.PReLU(-0.5, per_feature=True, trainable=False), layers.TABLE),
+    (layers.Activation(dr.PReLU(0.1)), layers.TABLE),
+    (dr.Dense(4, l1=1e-3, l2=0.5), layers.TABLE),
     (
         dr.Dense(
             9,
@@ -60,7 +78,7 @@ SPECS: list[tuple[Spec, dict[str, type]]] = [
 @pytest.mark.parametrize(("spec", "table"), SPECS, ids=lambda value: repr(value)[:60])
 def test_json_pickle_copy_and_repr(spec: Spec, table: dict[str, type]) -> None:
     config = json.loads(json.dumps(spec.to_config(), allow_nan=False))
-    names = {**vars(dr), **vars(activations), **vars(initializers), **vars(losses), **vars(metrics)}
+    names = {**vars(activations), **vars(initializers), **vars(losses), **vars(metrics), **vars(dr)}
     again = [
         from_config(config, table, "spec"),
         pickle.loads(pickle.dumps(spec)),
@@ -89,6 +107,7 @@ def test_repr_shows_what_is_not_default() -> None:
     assert repr(dr.Dense(4, "relu")) == "Dense(4, activation='relu')"
     leaky = dr.Dense(4, activations.LeakyReLU(0.2), bias=False)
     assert repr(leaky) == "Dense(4, activation=LeakyReLU(negative_slope=0.2), bias=False)"
+    assert repr(dr.Dense(4, l2=1e-4)) == "Dense(4, l2=0.0001)"
     assert repr(dr.SGD(0.5)) == "SGD(learning_rate=0.5)"
     assert repr(dr.Adam()) == "Adam()"
 
@@ -211,9 +230,24 @@ BAD = [
         ValueError,
         "layers must not end with Dropout",
     ),
+    (lambda: dr.Dense(3, l1=-1e-3), ValueError, "l1 must be >= 0"),
+    (lambda: dr.Dense(3, l2=float("nan")), ValueError, "l2 must be finite"),
+    (lambda: dr.Dense(3, l2=None), TypeError, "l2 must be a real number"),
     (lambda: activations.LeakyReLU(-0.1), ValueError, "negative_slope must be >= 0"),
     (lambda: activations.LeakyReLU(float("nan")), ValueError, "negative_slope must be finite"),
     (lambda: activations.LeakyReLU("a"), TypeError, "negative_slope must be"),
+    (lambda: dr.Dense(3, constraint="maxnorm"), ValueError, "did you mean 'max_norm'"),
+    (lambda: dr.Dense(3, constraint=3.0), TypeError, "constraint must be a name or one of"),
+    (lambda: dr.Dense(3, constraint=dr.MaxNorm), TypeError, "must be an instance, MaxNorm()"),
+    (lambda: dr.MaxNorm(0), ValueError, "max_value must be >= 1e-10, got 0.0"),
+    (lambda: dr.MaxNorm(float("inf")), ValueError, "max_value must be finite"),
+    (lambda: dr.MaxNorm("3"), TypeError, "max_value must be a real number"),
+    (lambda: dr.PReLU("a"), TypeError, "slope must be a real number"),
+    (lambda: dr.PReLU(float("inf")), ValueError, "slope must be finite"),
+    (lambda: dr.PReLU(per_feature=1), TypeError, "per_feature must be True or False"),
+    (lambda: dr.PReLU(trainable=None), TypeError, "trainable must be True or False"),
+    (lambda: dr.Dense(3, dr.PReLU), TypeError, "must be an instance, PReLU()"),
+    (lambda: dr.Dense(3, "parametric_relu"), ValueError, "did you mean 'prelu'"),
     (lambda: activations.ELU(-1), ValueError, "alpha must be >= 0"),
     (lambda: activations.ELU("1"), TypeError, "alpha must be a real number"),
     (lambda: activations.CELU(0), ValueError, "alpha must be > 0"),

@@ -91,6 +91,13 @@ typedef struct {
     void (*activation_backward[DR_N_ACTIVATIONS])(double alpha, size_t m, size_t n, size_t row,
                                                   size_t stride, const void *x, const void *y,
                                                   const void *dy, void *dx);
+    /* prelu on m rows of panels; shared: one slope, else one for each column, padded. dx = or += */
+    void (*prelu_forward)(size_t m, size_t n, size_t row, size_t stride, const void *x,
+                          const void *slope, int shared, void *y);
+    void (*prelu_backward)(int adding, size_t m, size_t n, size_t row, size_t stride, const void *x,
+                           const void *slope, int shared, const void *dy, void *dx);
+    /* what the slopes of one panel's columns get from m rows, ascending */
+    void (*prelu_slope)(size_t m, size_t units, const void *x, const void *dy, void *sums);
     /* on m rows of panels; in place allowed. The way back: x is the error at y, y that at x */
     void (*noise_forward[DR_N_NOISES])(const dr_noise_args *a, size_t m, size_t n, size_t row,
                                        size_t stride, const void *x, void *y);
@@ -128,6 +135,10 @@ typedef struct {
     /* products of the numbers of m rows of x, (., n_in), and dy, (., n_out): n_in n_out doubles a row */
     void (*outer)(size_t m, size_t n_in, size_t n_out, size_t row, const void *x, size_t x_stride,
                   const void *dy, size_t dy_stride, double *out, size_t out_stride);
+    /* l1 sum |w| + l2 sum w^2 of n weights, whole units; adds its gradient to g unless that is NULL */
+    double (*penalty)(size_t n, dr_penalty penalty, const void *w, void *g);
+    /* one panel of columns, in place */
+    void (*constrain[DR_N_CONSTRAINTS])(size_t rows, size_t units, double limit, void *w);
     /* nothing but FMAs in registers; sink: a unit, begins with a factor < 1 and a term. Returns the
      * multiply-adds done */
     double (*peak)(size_t rounds, void *sink);

@@ -36,10 +36,16 @@ typedef struct {
     dr_noise noise;
     double amount;
     int has_weight, has_bias;
+    int shared;                 /* as in dr_node_spec */
     int learns;                 /* it has parameters that training changes */
     int error;                  /* the gradient at its output is wanted: it learns, or something before */
     size_t n_parameters;
     dr_parameter parameters[DR_NODE_PARAMETERS];
+    dr_penalty penalty;         /* of its weights; zeros where it does not learn */
+    int constrained;            /* as in dr_node_spec; 0 where it does not learn */
+    dr_constraint constraint;
+    double limit;
+    size_t first_penalty;       /* into run->penalties: one for each of its tiles, if there is a penalty */
     size_t shadow;              /* into plan->shadow: the weights transposed, for the input error */
 } dr_node;
 
@@ -51,7 +57,7 @@ typedef enum {
     TASK_SEED, TASK_JACOBIAN,                                                   /* of one output */
     TASK_WHOLE_FORWARD, TASK_WHOLE_LOSS, TASK_WHOLE_BACKWARD,                   /* by thread 0 */
     TASK_STATISTICS, TASK_ERROR_SUMS, TASK_UPDATE, TASK_GRADIENT, TASK_APPLY,   /* by tiles */
-    TASK_PRODUCTS
+    TASK_CONSTRAIN, TASK_PRODUCTS
 } dr_task_kind;
 
 typedef struct {
@@ -99,6 +105,7 @@ struct dr_plan {
     size_t n_parameters;        /* elements of one parameter area, padding included */
     size_t n_shadow;            /* elements of the shadow */
     char *values, *states[DR_MAX_STATES], *shadow;
+    size_t n_penalties;         /* tiles whose weights cost something */
     double multiply_adds;       /* of one sample's forward pass */
     dr_team team;               /* for training */
     _Atomic(dr_run *) spare[DR_N_MODES]; /* that earlier runs have left, or NULL */
@@ -129,6 +136,7 @@ struct dr_run {
     char **scratch;             /* one a node: what its kind has asked for, or NULL */
     char *gradients;            /* a parameter area, where gradients are materialised */
     void *row_loss, *row_hit;
+    double *penalties;          /* what each tile of weights costs, before the update */
     dr_linear linear;
     dr_position position;
     void *memory;
@@ -179,6 +187,10 @@ struct dr_kind {
      * before and after. */
     void (*statistics)(dr_cursor *c, const dr_node *node, size_t p);
     void (*error_sums)(dr_cursor *c, const dr_node *node, size_t p);
+    /* Its weights are held to their constraint, panel p of columns. */
+    void (*constrain)(dr_cursor *c, const dr_node *node, size_t p);
+    /* What each tile of its weights costs. */
+    void (*penalties)(const dr_plan *plan, const dr_node *node, double *parts);
     /* All rows of the batch at once, by thread 0 while the others wait: before any goes forward, or
      * backward. */
     void (*whole_forward)(dr_cursor *c, const dr_node *node);
@@ -191,7 +203,7 @@ struct dr_kind {
 };
 
 extern const dr_kind dr_kind_dense, dr_kind_activation, dr_kind_add, dr_kind_concat, dr_kind_noise,
-    dr_kind_custom, dr_kind_batch_norm, dr_kind_layer_norm, dr_kind_rms_norm;
+    dr_kind_prelu, dr_kind_custom, dr_kind_batch_norm, dr_kind_layer_norm, dr_kind_rms_norm;
 
 /* Whether what only training does is to be done. */
 static inline int dr_training(const dr_run *run) {
@@ -200,6 +212,10 @@ static inline int dr_training(const dr_run *run) {
 
 static inline dr_activation dr_node_activation(const dr_run *run, const dr_node *node) {
     return run->mode == DR_PREDICT ? node->output : node->activation;
+}
+
+static inline int dr_penalised(const dr_node *node) {
+    return node->penalty.l1 > 0 || node->penalty.l2 > 0;
 }
 
 /* plan.c */

@@ -13,6 +13,7 @@ static const dr_kind *const KINDS[DR_N_NODES] = {
     [DR_NODE_BATCH_NORM] = &dr_kind_batch_norm,
     [DR_NODE_LAYER_NORM] = &dr_kind_layer_norm,
     [DR_NODE_RMS_NORM] = &dr_kind_rms_norm,
+    [DR_NODE_PRELU] = &dr_kind_prelu,
 };
 
 void dr_add_parameter(dr_plan *plan, dr_node *node, size_t rows, size_t cols) {
@@ -56,7 +57,7 @@ static void lay_out(dr_plan *plan, const dr_graph *graph) {
             .activation = last && graph->logits ? DR_IDENTITY : spec->activation,
             .output = spec->activation, .alpha = spec->alpha, .eps = spec->eps,
             .momentum = spec->momentum, .has_weight = spec->weight, .has_bias = spec->bias,
-            .noise = spec->noise, .amount = spec->amount,
+            .noise = spec->noise, .amount = spec->amount, .shared = spec->shared,
         };
         wires += spec->n_sources;
         for (size_t j = 0; j < spec->n_parameters; j++)
@@ -68,7 +69,15 @@ static void lay_out(dr_plan *plan, const dr_graph *graph) {
                                          .error = buffer_learns(plan, spec->sources[j], i)};
             node->error |= node->sources[j].error;
         }
+        if (node->learns && node->kind->penalties) node->penalty = spec->penalty;
+        node->constrained = node->learns && node->kind->constrain && spec->constrained;
+        node->constraint = spec->constraint;
+        node->limit = spec->limit;
         if (node->kind->lay_out) node->kind->lay_out(plan, node);
+        if (dr_penalised(node)) {
+            node->first_penalty = plan->n_penalties;
+            plan->n_penalties += node->kind->tiles(plan, node);
+        }
     }
     for (size_t i = 0; i < graph->n_nodes; i++)
         for (size_t j = 0; j < plan->nodes[i].n_sources; j++)

@@ -103,7 +103,9 @@ void dr_apply(dr_cursor *c, size_t offset, size_t n, const void *gradient) {
     c->run->kernels->step[plan->optimizer.rule](n, &c->constants, gradient, at);
 }
 
-static int sums_over_rows(dr_task_kind task) { return task == TASK_STATISTICS || task == TASK_ERROR_SUMS; }
+static int by_panels(dr_task_kind task) {
+    return task == TASK_STATISTICS || task == TASK_ERROR_SUMS || task == TASK_CONSTRAIN;
+}
 
 static int takes_all(dr_task_kind task) { return task >= TASK_WHOLE_FORWARD && task <= TASK_WHOLE_BACKWARD; }
 
@@ -121,7 +123,7 @@ static size_t tiles_of(const dr_run *run, dr_step_task task) {
     const dr_node *node = &plan->nodes[task.node];
     if (takes_all(task.kind)) return 1; /* and so it is thread 0's */
     if (task.kind == TASK_PRODUCTS) return dr_linear_tiles(run);
-    return sums_over_rows(task.kind) ? dr_panels(plan->dtype, node->n_out) : node->kind->tiles(plan, node);
+    return by_panels(task.kind) ? dr_panels(plan->dtype, node->n_out) : node->kind->tiles(plan, node);
 }
 
 /* Returns how many of tiles [tile, tile + most) are done. */
@@ -131,13 +133,14 @@ static size_t task_on_tiles(dr_cursor *c, dr_step_task task, size_t tile, size_t
         task_on_all(c, task);
         return 1;
     }
-    if (task.kind == TASK_PRODUCTS) {
-        dr_linear_products(c, tile);
-        return 1;
+    switch (task.kind) {
+    case TASK_PRODUCTS: dr_linear_products(c, tile); return 1;
+    case TASK_STATISTICS: node->kind->statistics(c, node, tile); break;
+    case TASK_ERROR_SUMS: node->kind->error_sums(c, node, tile); break;
+    case TASK_CONSTRAIN: node->kind->constrain(c, node, tile); break;
+    default: return node->kind->on_tiles(c, task.kind, node, tile, most);
     }
-    if (!sums_over_rows(task.kind)) return node->kind->on_tiles(c, task.kind, node, tile, most);
-    (task.kind == TASK_STATISTICS ? node->kind->statistics : node->kind->error_sums)(c, node, tile);
-    dr_lap(&c->watch.ledger, DR_ACTIVATIONS);
+    dr_lap(&c->watch.ledger, task.kind == TASK_CONSTRAIN ? DR_UPDATES : DR_ACTIVATIONS);
     return 1;
 }
 
@@ -200,6 +203,18 @@ static void begin_batch(dr_cursor *c) {
         dr_optimizer_prepare(&plan->optimizer, c->step + 1, &c->constants);
 }
 
+/* What the weights cost that this batch has met. */
+static double penalty(const dr_run *run) {
+    const dr_plan *plan = run->plan;
+    double sum = 0;
+    for (size_t i = 0; plan->n_penalties && i < plan->n_nodes; i++) {
+        const dr_node *node = &plan->nodes[i];
+        if (dr_penalised(node))
+            sum += dr_penalty_sum(node->kind->tiles(plan, node), run->penalties + node->first_penalty);
+    }
+    return sum;
+}
+
 /* By thread 0, before the batch's last barrier: what the batch adds to the position. Returns whether
  * it was the last one of this call. A poll that says stop here finds the batch whole. */
 static int end_batch(dr_cursor *c, int idle) {
@@ -209,6 +224,7 @@ static int end_batch(dr_cursor *c, int idle) {
         run->position.weight_sum += c->weight;
         run->position.loss_sum += dr_weighted_sum(plan->dtype, c->m, run->row_loss,
                                                   run->data.weight, run->order, c->first);
+        run->position.loss_sum += c->weight * penalty(run);
         if (plan->hit != DR_HIT_NONE)
             run->position.hit_sum += dr_weighted_sum(plan->dtype, c->m, run->row_hit,
                                                      run->data.weight, run->order, c->first);

@@ -38,6 +38,8 @@ static void lay_out(dr_run *run, dr_arena *arena) {
     }
     run->row_loss = dr_arena_take(arena, rows, size);
     run->row_hit = dr_arena_take(arena, rows, size);
+    if (run->mode != DR_PREDICT)
+        run->penalties = dr_arena_take(arena, plan->n_penalties, sizeof *run->penalties);
     run->gradients = keeps_gradients(run) ? dr_arena_take(arena, plan->n_parameters, size) : NULL;
     if (run->mode == DR_LINEARIZE) dr_linear_lay_out(run, arena);
     run->order = run->shuffled ? dr_arena_take(arena, run->order_room, sizeof *run->order) : NULL;
@@ -89,6 +91,10 @@ dr_status dr_run_open(dr_plan *plan, dr_mode mode, const dr_data *data, size_t b
         run = allocate(&wanted);
         if (!run) return DR_NO_MEMORY;
         dr_program_build(plan, mode, &run->program);
+    }
+    for (size_t i = 0; mode == DR_EVALUATE && i < plan->n_nodes; i++) {
+        const dr_node *node = &plan->nodes[i];
+        if (dr_penalised(node)) node->kind->penalties(plan, node, run->penalties + node->first_penalty);
     }
     run->data = *data;
     run->batch_size = batch_size;

@@ -79,6 +79,22 @@ void dr_from_panels(const dr_kernels *k, size_t rows, dr_matrix m, void *x);
 /* What the kernels noise_forward and noise_backward need; once a step. */
 dr_noise_args dr_noise_prepare(dr_noise kind, double amount, dr_stream stream, size_t first);
 
+/* Gradients of prelu's slopes over m rows: of panel p's columns; and of the only one, by way of those
+ * of all columns. */
+void dr_prelu_slope_panel(dr_dtype dt, const dr_kernels *k, size_t m, dr_matrix x, dr_matrix dy,
+                          size_t p, void *slopes);
+void dr_prelu_shared_slope(dr_dtype dt, const dr_kernels *k, size_t m, dr_matrix x, dr_matrix dy,
+                           void *columns, void *slope);
+
+/* What each tile of the weights w costs, panels of rows first; and all tiles together. */
+void dr_penalty_parts(dr_dtype dt, const dr_kernels *k, dr_penalty penalty, size_t rows, dr_matrix w,
+                      double *parts);
+double dr_penalty_sum(size_t tiles, const double *parts);
+
+/* Panel p of the columns of w. */
+void dr_constrain_panel(dr_dtype dt, const dr_kernels *k, dr_constraint constraint, double limit,
+                        size_t rows, dr_matrix w, size_t p);
+
 /* The constants of step number `step`, which counts from 1. *k: those of an earlier step, or zeros. */
 void dr_optimizer_prepare(const dr_optimizer *optimizer, uint64_t step, dr_constants *k);
 

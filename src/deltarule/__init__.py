@@ -1,9 +1,20 @@
 """Neural networks trained by backpropagation, fast on the CPU and with the same bits everywhere."""
 
-from . import activations, initializers, layers, losses, metrics, ops, optimizers, reference
+from . import (
+    activations,
+    constraints,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    ops,
+    optimizers,
+    reference,
+)
 from ._custom import SlowWarning
 from ._header import ModelFileError
 from .config import config, get_isa, get_num_threads, set_isa, set_num_threads
+from .constraints import MaxNorm, NonNegative
 from .history import History
 from .layers import (
     Activation,
@@ -19,6 +30,7 @@ from .layers import (
     Layer,
     LayerNorm,
     Normalization,
+    PReLU,
     Reshape,
     Residual,
     RMSNorm,
@@ -70,10 +82,13 @@ __all__ = [
     "LayerNorm",
     "LevenbergMarquardt",
     "Lion",
+    "MaxNorm",
     "ModelFileError",
     "NAdam",
     "Network",
+    "NonNegative",
     "Normalization",
+    "PReLU",
     "Performance",
     "RAdam",
     "RMSNorm",
@@ -84,6 +99,7 @@ __all__ = [
     "SlowWarning",
     "activations",
     "config",
+    "constraints",
     "get_isa",
     "get_num_threads",
     "initializers",

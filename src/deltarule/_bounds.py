@@ -265,9 +265,9 @@ def update(
             value[1] = np.clip(g.value[unsure], ends[0], ends[1])  # comparisons go by it
             parts = _steps(p, optimizer, value, low, high, step)
             for i, (part, of) in enumerate(zip(parts, results, strict=True)):
-                worst[i] = np.maximum.reduce([worst[i], part.high - of, of - part.low])
-        for all_of_it, part in zip(error, worst, strict=True):
-            all_of_it[unsure] = np.minimum(all_of_it[unsure], part)
+                worst[i] = np.maximum(worst[i], np.maximum(part.high - of, of - part.low))
+        for all_of_it, least in zip(error, worst, strict=True):
+            all_of_it[unsure] = np.minimum(all_of_it[unsure], least)
     return tuple(Near(i.value, e) for i, e in zip(whole, error, strict=True))
 
 

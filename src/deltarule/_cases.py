@@ -11,13 +11,14 @@ from types import ModuleType
 
 import numpy as np
 
-from . import _check, losses, ops, optimizers
+from . import _check, _check_weights, losses, ops, optimizers
 from ._case import Arrays, Case, magnitude, normal, wide, wide_type
 from ._cases_norm import batch_norm_cases, row_norm_cases
 from ._check import Array
+from ._check_weights import CONSTRAINTS
 from .losses import Loss
 from .reference import activation as activations
-from .reference import dense, noise, optimizer
+from .reference import constraint, dense, noise, optimizer, penalty, prelu
 from .reference import loss as reference_loss
 from .reference.activation import quiet
 from .reference.cholesky import factor, solve
@@ -37,6 +38,7 @@ def all_cases(dtype: str, quick: bool) -> Iterator[Case]:
     """The cases of a dtype, in the order in which they are shown."""
     n, columns = (_ROWS_QUICK, _COLUMNS_QUICK) if quick else (_ROWS, _COLUMNS)
     yield from _forward_first(_activation(name, dtype, n, columns) for name in _check.ACTIVATIONS)
+    yield from _prelu(dtype, n, columns)
     for sizes in _DENSE_QUICK if quick else _DENSE:
         yield from _dense(dtype, *sizes)
     yield from batch_norm_cases(dtype, n, columns)
@@ -46,6 +48,9 @@ def all_cases(dtype: str, quick: bool) -> Iterator[Case]:
     yield from _forward_first(_noise(name, dtype, n, columns) for name in _check.NOISES)
     for rule, chosen in optimizers.examples().items():
         yield _optimizer(rule, replace(chosen, weight_decay=1e-4), dtype, n * columns)
+    yield from _penalty(dtype, n, columns)
+    for name in CONSTRAINTS:
+        yield _constraint(name, dtype, n, columns)
     for name in _check.INITIALIZERS:
         yield _initializer(name, dtype, n, columns)
     if dtype == "float64":
@@ -102,6 +107,28 @@ def _activation(name: str, dtype: str, n: int, columns: int) -> tuple[Case, Case
             "activation_backward", name, size, dtype,
             lambda module: (module.activation_backward(name, x, y, dy),), backward, incoming,
         ),
+    )  # fmt: skip
+
+
+def _prelu(dtype: str, n: int, columns: int) -> Iterator[Case]:
+    x, dy = normal(dtype, n, columns, stream=16), normal(dtype, n, columns, stream=17)
+    slope = np.abs(normal(dtype, columns, stream=18))
+
+    def backward() -> Arrays:
+        return prelu.backward(*map(wide, (x, slope, dy)))
+
+    def scale(truth: Arrays) -> Arrays:
+        return np.maximum(np.abs(dy), np.abs(truth[0])), np.sum(np.abs(x * dy), axis=0)
+
+    size = f"{n}x{columns}"
+    yield Case(
+        "prelu_forward", "", size, dtype,
+        lambda module: (module.prelu_forward(x, slope),),
+        lambda: (prelu.forward(wide(x), wide(slope)),), magnitude,
+    )  # fmt: skip
+    yield Case(
+        "prelu_backward", "", size, dtype,
+        lambda module: module.prelu_backward(x, slope, dy), backward, scale,
     )  # fmt: skip
 
 
@@ -248,6 +275,46 @@ def _optimizer(rule: str, chosen: optimizers.Optimizer, dtype: str, n: int) -> C
     return Case(
         "optimizer_step", rule, str(n), dtype,
         lambda module: module.optimizer_step(chosen, w, g, *state, step=_STEP), truth, largest,
+    )  # fmt: skip
+
+
+def _penalty(dtype: str, n_in: int, n_out: int) -> Iterator[Case]:
+    w, g = normal(dtype, n_in, n_out, stream=14), normal(dtype, n_in, n_out, stream=15)
+    rates = {"l1": 1e-3, "l2": 1e-2}
+
+    def value() -> Arrays:
+        exactly = wide(w)
+        sums = rates["l1"] * np.sum(np.abs(exactly)) + rates["l2"] * np.sum(np.square(exactly))
+        return (np.asarray(sums),)
+
+    def gradient() -> Arrays:
+        return (wide(g) + penalty.gradient(wide(w), **rates),)
+
+    def largest(truth: Arrays) -> Arrays:
+        return (np.maximum(np.abs(g), np.abs(truth[0])),)
+
+    size = f"{n_in}x{n_out}"
+    yield Case(
+        "penalty_forward", "", size, dtype,
+        lambda module: (np.array(module.penalty_forward(w, **rates)),), value, magnitude,
+    )  # fmt: skip
+    yield Case(
+        "penalty_backward", "", size, dtype,
+        lambda module: (module.penalty_backward(w, g, **rates),), gradient, largest,
+    )  # fmt: skip
+
+
+def _constraint(name: str, dtype: str, n_in: int, n_out: int) -> Case:
+    w = normal(dtype, n_in, n_out, stream=19)
+    limit = _check_weights.constraint(name)
+
+    def truth() -> Arrays:
+        return (constraint.TABLE[name](wide(w), limit),)
+
+    size = f"{n_in}x{n_out}"
+    return Case(
+        "constrain", name, size, dtype,
+        lambda module: (module.constrain(name, w),), truth, magnitude,
     )  # fmt: skip
 
 

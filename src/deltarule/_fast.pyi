@@ -156,6 +156,29 @@ def loss_backward(
 def optimizer_step(
     dtype: str, optimizer: Optimizer, step: int, n: int, g: _Array, arrays: tuple[_Array, ...]
 ) -> None: ...
+def constrain(
+    dtype: str, constraint: str, limit: float, n_in: int, n_out: int, w: _Array
+) -> None: ...
+def penalty_forward(
+    dtype: str, l1: float, l2: float, n_in: int, n_out: int, w: _Array
+) -> float: ...
+def penalty_backward(
+    dtype: str, l1: float, l2: float, n: int, w: _Array, g: _Array
+) -> None: ...
+def prelu_forward(
+    dtype: str, shared: bool, n: int, n_out: int, x: _Array, slope: _Array, y: _Array
+) -> None: ...
+def prelu_backward(
+    dtype: str,
+    shared: bool,
+    n: int,
+    n_out: int,
+    x: _Array,
+    slope: _Array,
+    dy: _Array,
+    dx: _Array,
+    dslope: _Array,
+) -> None: ...
 def random_bits(
     out: npt.NDArray[np.uint32], n: int, seed: int, purpose: int, layer: int, step: int
 ) -> None: ...

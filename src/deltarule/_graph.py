@@ -33,6 +33,7 @@ KINDS: dict[str, Parts] = {
     "batch_norm": Parts(learnt=("weight", "bias"), fixed=("running_mean", "running_var")),
     "layer_norm": Parts(learnt=("weight", "bias")),
     "rms_norm": Parts(learnt=("weight",)),
+    "prelu": Parts(learnt=("slope",)),
 }
 
 
@@ -60,8 +61,9 @@ class Node:
     `name` is the position of its layer: "2", or "2.0" inside of another layer. `alpha` is the
     parameter of the activation (the negative slope of leaky_relu) and 0.0 for an activation that
     has none; a node of kind "noise" has `noise` (a name) and `amount`, a normalisation `eps` and
-    `momentum`. `weight` and `bias`: whether it has them, where its kind does. What is not
-    `trainable` keeps its parameters.
+    `momentum`. `weight` and `bias`: whether it has them, where its kind does. A `shared` slope is
+    one for all columns. What is not `trainable` keeps its parameters; the weights of what is have
+    penalties with the rates `l1` and `l2` and, after each update, are held to their `constraint`.
     """
 
     kind: str
@@ -78,6 +80,11 @@ class Node:
     weight: bool = True
     eps: float = 0.0
     momentum: float = 0.0
+    shared: bool = False
+    l1: float = 0.0
+    l2: float = 0.0
+    constraint: str | None = None
+    limit: float = 0.0
 
     @property
     def source(self) -> int:
@@ -129,6 +136,22 @@ class Graph:
                 found.append(name)
         return found
 
+    def penalties(self) -> list[tuple[str, float, float]]:
+        """(name of the weights, l1, l2) where they cost something, in the order of the nodes."""
+        return [
+            (f"{node.name}.weight", node.l1, node.l2)
+            for node in self.nodes
+            if node.trainable and (node.l1 or node.l2)
+        ]
+
+    def constraints(self) -> list[tuple[str, str, float]]:
+        """(name of the weights, constraint, limit) where there is one, in order of the nodes."""
+        return [
+            (f"{node.name}.weight", node.constraint, node.limit)
+            for node in self.nodes
+            if node.trainable and node.constraint is not None
+        ]
+
     def parts(self) -> dict[str, list[str]]:
         """Of each node, by its name, what its parameters are called there."""
         found: dict[str, list[str]] = {node.name: [] for node in self.nodes}
@@ -148,6 +171,8 @@ class Graph:
             for index, part in enumerate(sum(KINDS[node.kind], ())):
                 if not {"weight": node.weight, "bias": node.bias}.get(part, True):
                     continue
-                shape = (n_in, n_out) if (node.kind, part) == ("dense", "weight") else (n_out,)
+                columns = 1 if node.shared else n_out
+                matrix = (node.kind, part) == ("dense", "weight")
+                shape = (n_in, n_out) if matrix else (columns,)
                 found.append((f"{node.name}.{part}", number, index, shape))
         return found

@@ -71,17 +71,24 @@ def normal(p: Precision, x: Near, eps: float, axis: int, centred: bool = True) -
     )
 
 
+def given(p: Precision, x: Near, mean: Near, var: Near, eps: float) -> Normal:
+    """With statistics of columns that do not depend on x."""
+    inverse = 1 / np.sqrt(var.value + eps)
+    of_inverse = 1 / np.sqrt(np.maximum(var.value - var.error, 0) + eps) - inverse
+    of_inverse = of_inverse + 3 * p.eps * inverse
+    d = x.value - mean.value
+    of_d = x.error + mean.error + p.eps * np.abs(d) + p.least
+    x_hat = d * inverse
+    of_x_hat = of_d * (inverse + of_inverse) + np.abs(d) * of_inverse + 2 * p.eps * np.abs(x_hat)
+    return Normal(mean, var, Near(inverse, of_inverse), Near(x_hat, of_x_hat), 0, True)
+
+
 def forward(p: Precision, x: Normal, w: Near | None = None, b: Near | None = None) -> Array:
     """Of y = x_hat w + b."""
-    return scaled(p, x.x_hat, w, b)
-
-
-def scaled(p: Precision, x_hat: Near, w: Near | None, b: Near | None) -> Array:
-    """Of x_hat w + b."""
     w = w or exact(1.0)
     b = b or exact(0.0)
-    error = x_hat.error * w.size + np.abs(x_hat.value) * w.error + b.error
-    bound: Array = error + 3 * p.eps * (x_hat.size * w.size + b.size) + p.least
+    error = x.x_hat.error * w.size + np.abs(x.x_hat.value) * w.error + b.error
+    bound: Array = error + 3 * p.eps * (x.x_hat.size * w.size + b.size) + p.least
     return bound
 
 
@@ -107,6 +114,15 @@ def backward(p: Precision, x: Normal, w: Near | None, dy: Near) -> tuple[Array, 
     sizes = np.sum(dy.size * hat.size, axis=0)
     dw = of_terms.sum(axis=0) + (rows + 6) * (p.eps * sizes + p.least)
     return dx, dw, _bounds.column_sums(p, dy)
+
+
+def given_backward(p: Precision, x: Normal, w: Near | None, dy: Near) -> Array:
+    """Of dx = flush(dy w inverse), of statistics that do not depend on x."""
+    w = w or exact(1.0)
+    error = dy.error * w.size * x.inverse.size + np.abs(dy.value) * w.error * x.inverse.size
+    error = error + np.abs(dy.value * w.value) * x.inverse.error
+    bound: Array = error + 3 * p.eps * dy.size * w.size * x.inverse.size + p.tiny
+    return bound
 
 
 def running(p: Precision, old: Near, new: Near, momentum: float) -> Array:

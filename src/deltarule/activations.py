@@ -239,6 +239,7 @@ ALIASES = {
     "logistic": "sigmoid",
     "leakyrelu": "leaky_relu",
     "lrelu": "leaky_relu",
+    "parametric_relu": "prelu",
     "swish": "silu",
     "hardswish": "hard_swish",
     "hard_silu": "hard_swish",

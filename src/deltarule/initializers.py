@@ -229,9 +229,9 @@ def get(initializer: str | Initializer) -> Initializer:
 def default_for(activation: Activation) -> Initializer:
     """The initialiser of weights before an activation, unless a layer is told another one.
 
-    What has variance 2 / n_in before relu needs 2 / (1 + slope^2) / n_in before a leaky_relu (He et
-    al., 2015).
+    What has variance 2 / n_in before relu needs 2 / (1 + slope^2) / n_in before a leaky_relu or
+    prelu (He et al., 2015).
     """
-    if activation.kind == "leaky_relu":
+    if activation.kind in ("leaky_relu", "prelu"):
         return HeUniform(gain=1 / math.sqrt(1 + activation.alpha**2))
     return TABLE[activation.default_init]()

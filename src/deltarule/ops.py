@@ -7,7 +7,7 @@ checks, so the same bad call raises the same error.
 import numpy as np
 import numpy.typing as npt
 
-from . import _check, _check_norm, _fast, losses, optimizers, reference
+from . import _check, _check_norm, _check_weights, _fast, losses, optimizers, reference
 from ._check import Array
 from .losses import Loss
 from .optimizers import Optimizer
@@ -25,6 +25,7 @@ __all__ = [
     "batch_norm_running",
     "cholesky",
     "cholesky_solve",
+    "constrain",
     "dense_backward",
     "dense_forward",
     "initialize",
@@ -35,6 +36,10 @@ __all__ = [
     "noise_backward",
     "noise_forward",
     "optimizer_step",
+    "penalty_backward",
+    "penalty_forward",
+    "prelu_backward",
+    "prelu_forward",
     "random_bits",
     "random_normal",
     "random_permutation",
@@ -110,6 +115,25 @@ def dense_backward(
         x_.dtype.name, activation, slope, n, n_in, n_out, x_, w_, z_, y_, dy_, dx, dw, db
     )
     return dx, dw, db
+
+
+def prelu_forward(x: npt.ArrayLike, slope: npt.ArrayLike) -> Array:
+    """See deltarule.reference.prelu_forward."""
+    x_, slope_ = _check_weights.prelu_arrays(x, slope)
+    y, (n, n_out) = np.empty_like(x_), x_.shape
+    _fast.prelu_forward(y.dtype.name, slope_.size != n_out, n, n_out, x_, slope_, y)
+    return y
+
+
+def prelu_backward(
+    x: npt.ArrayLike, slope: npt.ArrayLike, dy: npt.ArrayLike
+) -> tuple[Array, Array]:
+    """See deltarule.reference.prelu_backward."""
+    x_, slope_, dy_ = _check_weights.prelu_arrays(x, slope, dy)
+    dx, dslope, (n, n_out) = np.empty_like(x_), np.empty_like(slope_), x_.shape
+    shared = slope_.size != n_out
+    _fast.prelu_backward(dx.dtype.name, shared, n, n_out, x_, slope_, dy_, dx, dslope)
+    return dx, dslope
 
 
 def batch_norm_forward(
@@ -220,6 +244,8 @@ def rms_norm_backward(
     dx, dw = np.empty_like(x_), np.empty(x_.shape[1], x_.dtype)
     _fast.layer_norm_backward(x_.dtype.name, False, number, *_rows(x_), x_, w_, dy_, dx, dw, None)
     return dx, dw
+
+
 def cholesky(a: npt.ArrayLike) -> Array:
     """See deltarule.reference.cholesky."""
     a_ = _check.square("a", a)
@@ -326,6 +352,34 @@ def optimizer_step(
     new = tuple(a.copy() for a in (w_, *state_))
     _fast.optimizer_step(w_.dtype.name, chosen, count, w_.size, g_, new)
     return new
+
+
+def constrain(constraint: str, w: npt.ArrayLike, *, max_value: float | None = None) -> Array:
+    """See deltarule.reference.constrain."""
+    limit = _check_weights.constraint(constraint, max_value)
+    held = _check.real_array("w", w, ndim=2).copy()
+    n_in, n_out = held.shape
+    _fast.constrain(held.dtype.name, constraint, limit, n_in, n_out, held)
+    return held
+
+
+def penalty_forward(w: npt.ArrayLike, *, l1: float = 0.0, l2: float = 0.0) -> float:
+    """See deltarule.reference.penalty_forward."""
+    rates = _check_weights.penalty(l1, l2)
+    w_ = _check.real_array("w", w, ndim=2)
+    n_in, n_out = w_.shape
+    return _fast.penalty_forward(w_.dtype.name, *rates, n_in, n_out, w_)
+
+
+def penalty_backward(
+    w: npt.ArrayLike, g: npt.ArrayLike, *, l1: float = 0.0, l2: float = 0.0
+) -> Array:
+    """See deltarule.reference.penalty_backward."""
+    rates = _check_weights.penalty(l1, l2)
+    w_, g_ = _check_weights.gradient_arrays(w, g)
+    found = g_.copy()
+    _fast.penalty_backward(found.dtype.name, *rates, found.size, w_, found)
+    return found
 
 
 def random_bits(

@@ -150,6 +150,7 @@ def flops_per_row(graph: Graph) -> float:
     return sum(
         (6.0 if node.source else 4.0) * widths[node.source] * widths[node.target]
         for node in graph.nodes
+        if node.kind == "dense"
     )
 
 

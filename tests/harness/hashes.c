@@ -214,11 +214,34 @@ static void optimizers(dr_dtype dt) {
     }
 }
 
-/* Reads a buffer and writes the next one. */
-static dr_node_spec layer(const size_t *source, dr_activation activation, int bias) {
-    return (dr_node_spec){.kind = DR_NODE_DENSE, .n_sources = 1, .sources = source, .target = *source + 1,
-                          .activation = activation, .alpha = 0.01, .weight = 1, .bias = bias,
-                          .trainable = 1};
+/* What acts on weights, and prelu, whose slope is learnt as they are. */
+static void weights(dr_dtype dt, const size_t *s) {
+    const size_t n = s[0], n_in = s[1], n_out = s[2], size = n_in * n_out;
+    const dr_penalty both = {0.3, 0.07};
+    void *w = normals(dt, size, 1), *g = normals(dt, size, 1);
+    void *x = normals(dt, n * n_out, 1), *dy = normals(dt, n * n_out, 1), *slope = normals(dt, n_out, 1);
+    void *y = zeros(n * n_out), *dx = zeros(n * n_out), *dslope = zeros(n_out);
+    double value;
+    check(dr_penalty_forward(dt, both, n_in, n_out, w, &value));
+    dr_penalty_backward(dt, both, size, w, g);
+    line("penalty", 0, dt, s, hash(hash(START, &value, sizeof value), g, size * width(dt)));
+    for (int kind = 0; kind < DR_N_CONSTRAINTS; kind++) {
+        check(dr_constrain(dt, (dr_constraint)kind, 1.5, n_in, n_out, w));
+        line("constraint", kind, dt, s, hash(START, w, size * width(dt)));
+    }
+    for (int shared = 0; shared < 2; shared++) {
+        check(dr_prelu_forward(dt, shared, n, n_out, x, slope, y));
+        check(dr_prelu_backward(dt, shared, n, n_out, x, slope, dy, dx, dslope));
+        uint64_t h = hash(hash(START, y, n * n_out * width(dt)), dx, n * n_out * width(dt));
+        line("prelu", shared, dt, s, hash(h, dslope, (shared ? 1 : n_out) * width(dt)));
+    }
+    free(w), free(g), free(x), free(dy), free(slope), free(y), free(dx), free(dslope);
+}
+
+/* A dense layer from the buffer *source to the next one. */
+static dr_node_spec layer(const size_t *source, dr_activation activation, double alpha) {
+    return (dr_node_spec){.kind = DR_NODE_DENSE, .n_sources = 1, .target = *source + 1, .sources = source,
+                          .activation = activation, .alpha = alpha, .weight = 1, .bias = 1, .trainable = 1};
 }
 
 /* Three layers, three epochs, a partial last batch, shuffled. */
@@ -228,8 +251,10 @@ static void training(dr_dtype dt, dr_loss loss, dr_activation hidden, dr_rule ru
     /* one after the other these diverge, and which NaN comes out is not promised */
     const dr_activation second = hidden == DR_EXP || hidden == DR_LOG_SOFTMAX ? DR_TANH : hidden;
     static const size_t BUFFERS[] = {0, 1, 2};
-    const dr_node_spec nodes[] = {layer(BUFFERS, hidden, 1), layer(BUFFERS + 1, second, 0),
-                                  layer(BUFFERS + 2, DR_IDENTITY, 1)};
+    dr_node_spec nodes[] = {layer(BUFFERS, hidden, 0.01), layer(BUFFERS + 1, second, 0.01),
+                            layer(BUFFERS + 2, DR_IDENTITY, 0)};
+    nodes[0].constrained = 1, nodes[0].constraint = DR_MAX_NORM, nodes[0].limit = 0.8;
+    nodes[1].bias = 0, nodes[1].penalty = (dr_penalty){1e-4, 1e-3};
     const dr_graph graph = {.dtype = dt, .n_buffers = 4, .n_nodes = 3, .widths = widths, .nodes = nodes,
                             .loss = made(loss, 0.3), .logits = 1, .optimizer = optimizer};
     dr_plan *plan;
@@ -271,7 +296,7 @@ static void inputs(dr_dtype dt, const size_t *s) {
     static const size_t SIZE[DR_N_ELEMENTS] = {[DR_FLOAT32] = 4, [DR_FLOAT64] = 8, [DR_UINT8] = 1};
     const size_t n = s[0], n_in = s[1], n_out = s[2], widths[] = {n_in, n_out};
     static const size_t INPUT = 0;
-    const dr_node_spec node = layer(&INPUT, DR_IDENTITY, 1);
+    const dr_node_spec node = layer(&INPUT, DR_IDENTITY, 0);
     const dr_graph graph = {.dtype = dt, .n_buffers = 2, .n_nodes = 1, .widths = widths, .nodes = &node,
                             .loss = made(DR_MSE, 0)};
     dr_plan *plan;
@@ -357,6 +382,7 @@ int main(int argc, char **argv) {
             inputs(dt, SIZES[i]);
             noises(dt, SIZES[i]);
             cholesky(dt, SIZES[i][1]);
+            weights(dt, SIZES[i]);
         }
         activations(dt);
         functions(dt);

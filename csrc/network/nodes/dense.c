@@ -119,6 +119,20 @@ static void bias_task(dr_cursor *c, dr_task_kind task, const dr_node *node, size
     if (task != TASK_GRADIENT) dr_apply(c, at, dr_panel_width(dt, node->n_out, p_out), g);
 }
 
+static void constrain(dr_cursor *c, const dr_node *node, size_t p_out) {
+    const dr_plan *plan = c->run->plan;
+    const dr_kernels *k = c->run->kernels;
+    dr_constrain_panel(plan->dtype, k, node->constraint, node->limit, node->n_in,
+                       weight_in(plan, plan->values, node), p_out);
+    for (size_t p = 0; node->sources[0].error && p < dr_panels(plan->dtype, node->n_in); p++)
+        refresh_tile(plan, k, node, p, p_out);
+}
+
+static void penalties(const dr_plan *plan, const dr_node *node, double *parts) {
+    dr_penalty_parts(plan->dtype, dr_kernels_for(plan->dtype), node->penalty, node->n_in,
+                     weight_in(plan, plan->values, node), parts);
+}
+
 static size_t on_tiles(dr_cursor *c, dr_task_kind task, const dr_node *node, size_t tile, size_t most) {
     const dr_run *run = c->run;
     const dr_plan *plan = run->plan;
@@ -142,7 +156,12 @@ static size_t on_tiles(dr_cursor *c, dr_task_kind task, const dr_node *node, siz
         dr_dense_weight_gradient(dt, run->kernels, c->m, run->values[node->sources[0].buffer], p_in,
                                  run->errors[node->target], p_out, count, wanted);
     dr_lap(&c->watch.ledger, DR_PRODUCTS);
+    const int penalised = dr_penalised(node) && c->weight > 0 && task != TASK_APPLY;
     for (size_t i = 0; i < count; i++) {
+        if (penalised)
+            run->penalties[node->first_penalty + (p_out + i) * dr_panels(dt, node->n_in) + p_in] =
+                run->kernels->penalty(n[i], node->penalty, dr_offset(dt, plan->values, at[i]),
+                                      wanted[i].gradient);
         if (task != TASK_GRADIENT) {
             dr_apply(c, at[i], n[i], wanted[i].gradient);
             if (node->sources[0].error) refresh_tile(plan, run->kernels, node, p_in, p_out + i);
@@ -155,5 +174,6 @@ static size_t on_tiles(dr_cursor *c, dr_task_kind task, const dr_node *node, siz
 
 const dr_kind dr_kind_dense = {
     .lay_out = lay_out, .scratch = scratch, .forward = forward, .backward = backward,
-    .tiles = tiles, .on_tiles = on_tiles, .jacobian = jacobian, .refresh = refresh,
+    .tiles = tiles, .on_tiles = on_tiles, .constrain = constrain, .penalties = penalties,
+    .jacobian = jacobian, .refresh = refresh,
 };

@@ -3,11 +3,12 @@
 from cpython.buffer cimport (PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_STRIDES, PyBUF_WRITABLE,
                              PyBuffer_Release, PyObject_GetBuffer)
 
-from . import _check, _graph, losses
+from . import _check, _check_weights, _graph, losses
 
 if (len(_check.ACTIVATIONS) != DR_N_ACTIVATIONS or len(losses.TABLE) != DR_N_LOSSES
         or len(_check.NOISES) != DR_N_NOISES or len(_check.ELEMENTS) != DR_N_ELEMENTS
-        or len(_graph.KINDS) != DR_N_NODES):
+        or len(_graph.KINDS) != DR_N_NODES
+        or len(_check_weights.CONSTRAINTS) != DR_N_CONSTRAINTS):
     raise ImportError("deltarule._fast was built from other sources than deltarule._check: rebuild")
 
 if _check.NEED_INPUT != {name for i, name in enumerate(_check.ACTIVATIONS)
@@ -20,6 +21,7 @@ cdef dict _ACTIVATIONS = {name: i for i, name in enumerate(_check.ACTIVATIONS)}
 cdef dict _FUNCTIONS = {"log": <int>DR_LOG, "log1p": <int>DR_LOG1P, "expm1": <int>DR_EXPM1,
                         "erf": <int>DR_ERF}
 cdef dict _NOISES = {name: i for i, name in enumerate(_check.NOISES)}
+cdef dict _CONSTRAINTS = {name: i for i, name in enumerate(_check_weights.CONSTRAINTS)}
 cdef dict _HITS = {"none": <int>DR_HIT_NONE, "argmax": <int>DR_HIT_ARGMAX,
                    "threshold": <int>DR_HIT_THRESHOLD}
 cdef dict _FORMATS = {"float32": ("f",), "float64": ("d",), "int64": ("l", "q"), "uint32": ("I", "L")}

@@ -72,6 +72,10 @@ cdef extern from "deltarule.h" nogil:
                                 size_t n_in, size_t n_out, const void *x, const void *w,
                                 const void *z, const void *y, const void *dy, void *dx, void *dw,
                                 void *db)
+    dr_status dr_prelu_forward(dr_dtype dt, int shared, size_t n, size_t n_out, const void *x,
+                               const void *slope, void *y)
+    dr_status dr_prelu_backward(dr_dtype dt, int shared, size_t n, size_t n_out, const void *x,
+                                const void *slope, const void *dy, void *dx, void *dslope)
     int dr_loss_takes(dr_loss loss, int labels)
     dr_status dr_batch_norm_forward(dr_dtype dt, double eps, size_t n, size_t n_out, const void *x,
                                     const void *w, const void *b, void *y, void *mean, void *var)
@@ -95,6 +99,16 @@ cdef extern from "deltarule.h" nogil:
     void dr_optimizer_step(dr_dtype dt, const dr_optimizer *optimizer, uint64_t step, size_t n,
                            const void *g, void **at)
     int dr_rule_states(dr_rule rule)
+    ctypedef struct dr_penalty:
+        double l1
+        double l2
+    ctypedef enum dr_constraint:
+        DR_N_CONSTRAINTS
+    dr_status dr_constrain(dr_dtype dt, dr_constraint constraint, double limit, size_t n_in,
+                           size_t n_out, void *w)
+    dr_status dr_penalty_forward(dr_dtype dt, dr_penalty penalty, size_t n_in, size_t n_out,
+                                 const void *w, double *value)
+    void dr_penalty_backward(dr_dtype dt, dr_penalty penalty, size_t n, const void *w, void *g)
     dr_status dr_cholesky(dr_dtype dt, size_t n, const void *a, const void *b, void *r, void *x)
 
     ctypedef struct dr_stream:
@@ -135,6 +149,11 @@ cdef extern from "deltarule.h" nogil:
         int trainable
         dr_noise noise
         double amount
+        int shared
+        dr_penalty penalty
+        int constrained
+        dr_constraint constraint
+        double limit
         size_t n_parameters
         const dr_shape *parameters
     ctypedef struct dr_custom_call:

@@ -173,6 +173,12 @@ cdef class Plan:
                 nodes[i].trainable = node.trainable
                 nodes[i].noise = <dr_noise><int>_NOISES[node.noise]
                 nodes[i].amount = node.amount
+                nodes[i].shared = node.shared
+                nodes[i].constrained = node.constraint is not None
+                if node.constraint is not None:
+                    nodes[i].constraint = <dr_constraint><int>_CONSTRAINTS[node.constraint]
+                nodes[i].limit = node.limit
+                nodes[i].penalty.l1, nodes[i].penalty.l2 = node.l1, node.l2
                 nodes[i].parameters = shapes + parameter
                 nodes[i].n_parameters = 0
                 if node.custom is None:

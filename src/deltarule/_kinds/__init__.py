@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from .._graph import Graph
 from ..reference.nodes import Mode
-from . import activation, batch_norm, custom, dense, layer_norm, merge, noise
+from . import activation, batch_norm, custom, dense, layer_norm, merge, noise, prelu
 from .base import Array, Call, Operation
 
 __all__ = ["TABLE", "Array", "Call", "Mode", "Operation", "operations"]
@@ -19,8 +19,9 @@ TABLE: dict[str, Callable[[Call], tuple[Operation, ...]]] = {
     "noise": noise.operations,
     "custom": custom.operations,
     "batch_norm": batch_norm.operations,
-    "layer_norm": layer_norm.operations,
-    "rms_norm": layer_norm.operations,
+    "layer_norm": layer_norm.layer_operations,
+    "rms_norm": layer_norm.rms_operations,
+    "prelu": prelu.operations,
 }
 
 

@@ -1,4 +1,4 @@
-"""Columns normalised: training by the statistics of the batch, everything else by running ones."""
+"""Columns normalised: by the batch in training, by running statistics everywhere else."""
 
 from __future__ import annotations
 
@@ -9,125 +9,120 @@ import numpy as np
 
 from .. import _norm_bounds
 from .._bounds import Near, Precision
+from ..reference import batch_norm
 from .base import Array, Call, Inputs, NearInputs, NearValues, Operation, Values
-
-RUNNING = ("running_mean", "running_var")
 
 
 @dataclass(frozen=True)
 class BatchNorm(Operation):
-    """By the statistics of the batch, which the running ones follow."""
+    """(x - mean) / sqrt(var + eps) w + b, with mean and variance of the batch."""
 
     eps: float
     momentum: float
 
-    name = "batch_norm"
     parameters = ("weight", "bias")
     rowwise = False
     flushes = True
+    name = "batch_norm"
+
+    def _statistics(
+        self, functions: ModuleType, inputs: Inputs, values: Values
+    ) -> tuple[Array, Array, Array]:
+        w, b = values.get("weight"), values.get("bias")
+        y, mean, var = functions.batch_norm_forward(inputs[0], w, b, eps=self.eps)
+        return y, mean, var
 
     def forward(self, functions: ModuleType, inputs: Inputs, values: Values) -> Array:
-        w, b = values.get("weight"), values.get("bias")
-        y: Array = functions.batch_norm_forward(inputs[0], w, b, eps=self.eps)[0]
-        return y
+        return self._statistics(functions, inputs, values)[0]
 
     def backward(
         self, functions: ModuleType, inputs: Inputs, values: Values, y: Array, dy: Array
     ) -> tuple[list[Array], dict[str, Array]]:
         w = values.get("weight")
-        dx, *found = functions.batch_norm_backward(inputs[0], w, dy, eps=self.eps)
-        return [dx], dict(zip(self.parameters, found, strict=True))
+        dx, dw, db = functions.batch_norm_backward(inputs[0], w, dy, eps=self.eps)
+        return [dx], {"weight": dw, "bias": db}
 
     def after(self, functions: ModuleType, inputs: Inputs, values: Values) -> dict[str, Array]:
-        _, mean, var = functions.batch_norm_forward(inputs[0], eps=self.eps)
-        old = (values[part] for part in RUNNING)
-        new = functions.batch_norm_running(
-            *old, mean, var, n=len(inputs[0]), momentum=self.momentum
-        )
-        return dict(zip(RUNNING, new, strict=True))
+        _, mean, var = self._statistics(functions, inputs, values)
+        old, how = (values["running_mean"], values["running_var"]), {"momentum": self.momentum}
+        new = functions.batch_norm_running(*old, mean, var, n=len(inputs[0]), **how)
+        return dict(zip(("running_mean", "running_var"), new, strict=True))
+
+    def _normal(self, p: Precision, inputs: NearInputs) -> _norm_bounds.Normal:
+        return _norm_bounds.normal(p, inputs[0], self.eps, 0)
 
     def forward_error(
         self, p: Precision, inputs: NearInputs, values: NearValues, y: Array
     ) -> Array:
-        normal = _norm_bounds.normal(p, inputs[0], self.eps, 0)
-        return _norm_bounds.forward(p, normal, values.get("weight"), values.get("bias"))
+        x = self._normal(p, inputs)
+        return _norm_bounds.forward(p, x, values.get("weight"), values.get("bias"))
 
     def backward_error(
         self, p: Precision, inputs: NearInputs, values: NearValues, y: Near, dy: Near
     ) -> tuple[list[Array], dict[str, Array]]:
-        normal = _norm_bounds.normal(p, inputs[0], self.eps, 0)
-        dx, *found = _norm_bounds.backward(p, normal, values.get("weight"), dy)
-        return [dx], dict(zip(self.parameters, found, strict=True))
+        x = self._normal(p, inputs)
+        dx, dw, db = _norm_bounds.backward(p, x, values.get("weight"), dy)
+        return [dx], {"weight": dw, "bias": db}
 
     def after_error(
         self, p: Precision, inputs: NearInputs, values: NearValues
     ) -> dict[str, Array]:
-        n = len(inputs[0].value)
-        if n < 2:
-            return {part: values[part].error for part in RUNNING}
-        normal = _norm_bounds.normal(p, inputs[0], self.eps, 0)
-        mean, var = (Near(near.value[0], near.error[0]) for near in (normal.mean, normal.var))
-        unbiased = Near(var.value * n / (n - 1), var.error * n / (n - 1))
-        return {
-            part: _norm_bounds.running(p, values[part], new, self.momentum)
-            for part, new in zip(RUNNING, (mean, unbiased), strict=True)
+        x, n = self._normal(p, inputs), len(inputs[0].value)
+        unbiased = n / max(n - 1, 1)
+        new = {
+            "running_mean": Near(x.mean.value[0], x.mean.error[0]),
+            "running_var": Near(x.var.value[0] * unbiased, x.var.error[0] * unbiased),
         }
+        share = self.momentum if n > 1 else 0.0
+        return {part: _norm_bounds.running(p, values[part], new[part], share) for part in new}
 
     def rounding(self, p: Precision, inputs: Inputs, values: Values, y: Array) -> Array:
-        usual: Array = super().rounding(p, inputs, values, y) / np.sqrt(len(y))
+        usual: Array = super().rounding(p, inputs, values, y) / np.sqrt(len(inputs[0]))
         return usual
 
 
 @dataclass(frozen=True)
-class Inference(Operation):
-    """By the running statistics, which stay."""
+class GivenNorm(Operation):
+    """The same with running mean and variance."""
 
     eps: float
 
-    name = "batch_norm_inference"
+    parameters = ("weight", "bias")
     flushes = True
+    name = "running statistics"
 
     def forward(self, functions: ModuleType, inputs: Inputs, values: Values) -> Array:
-        running = (values[part] for part in RUNNING)
+        mean, var = values["running_mean"], values["running_var"]
         w, b = values.get("weight"), values.get("bias")
-        y: Array = functions.batch_norm_inference(inputs[0], *running, w, b, eps=self.eps)
+        y: Array = functions.batch_norm_inference(inputs[0], mean, var, w, b, eps=self.eps)
         return y
 
     def backward(
         self, functions: ModuleType, inputs: Inputs, values: Values, y: Array, dy: Array
     ) -> tuple[list[Array], dict[str, Array]]:
-        """dy scaled as x was: y without a mean and a bias, and flushed."""
-        var, w = values["running_var"], values.get("weight")
-        dx = functions.batch_norm_inference(dy, np.zeros_like(var), var, w, eps=self.eps)
-        return [functions.activation_backward("identity", dx, dx, dx)], {}
+        """Of a layer that does not learn. Two products: numpy's and C's are the same."""
+        w, var = values.get("weight"), values["running_var"]
+        return [batch_norm.inference_backward(var, w, dy, self.eps)], {}
+
+    def _normal(self, p: Precision, inputs: NearInputs, values: NearValues) -> _norm_bounds.Normal:
+        given = values["running_mean"], values["running_var"]
+        return _norm_bounds.given(p, inputs[0], *given, self.eps)
 
     def forward_error(
         self, p: Precision, inputs: NearInputs, values: NearValues, y: Array
     ) -> Array:
-        return self._scaled_error(p, inputs[0], values["running_mean"], values)
+        x = self._normal(p, inputs, values)
+        return _norm_bounds.forward(p, x, values.get("weight"), values.get("bias"))
 
     def backward_error(
         self, p: Precision, inputs: NearInputs, values: NearValues, y: Near, dy: Near
     ) -> tuple[list[Array], dict[str, Array]]:
-        return [self._scaled_error(p, dy, None, values) + p.tiny], {}
-
-    def _scaled_error(
-        self, p: Precision, x: Near, mean: Near | None, values: NearValues
-    ) -> Array:
-        """Of (x - mean) / sqrt(var + eps) w + b; of dx there is no mean, and no b."""
-        var, w = values["running_var"], values.get("weight")
-        b = values.get("bias") if mean is not None else None
-        d = x.value if mean is None else x.value - mean.value
-        of_d = x.error + (0.0 if mean is None else mean.error) + p.eps * np.abs(d)
-        inverse = 1 / np.sqrt(var.value + self.eps)
-        lowest = np.sqrt(np.maximum(var.value - var.error, 0) + self.eps)
-        of_inverse = 1 / lowest - inverse + 2 * p.eps * inverse
-        of_hat = of_d * (inverse + of_inverse) + np.abs(d) * of_inverse
-        hat = Near(d * inverse, of_hat + 2 * p.eps * np.abs(d * inverse))
-        return _norm_bounds.scaled(p, hat, w, b)
+        x = self._normal(p, inputs, values)
+        return [_norm_bounds.given_backward(p, x, values.get("weight"), dy)], {}
 
 
 def operations(call: Call) -> tuple[Operation, ...]:
-    if call.training and call.node.trainable:
-        return (BatchNorm(call.node.eps, call.node.momentum),)
-    return (Inference(call.node.eps),)
+    node = call.node
+    if call.training and node.trainable:
+        return (BatchNorm(node.eps, node.momentum),)
+    return (GivenNorm(node.eps),)

@@ -17,6 +17,7 @@ from .dense import Dense
 from .layer_norm import LayerNorm, RMSNorm
 from .noise import AlphaDropout, Dropout, GaussianNoise, Noise
 from .normalization import Normalization
+from .prelu import PReLU
 from .shape import Flatten, Reshape
 
 TABLE: dict[str, type[Layer]] = {
@@ -24,6 +25,7 @@ TABLE: dict[str, type[Layer]] = {
     for cls in (
         Dense,
         Activation,
+        PReLU,
         BatchNorm,
         LayerNorm,
         RMSNorm,
@@ -57,6 +59,7 @@ __all__ = [
     "Layer",
     "LayerNorm",
     "Normalization",
+    "PReLU",
     "RMSNorm",
     "Reshape",
     "Residual",

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from .. import activations
 from .._lowering import Builder
 from .._spec import by_name, from_config
-from .base import Layer, Shape
+from .base import Layer, Shape, inside, lower_chain
+from .prelu import learnt_part
 
 
 @dataclass(frozen=True, repr=False)
@@ -50,7 +51,12 @@ class Activation(Layer):
             )
         return input_shape
 
+    def children(self) -> Sequence[tuple[str, Layer]]:
+        return learnt_part(self.activation)
+
     def lower(self, builder: Builder, name: str, shape: Shape, source: int) -> int:
+        if self.children():
+            return lower_chain(inside(name, self), builder, shape, source)[0]
         return builder.add(
             "activation",
             name,

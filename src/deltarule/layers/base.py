@@ -71,11 +71,16 @@ def check_rank_1(kind: str, shape: Shape) -> Shape:
     return shape
 
 
+def inside(name: str, layer: Layer) -> list[tuple[str, Layer]]:
+    """The children of a layer with their positions in the network."""
+    return [(f"{name}.{inner}", child) for inner, child in layer.children()]
+
+
 def walk(layers: Sequence[tuple[str, Layer]]) -> Iterator[tuple[str, Layer]]:
     """Every layer with its position ("2", "2.0", "2.0.1"), those inside of one right behind it."""
     for name, layer in layers:
         yield name, layer
-        yield from walk([(f"{name}.{inner}", child) for inner, child in layer.children()])
+        yield from walk(inside(name, layer))
 
 
 def lower_chain(

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 
 from .._lowering import Builder
 from .._spec import describe
-from .base import Layer, Shape, lower_chain, width_of
+from .base import Layer, Shape, inside, lower_chain, width_of
 
 Branch = tuple[Layer, ...]
 
@@ -196,6 +196,5 @@ class Residual(Layer):
         return shape
 
     def lower(self, builder: Builder, name: str, shape: Shape, source: int) -> int:
-        named = [(f"{name}.{inner}", layer) for inner, layer in self.children()]
-        inner, _ = lower_chain(named, builder, shape, source)
+        inner, _ = lower_chain(inside(name, self), builder, shape, source)
         return builder.add("add", name, (source, inner), builder.widths[source])

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from .. import _check, activations, initializers
+from .. import _check, _check_weights, activations, constraints, initializers
 from .._lowering import Builder
 from .._spec import by_name, from_config
 from ..activations import Activation
+from ..constraints import Constraint
 from ..initializers import Initializer
-from .base import Layer, Shape, check_rank_1
+from .base import Layer, Shape, check_rank_1, inside, lower_chain
+from .prelu import learnt_part
 
 
 @dataclass(frozen=True, repr=False, init=False)
@@ -25,7 +27,12 @@ class Dense(Layer):
         activation, which is he_uniform for relu and its kin, lecun_normal for selu and
         glorot_uniform for the others.
     bias_init: a name or an object; zeros by default.
-    trainable: False keeps weight and bias as they are.
+    trainable: False keeps weight and bias as they are, and the slope of the activation "prelu".
+    l1, l2: >= 0; add l1 * sum |weight| + l2 * sum weight^2 to the loss that is trained on and
+        reported, while the layer is trainable (Keras' definition, in which l2 has no half; for the
+        gradient alone there is weight_decay of the optimizers).
+    constraint: a name, an object of deltarule.constraints, or None: what the weights are held to
+        after each update, while the layer is trainable. First weights stay until then.
 
     Raises TypeError or ValueError that names the argument.
     """
@@ -37,6 +44,9 @@ class Dense(Layer):
     weight_init: Initializer
     bias_init: Initializer
     trainable: bool
+    l1: float
+    l2: float
+    constraint: Constraint | None
 
     def __init__(
         self,
@@ -47,6 +57,9 @@ class Dense(Layer):
         weight_init: str | Initializer | None = None,
         bias_init: str | Initializer = "zeros",
         trainable: bool = True,
+        l1: float = 0.0,
+        l2: float = 0.0,
+        constraint: str | Constraint | None = None,
     ) -> None:
         units = _check.integer("units", units, 1, 1 << 31)
         activation = activations.get(activation)
@@ -63,6 +76,9 @@ class Dense(Layer):
         object.__setattr__(self, "weight_init", initializers.get(weight_init))
         object.__setattr__(self, "bias_init", initializers.get(bias_init))
         object.__setattr__(self, "trainable", _check.boolean("trainable", trainable))
+        for name, rate in zip(("l1", "l2"), _check_weights.penalty(l1, l2), strict=True):
+            object.__setattr__(self, name, rate)
+        object.__setattr__(self, "constraint", constraints.get(constraint))
 
     def __repr__(self) -> str:
         shown = [repr(self.units)]
@@ -76,6 +92,9 @@ class Dense(Layer):
             shown.append(f"bias_init={by_name(self.bias_init)}")
         if not self.trainable:
             shown.append("trainable=False")
+        shown += [f"{name}={rate}" for name in ("l1", "l2") if (rate := getattr(self, name))]
+        if self.constraint is not None:
+            shown.append(f"constraint={by_name(self.constraint)}")
         return f"Dense({', '.join(shown)})"
 
     @classmethod
@@ -85,9 +104,10 @@ class Dense(Layer):
             ("activation", activations.TABLE),
             ("weight_init", initializers.TABLE),
             ("bias_init", initializers.TABLE),
+            ("constraint", constraints.TABLE),
         )
         for name, table in tables:
-            if name in known:
+            if name in known and (name, known[name]) != ("constraint", None):
                 known[name] = from_config(known[name], table, name)
         return super().from_config(known)
 
@@ -104,16 +124,25 @@ class Dense(Layer):
         return (self.units,)
 
     def lower(self, builder: Builder, name: str, shape: Shape, source: int) -> int:
-        return builder.add(
+        activation = activations.Identity() if self.children() else self.activation
+        output = builder.add(
             "dense",
             name,
             (source,),
             self.units,
-            activation=self.activation.kind,
-            alpha=self.activation.alpha,
+            activation=activation.kind,
+            alpha=activation.alpha,
             bias=self.bias,
             trainable=self.trainable,
+            l1=self.l1,
+            l2=self.l2,
+            constraint=None if self.constraint is None else self.constraint.kind,
+            limit=0.0 if self.constraint is None else self.constraint.limit,
         )
+        return lower_chain(inside(name, self), builder, (self.units,), output)[0]
+
+    def children(self) -> Sequence[tuple[str, Layer]]:
+        return learnt_part(self.activation, self.trainable)
 
     def initializers(self) -> dict[str, Initializer]:
         drawn = {"weight": self.weight_init}

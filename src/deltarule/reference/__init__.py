@@ -13,6 +13,7 @@ from .batch_norm import (
     batch_norm_running,
 )
 from .cholesky import cholesky, cholesky_solve
+from .constraint import constrain
 from .dense import dense_backward, dense_forward
 from .initializer import initialize
 from .layer_norm import (
@@ -24,6 +25,8 @@ from .layer_norm import (
 from .loss import loss_backward, loss_forward
 from .noise import noise_backward, noise_forward
 from .optimizer import optimizer_step
+from .penalty import penalty_backward, penalty_forward
+from .prelu import prelu_backward, prelu_forward
 from .random import random_bits, random_normal, random_permutation, random_uniform
 
 __all__ = [
@@ -35,6 +38,7 @@ __all__ = [
     "batch_norm_running",
     "cholesky",
     "cholesky_solve",
+    "constrain",
     "dense_backward",
     "dense_forward",
     "initialize",
@@ -45,6 +49,10 @@ __all__ = [
     "noise_backward",
     "noise_forward",
     "optimizer_step",
+    "penalty_backward",
+    "penalty_forward",
+    "prelu_backward",
+    "prelu_forward",
     "random_bits",
     "random_normal",
     "random_permutation",

@@ -79,7 +79,7 @@ def backward(x: Array, w: Array | None, dy: Array, eps: float) -> tuple[Array, A
 
 def inference_backward(var: Array, w: Array | None, dy: Array, eps: float) -> Array:
     """flush(dx) of inference(): its statistics do not depend on x."""
-    return flush(scaled(dy, w, None) * inverse_deviation(var, eps))
+    return flush(dy * scaled(inverse_deviation(var, eps), w, None))
 
 
 def running(

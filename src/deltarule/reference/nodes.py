@@ -9,7 +9,7 @@ import numpy as np
 from .. import _check
 from .._check import Array
 from .._graph import Node
-from . import activation, batch_norm, dense, layer_norm, noise
+from . import activation, batch_norm, dense, layer_norm, noise, prelu
 from .ledger import Lap
 
 Gradients = dict[str, Array]  # by the name of the parameter in its node
@@ -137,6 +137,24 @@ class Concat(_Unmeasured):
     ) -> tuple[list[Array], Gradients]:
         ends = np.cumsum([x.shape[1] for x in inputs])
         return [np.ascontiguousarray(part) for part in np.split(dy, ends[:-1], axis=1)], {}
+
+
+class PReLU(_Unmeasured):
+    """y = x where x > 0, else slope x."""
+
+    @staticmethod
+    def forward(call: Call, inputs: Sequence[Array]) -> tuple[Array, None]:
+        y = prelu.forward(inputs[0], call.values["slope"])
+        call.lap("activations")
+        return y, None
+
+    @staticmethod
+    def backward(
+        call: Call, inputs: Sequence[Array], y: Array, kept: None, dy: Array
+    ) -> tuple[list[Array], Gradients]:
+        dx, slope = prelu.backward(inputs[0], call.values["slope"], dy)
+        call.lap("activations")
+        return [dx], {"slope": slope}
 
 
 class Noise(_Unmeasured):
@@ -274,6 +292,7 @@ TABLE: dict[str, type[Kind]] = {
     "add": Add,
     "concat": Concat,
     "noise": Noise,
+    "prelu": PReLU,
     "custom": Custom,
     "batch_norm": BatchNorm,
     "layer_norm": LayerNorm,

@@ -19,7 +19,7 @@ from .. import _check
 from .._check import Array
 from .._graph import Graph, Node
 from ..losses import CustomLoss
-from . import loss, nodes, optimizer, random
+from . import constraint, loss, nodes, optimizer, penalty, random
 from .activation import quiet
 from .ledger import Lap, Ledger, untimed
 from .linearize import Linearization
@@ -68,6 +68,8 @@ class Plan:
         self._shapes = graph.parameter_shapes()
         self._learnt = graph.learnt()
         self._parts = graph.parts()
+        self._penalties = graph.penalties()
+        self._constraints = graph.constraints()
         self._numbers = {node.name: number for number, node in enumerate(graph.nodes)}
         zeros = (
             {name: np.zeros(shape, self._dtype) for name, shape in self._shapes.items()}
@@ -191,6 +193,8 @@ class Plan:
             for source, dx in zip(node.sources, sent, strict=True):
                 other = errors[source]
                 errors[source] = dx if other is None else other + dx
+        for name, l1, l2 in self._penalties:
+            gradients[name] = gradients[name] + penalty.gradient(values[name], l1, l2)
         return {name: gradients[name] for name in self._learnt}
 
     def _measured(
@@ -229,8 +233,9 @@ class Plan:
             hits = loss.hits(self._graph.accuracy, kind, y, t)
             dy = loss.backward(kind, y, t, weights) if backward else None
             lap("outside" if isinstance(kind, CustomLoss) else "activations")
+            costs = sum(penalty.value(values[name], *rates) for name, *rates in self._penalties)
             return _Batch(
-                float(np.sum(weights * lost)),
+                float(np.sum(weights * lost)) + total * costs,
                 total,
                 float(np.sum(weights * hits)),
                 {} if dy is None else self._backward(values, buffers, kept, dy, lap),
@@ -251,6 +256,8 @@ class Plan:
                 new = optimizer.update(self._graph.optimizer, value, g, tuple(rest), step)
                 for slot, array in zip(slots, new, strict=True):
                     slot[name] = array
+            for name, kind, limit in self._constraints:
+                slots[0][name] = constraint.TABLE[kind](slots[0][name], limit)
         slots[0].update(batch.measured)
         self._ledger.lap("optimizer")
         self._ledger.count(len(x))

@@ -1,0 +1,49 @@
+"""Argument checks of what weights cost and are held to, and of slopes that are learnt; see
+_check.py."""
+
+from ._check import Array, choice, finite_real, non_negative_real, real_array, same_dtype
+
+# The position of a name is its number in C (dr_constraint of deltarule.h).
+CONSTRAINTS = ("max_norm", "non_negative")
+
+
+def penalty(l1: object, l2: object) -> tuple[float, float]:
+    """The rates of a penalty, finite and >= 0."""
+    return non_negative_real("l1", l1), non_negative_real("l2", l2)
+
+
+def gradient_arrays(w: object, g: object) -> tuple[Array, Array]:
+    """Weights and a gradient of any shape, the same, and of one dtype."""
+    weights = real_array("w", w)
+    gradient = real_array("g", g, shape=weights.shape)
+    same_dtype(w=weights, g=gradient)
+    return weights, gradient
+
+
+def constraint(name: object, max_value: object = None) -> float:
+    """The limit that the constraint `name` will use; 0.0 where it has none."""
+    known = choice("constraint", name, CONSTRAINTS)
+    if known != "max_norm":
+        if max_value is not None:
+            raise ValueError(f"max_value is not a parameter of {known!r}, got {max_value!r}")
+        return 0.0
+    limit = 2.0 if max_value is None else finite_real("max_value", max_value)
+    if limit < 1e-10:  # squares of much smaller numbers vanish
+        raise ValueError(f"max_value must be >= 1e-10, got {limit}")
+    return limit
+
+
+def prelu_arrays(x: object, slope: object, dy: object = None) -> tuple[Array, ...]:
+    """(x, slope) of prelu_forward, or (x, slope, dy): (n, n_out), (1,) or (n_out,), (n, n_out)."""
+    rows = real_array("x", x, ndim=2)
+    slopes = real_array("slope", slope, ndim=1)
+    if slopes.shape[0] not in (1, rows.shape[1]):
+        raise ValueError(
+            f"slope must have shape (1,) or ({rows.shape[1]},), got {slopes.shape}"
+        )
+    if dy is None:
+        same_dtype(x=rows, slope=slopes)
+        return rows, slopes
+    error = real_array("dy", dy, shape=rows.shape)
+    same_dtype(x=rows, slope=slopes, dy=error)
+    return rows, slopes, error
