@@ -45,6 +45,10 @@ PARTS: dict[str, tuple[Layers, Any]] = {
         repr(noise): (behind(noise), dr.Adam())
         for noise in (dr.Dropout(0.5), dr.AlphaDropout(0.1), dr.GaussianNoise(0.1))
     },
+    **{
+        repr(norm): (between(norm), dr.Adam())
+        for norm in (dr.BatchNorm(), dr.LayerNorm(), dr.RMSNorm())
+    },
     "residual block": ([*plain()[:1], dr.Residual(plain()[1:])], dr.Adam()),
 }  # fmt: skip
 

@@ -93,6 +93,27 @@ KERNELS = {
         "noise", "kernels/noise.inc", "((quarters + 1) & 2)", "(quarters & 2)", "0.output"),
     "noise is the same at every step": Kernel(
         "noise", "network/nodes/noise.c", ".step = c->step", ".step = 0", "loss", LAYERS),
+    "the variance of a batch is another one": Kernel(
+        "norms", "kernels/batch_norm.inc", "correction, square[v]) / count",
+        "correction, square[v]) / (count - vset(1))", "1."),
+    "the way back of batch_norm forgets the mean error": Kernel(
+        "norms", "kernels/batch_norm.inc", "error = vload(dy + i) - level[v];",
+        "error = vload(dy + i);", "1.error at the input"),
+    "the way back of layer_norm has a wrong sign": Kernel(
+        "norms", "kernels/layer_norm.inc", "vfma(vset(-slope[i]), d,", "vfma(vset(slope[i]), d,",
+        "error at the input"),
+    "rows of layer_norm lose their last column": Kernel(
+        "norms", "kernels/layer_norm.inc", "vselect(columns_in(n, u, v), x, vset(0))",
+        "vselect(columns_in(n - 1, u, v), x, vset(0))", "output"),
+    "running statistics stand still": Kernel(
+        "norms", "network/nodes/batch_norm.c", "    dr_batch_norm_track(",
+        "    if (0) dr_batch_norm_track(", "1.running_", LAYERS),
+    "the gradients of batch_norm are exchanged": Kernel(
+        "norms", "network/nodes/batch_norm.c",
+        "gradient(run, node, WEIGHT, p), gradient(run, node, BIAS, p)",
+        "gradient(run, node, BIAS, p), gradient(run, node, WEIGHT, p)", "1.", LAYERS),
+    "layer_norm overwrites the error that others sent": Kernel(
+        "norms", "network/nodes/layer_norm.c", "!x.first_writer", "0", "gradient", LAYERS),
     "weight gradients add to what was there": Kernel(
         "classes", "ops/dense.c", "b ? tiles[i].gradient : zeros, b ? width : 0,",
         "tiles[i].gradient, width,", "after a step", LAYERS),

@@ -56,6 +56,14 @@ SCENES: dict[str, dict[str, Any]] = {
         "loss": "mse",
         "optimizer": dr.SGD(0.02),
     },
+    "norms": {
+        "layers": [
+            ("tanh", 20), dr.BatchNorm(), ("silu", 35), dr.LayerNorm(),
+            layers.Residual([dr.RMSNorm(), dr.Dense(35)]), ("identity", 3),
+        ],
+        "loss": "mse",
+        "optimizer": dr.Adam(1e-2),
+    },
     "bits": {
         "layers": [("softmax", 20), ("sigmoid", 3)],
         "loss": "binary_cross_entropy",

@@ -27,10 +27,11 @@ from .network.examples import EXAMPLES, N_IN, N_OUT, example, lowered, network
 from .seeded_kernels import KERNELS, ROOT, Tree, change
 from .seeded_scenes import SCENES, examine
 
-activation, dense, loss, nodes, noise, normal, optimizer, random = (
+activation, batch_norm, dense, layer_norm, loss, nodes, noise, normal, optimizer, random = (
     importlib.import_module(f"deltarule.reference.{name}")
     for name in (
-        "activation", "dense", "loss", "nodes", "noise", "normal", "optimizer", "random",
+        "activation", "batch_norm", "dense", "layer_norm", "loss", "nodes", "noise", "normal",
+        "optimizer", "random",
     )
 )  # fmt: skip
 
@@ -93,6 +94,7 @@ RIGHT_PERMUTATION = random.permutation
 RIGHT_BACKWARD, RIGHT_CONCAT = reference_plan.Plan._backward, nodes.Concat.backward
 RIGHT_NOISE, RIGHT_NOISE_BACKWARD = noise.forward, noise.backward
 RIGHT_NOISE_NODE = nodes.Noise.forward
+RIGHT_RUNNING, RIGHT_BATCH_NORM = batch_norm.running, nodes.BatchNorm.forward
 ACTIVATIONS, LOSSES = activation._TABLE, loss._TABLE
 
 FORMULAS = {
@@ -207,6 +209,26 @@ FORMULAS = {
         "branches", noise, "backward",
         lambda kind, dy, amount, stream: RIGHT_NOISE_BACKWARD(kind, dy[::-1], amount, stream)[::-1],
         "1.1.1.error at the input"),
+    "batch_norm forgets that its mean moves": Formula(
+        "norms", batch_norm, "normal_backward",
+        lambda x_hat, inverse, g, axis: inverse * (g - x_hat * np.mean(g * x_hat, axis)),
+        "1.error at the input"),
+    "the running variance is that of the batch": Formula(
+        "norms", batch_norm, "running",
+        lambda mean, var, new, of_new, n, momentum: RIGHT_RUNNING(
+            mean, var, new, of_new, 10**9, momentum),
+        "1.running_var step"),
+    "layer_norm takes the mean square for the variance": Formula(
+        "norms", layer_norm, "_layer_normal", layer_norm._rms_normal, "3.output"),
+    "rms_norm takes the mean out": Formula(
+        "norms", layer_norm, "_rms_normal", layer_norm._layer_normal, "4.0.output"),
+    "the plan predicts with the statistics of the batch": Formula(
+        "norms", nodes.BatchNorm, "forward",
+        lambda call, inputs: RIGHT_BATCH_NORM(call._replace(training=True), inputs),
+        "output", PLANS),
+    "the plan's running statistics stand still": Formula(
+        "norms", nodes.BatchNorm, "measured", lambda call, inputs, kept: {},
+        "1.running_", PLANS),
     "the plan takes the random numbers of the next step": Formula(
         "branches", nodes.Noise, "forward",
         lambda call, inputs: RIGHT_NOISE_NODE(

@@ -258,16 +258,16 @@ def update(
         # So g comes in pieces there, of numbers that are of one size, and the worst one counts.
         value, low, high = ([a[unsure] for a in arrays] for arrays in (
             [n.value for n in given], low, high))  # fmt: skip
-        results = [interval.value[unsure] for interval in whole]
+        found = [interval.value[unsure] for interval in whole]
         worst = [np.zeros_like(value[0]) for _ in whole]
         for ends in _pieces(low[1], high[1]):
             low[1], high[1] = ends
-            value[1] = np.clip(g.value[unsure], ends[0], ends[1])  # comparisons go by it
+            value[1] = np.clip(value[1], low[1], high[1])  # a formula asks what it is
             parts = _steps(p, optimizer, value, low, high, step)
-            for i, (part, of) in enumerate(zip(parts, results, strict=True)):
-                worst[i] = np.maximum(worst[i], np.maximum(part.high - of, of - part.low))
-        for all_of_it, least in zip(error, worst, strict=True):
-            all_of_it[unsure] = np.minimum(all_of_it[unsure], least)
+            off = [np.maximum(i.high - v, v - i.low) for i, v in zip(parts, found, strict=True)]
+            worst = [np.maximum(*pair) for pair in zip(worst, off, strict=True)]
+        for all_of_it, part in zip(error, worst, strict=True):
+            all_of_it[unsure] = np.minimum(all_of_it[unsure], part)
     return tuple(Near(i.value, e) for i, e in zip(whole, error, strict=True))
 
 

@@ -326,7 +326,8 @@ def _linear(backend: str, dtype: str, state: State, given: Data, damping: float)
     linear = state.plan(backend, replace(state.graph, dtype=dtype)).linearize(*given.to(dtype))
     total, weight, _ = linear.compute()
     gradient, diagonal = linear.gradient, linear.diagonal
-    step = linear.solve(damping or float(diagonal.max()), gradient)
+    added = np.full_like(gradient, damping or float(diagonal.max()))
+    step = linear.solve(added, gradient)
     nothing = np.full_like(gradient, np.nan)
     return [np.array(total / weight), gradient, diagonal, nothing if step is None else step]
 

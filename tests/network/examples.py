@@ -22,7 +22,6 @@ from deltarule.layers import (
     Layer,
     LayerNorm,
     Normalization,
-    PReLU,
     Reshape,
     Residual,
     RMSNorm,
@@ -78,6 +77,10 @@ EXAMPLES: dict[str, Callable[[int], list[Layer]]] = {
         GaussianNoise(0.1), Dense(k, "tanh"), Dropout(0.4), Dense(k, "selu"), AlphaDropout(0.2),
         Dense(N_OUT),
     ],
+    "prelu": lambda k: [
+        dr.PReLU(0.1), Dense(k, "prelu"), Residual([dr.PReLU(per_feature=True)]),
+        dr.PReLU(trainable=False), Dense(N_OUT, dr.PReLU(per_feature=True)),
+    ],
     "noise in branches": lambda k: [
         Dense(k, "tanh"), Residual([Dropout(0.5), Dense(k), GaussianNoise(0.2)]),
         Concat([[AlphaDropout(0.3)], [Dense(5), Dropout(0.1)]]), Dense(N_OUT),
@@ -88,38 +91,25 @@ EXAMPLES: dict[str, Callable[[int], list[Layer]]] = {
         frozen(k, "tanh"), Add([[], [frozen(k)], [Dense(k, "silu")]]),
         Concat([[frozen(4)], [Dense(4)], [frozen(k, "relu"), Dense(2)]]), Dense(N_OUT),
     ],
-    "normalization": lambda k: [
-        Normalization(), Dense(k, "tanh"), Normalization(), Dense(k, "tanh"),
-        Residual([Dense(k), Normalization()]), Dense(N_OUT),
-    ],
-    "prelu": lambda k: [
-        PReLU(0.1), Dense(k), PReLU(per_feature=True), Residual([Dense(k, PReLU(0.3)), PReLU()]),
-        PReLU(trainable=False), Dense(N_OUT, activation=PReLU(per_feature=True), trainable=False),
-        Dense(N_OUT),
-    ],
-    "in Python": lambda k: [
-        Scale(0.9), Dense(k), Swish2(), Residual([Swish2(), Scale(), Dense(k)]), Dense(N_OUT),
-    ],
     "batch norm": lambda k: [
-        BatchNorm(), Dense(k, bias=False), BatchNorm(1e-3, 0.3), Activation("tanh"), Dense(k),
-        BatchNorm(), Residual([Dense(k), BatchNorm()]), Dense(N_OUT), BatchNorm(0.1),
-    ],
-    "layer norm": lambda k: [
-        LayerNorm(0.1), Dense(k, "tanh"), Residual([LayerNorm(0.01), Dense(k, "silu")]),
-        RMSNorm(0.01), Dense(k), Residual([RMSNorm(0.1)]), Dense(N_OUT), LayerNorm(0.1),
+        BatchNorm(), Dense(k, bias=False), BatchNorm(momentum=0.3), Activation("tanh"),
+        Residual([BatchNorm(affine=False, eps=1e-3), Dense(k, "relu")]), Dense(N_OUT),
     ],
     "norms in branches": lambda k: [
         Dense(k, "tanh"), Add([[BatchNorm()], [LayerNorm(0.1)], [RMSNorm(0.1)], []]),
         Concat([[BatchNorm()], [LayerNorm(0.1, bias=False)], [RMSNorm(0.1)]]), Dense(N_OUT),
     ],
-    "norms without parameters": lambda k: [
-        BatchNorm(affine=False), LayerNorm(0.1, affine=False), Dense(k, "tanh"),
-        RMSNorm(0.1, affine=False), BatchNorm(affine=False), Dense(N_OUT),
+    "frozen batch norm": lambda k: [
+        Normalization(), Dense(k), BatchNorm(trainable=False), Activation("silu"),
+        Residual([BatchNorm(trainable=False), Dense(k)]), Normalization(), Dense(N_OUT),
     ],
-    "frozen norms": lambda k: [
-        frozen(k, "tanh"), BatchNorm(affine=False), frozen(k, "tanh"), BatchNorm(trainable=False),
-        Dense(k, "tanh"), BatchNorm(trainable=False), LayerNorm(0.1, trainable=False), Dense(k),
-        Residual([BatchNorm(trainable=False), RMSNorm(0.1, trainable=False)]), Dense(N_OUT),
+    "row norms": lambda k: [
+        LayerNorm(), Dense(k, "gelu"), Residual([LayerNorm(bias=False), Dense(k)]), RMSNorm(),
+        Residual([RMSNorm(eps=1e-3), LayerNorm(affine=False), Dense(k)]),
+        LayerNorm(trainable=False), RMSNorm(affine=False), Dense(N_OUT),
+    ],
+    "in Python": lambda k: [
+        Scale(0.9), Dense(k), Swish2(), Residual([Swish2(), Scale(), Dense(k)]), Dense(N_OUT),
     ],
 }  # fmt: skip
 

@@ -79,6 +79,29 @@ CASES = {
         [dr.Dense(9), dr.RMSNorm(), dr.Activation("tanh"), dr.Dense(3)],
         nn.Sequential(linear(N_IN, 9), nn.RMSNorm(9), nn.Tanh(), linear(9, 3)),
     ),
+    "batch norm at both ends": lambda: (
+        [dr.BatchNorm(), dr.Dense(9, bias=False), dr.BatchNorm(1e-3, 0.3),
+         dr.Activation("tanh"), dr.Dense(3, bias=False), dr.BatchNorm(affine=False)],
+        nn.Sequential(
+            nn.BatchNorm1d(N_IN), linear(N_IN, 9, False), nn.BatchNorm1d(9, 1e-3, 0.3), nn.Tanh(),
+            linear(9, 3, False), nn.BatchNorm1d(3, affine=False),
+        ),
+    ),
+    "layer norm without bias": lambda: (
+        [dr.LayerNorm(), dr.Dense(9, "tanh"), dr.LayerNorm(1e-3, bias=False), dr.Dense(3),
+         dr.LayerNorm(affine=False)],
+        nn.Sequential(
+            nn.LayerNorm(N_IN), linear(N_IN, 9), nn.Tanh(), nn.LayerNorm(9, 1e-3, bias=False),
+            linear(9, 3), nn.LayerNorm(3, elementwise_affine=False),
+        ),
+    ),
+    "rms norm without weight": lambda: (
+        [dr.RMSNorm(), dr.Dense(9, "tanh"), dr.RMSNorm(1e-3, affine=False), dr.Dense(3)],
+        nn.Sequential(
+            nn.RMSNorm(N_IN), linear(N_IN, 9), nn.Tanh(),
+            nn.RMSNorm(9, 1e-3, elementwise_affine=False), linear(9, 3),
+        ),
+    ),
 }  # fmt: skip
 
 

@@ -396,6 +396,5 @@ cdef int _check_labels(const int64_t *labels, size_t n, size_t n_out) except -1:
 cdef tuple _sums(dr_position p):
     return p.loss_sum, p.weight_sum, p.hit_sum
 
-
 cdef double _mean(dr_position p):
     return p.loss_sum / p.weight_sum if p.weight_sum > 0 else 0.0

@@ -18,10 +18,10 @@ TABLE: dict[str, Callable[[Call], tuple[Operation, ...]]] = {
     "concat": merge.concat_operations,
     "noise": noise.operations,
     "custom": custom.operations,
-    "batch_norm": batch_norm.operations,
-    "layer_norm": layer_norm.layer_operations,
-    "rms_norm": layer_norm.rms_operations,
     "prelu": prelu.operations,
+    "batch_norm": batch_norm.operations,
+    "layer_norm": layer_norm.operations,
+    "rms_norm": layer_norm.operations,
 }
 
 

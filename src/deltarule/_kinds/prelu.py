@@ -1,4 +1,4 @@
-"""A rectifier whose slope below 0 is learnt."""
+"""y = x where x > 0, else slope x."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from types import ModuleType
 
 import numpy as np
 
+from .. import _bounds
 from .._bounds import Near, Precision
 from .base import Array, Call, Inputs, NearInputs, NearValues, Operation, Values
 
 
 @dataclass(frozen=True)
 class PReLU(Operation):
-    """y = x where x > 0, else slope x; the slope is one number, or one for each column."""
+    """The slope is learnt: one for all columns, or one for each."""
 
-    flushes = True
-    name = "prelu"
     parameters = ("slope",)
+    flushes = True
 
     def forward(self, functions: ModuleType, inputs: Inputs, values: Values) -> Array:
         y: Array = functions.prelu_forward(inputs[0], values["slope"])
@@ -33,47 +33,31 @@ class PReLU(Operation):
         self, p: Precision, inputs: NearInputs, values: NearValues, y: Array
     ) -> Array:
         x, slope = inputs[0], values["slope"]
-        below = np.maximum(x.error - x.value, 0)  # as far as x may be
-        rounding = p.eps * slope.size * below + p.least
-        error: Array = _steepest(x, slope) * x.error + slope.error * below + rounding
-        return error
+        error = x.error * np.maximum(1, slope.size)
+        below = np.where(x.value - x.error <= 0, x.size, 0)
+        bound: Array = error + below * (slope.error + p.eps * slope.size) + p.least
+        return bound
 
     def backward_error(
         self, p: Precision, inputs: NearInputs, values: NearValues, y: Near, dy: Near
     ) -> tuple[list[Array], dict[str, Array]]:
         x, slope = inputs[0], values["slope"]
-        either = (np.abs(x.value) <= x.error) & (x.error > 0)
-        jump = either * (1 + slope.size)
-        change = (x.value <= x.error) * (slope.error + p.eps * slope.size) + jump
-        dx = _steepest(x, slope) * dy.error + dy.size * change + p.tiny
-        return [dx], {"slope": self._slope_error(p, x, slope, dy)}
-
-    def _slope_error(self, p: Precision, x: Near, slope: Near, dy: Near) -> Array:
-        """Of the sum of x dy where x <= 0, over the rows, or over the rows and then the columns."""
-        counts = x.value <= x.error
-        each = counts * (x.size * dy.error + x.error * dy.size)
-        each = each + (np.abs(x.value) <= x.error) * x.size * dy.size
-        size = counts * x.size * dy.size
-        terms = len(size) + 2 + (0 if slope.value.size == size.shape[1] else size.shape[1])
-        each = each + terms * (p.eps * size + p.least)
-        axis = 0 if slope.value.size == size.shape[1] else None
-        total: Array = np.reshape(np.sum(each, axis=axis), slope.value.shape)
-        return total
+        below = x.value - x.error <= 0
+        unsure = np.abs(x.value) <= x.error  # on which side of 0 it is
+        dx = dy.error * np.maximum(1, slope.size)
+        dx = dx + np.where(below, dy.size * (slope.error + p.eps * slope.size), 0)
+        dx = dx + np.where(unsure, dy.size * np.abs(1 - slope.value), 0)
+        value = np.where(x.value > 0, 0, x.value * dy.value)
+        error = np.where(below, x.size * dy.error + x.error * dy.size, 0)
+        each = Near(value, error + p.eps * np.abs(value))
+        found = _bounds.column_sums(p, each)
+        if slope.value.size == 1:
+            across = Near(each.value.sum(axis=0)[:, None], found[:, None])
+            found = _bounds.column_sums(p, across)
+        return [dx + p.tiny], {"slope": found}
 
     def sides(self, inputs: Inputs) -> Array:
-        return inputs[0] > 0
-
-    def reach(self, inputs: Inputs, values: Values, part: str) -> Array:
-        below = np.maximum(-inputs[0], 0).max(axis=0, initial=0)
-        if values[part].size != below.size:
-            below = below.max(initial=0)
-        return np.broadcast_to(below, values[part].shape)
-
-
-def _steepest(x: Near, slope: Near) -> Array:
-    """The largest slope that there may be."""
-    larger = np.maximum(1, slope.size)
-    return np.where(x.value > x.error, 1, np.where(x.value < -x.error, slope.size, larger))
+        return np.asarray(inputs[0] > 0)
 
 
 def operations(call: Call) -> tuple[Operation, ...]:
