@@ -27,11 +27,14 @@ from .network.examples import EXAMPLES, N_IN, N_OUT, example, lowered, network
 from .seeded_kernels import KERNELS, ROOT, Tree, change
 from .seeded_scenes import SCENES, examine
 
-activation, batch_norm, dense, layer_norm, loss, nodes, noise, normal, optimizer, random = (
+(
+    activation, batch_norm, dense, layer_norm, loss, nodes, noise, normal, optimizer, penalty,
+    prelu, random,
+) = (
     importlib.import_module(f"deltarule.reference.{name}")
     for name in (
         "activation", "batch_norm", "dense", "layer_norm", "loss", "nodes", "noise", "normal",
-        "optimizer", "random",
+        "optimizer", "penalty", "prelu", "random",
     )
 )  # fmt: skip
 
@@ -90,6 +93,7 @@ def no_decay(given, *arguments):
 
 
 RULES, RIGHT_UPDATE = optimizer.TABLE, optimizer.update
+RIGHT_PRELU = prelu.backward
 RIGHT_PERMUTATION = random.permutation
 RIGHT_BACKWARD, RIGHT_CONCAT = reference_plan.Plan._backward, nodes.Concat.backward
 RIGHT_NOISE, RIGHT_NOISE_BACKWARD = noise.forward, noise.backward
@@ -201,6 +205,15 @@ FORMULAS = {
         "branches", nodes.Concat, "backward",
         lambda call, inputs, y, kept, dy: RIGHT_CONCAT(call, inputs, y, kept, dy[:, ::-1]),
         "gradient", PLANS),
+    "penalties grow with the length of weights alone": Formula(
+        "weights", penalty, "value", lambda w, l1, l2: l2 * float(np.sum(w * w)),
+        "0.weight penalty"),
+    "the gradient of a penalty lacks the 2": Formula(
+        "weights", penalty, "gradient", lambda w, l1, l2: l1 * np.sign(w) + l2 * w,
+        "gradient with penalty"),
+    "prelu has the slope of relu": Formula(
+        "weights", prelu, "backward", lambda x, slope, dy: RIGHT_PRELU(x, 0 * slope, dy),
+        ".error at the input"),
     "dropout forgets to scale": Formula(
         "branches", noise, "forward",
         lambda kind, x, amount, stream: RIGHT_NOISE(kind, x, amount, stream) * (1 - amount),

@@ -42,6 +42,11 @@ def check(method: FullBatch, graph: Graph) -> None:
                 "function of the parameters alone, from layers without random numbers that take "
                 "each row by itself and are not written in Python"
             )
+    if graph.constraints():
+        raise ValueError(
+            f"optimizer {name} takes no steps that a constraint could follow: "
+            f"{graph.constraints()[0][0]!r} has one"
+        )
     size = sum(math.prod(graph.parameter_shapes()[learnt]) for learnt in graph.learnt())
     if size == 0:
         raise ValueError(f"optimizer {name} has no parameters to learn")
