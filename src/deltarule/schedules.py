@@ -368,18 +368,10 @@ class Warmup(Schedule):
 TABLE: dict[str, type[Schedule]] = {
     cls.kind: cls
     for cls in (
-        ConstantLR,
-        StepLR,
-        MultiStepLR,
-        ExponentialLR,
-        PolynomialLR,
-        InverseScaling,
-        CosineAnnealingLR,
-        CosineAnnealingWarmRestarts,
-        OneCycleLR,
-        Warmup,
+        ConstantLR, StepLR, MultiStepLR, ExponentialLR, PolynomialLR, InverseScaling,
+        CosineAnnealingLR, CosineAnnealingWarmRestarts, OneCycleLR, Warmup,
     )
-}
+}  # fmt: skip
 
 
 def learning_rate(argument: str, value: object) -> float | Schedule:

@@ -180,7 +180,8 @@ class Plan:
         dy: Array,
         lap: Lap = untimed,
     ) -> Parameters:
-        """The gradient of every parameter that is learnt, from dy, that at the last buffer."""
+        """The gradient of every parameter that is learnt, from dy, that at the last buffer; without
+        those of penalties."""
         errors: list[Array | None] = [None] * len(buffers)
         errors[-1] = dy
         gradients: Parameters = {}
@@ -194,8 +195,6 @@ class Plan:
             for source, dx in zip(node.sources, sent, strict=True):
                 other = errors[source]
                 errors[source] = dx if other is None else other + dx
-        for name, l1, l2 in self._penalties:
-            gradients[name] = gradients[name] + penalty.gradient(values[name], l1, l2)
         return {name: gradients[name] for name in self._learnt}
 
     def _measured(
@@ -234,12 +233,17 @@ class Plan:
             hits = loss.hits(self._graph.accuracy, kind, y, t)
             dy = loss.backward(kind, y, t, weights) if backward else None
             lap("outside" if isinstance(kind, CustomLoss) else "activations")
-            costs = sum(penalty.value(values[name], *rates) for name, *rates in self._penalties)
+            gradients = {} if dy is None else self._backward(values, buffers, kept, dy, lap)
+            costs = 0.0
+            for name, l1, l2 in self._penalties:
+                costs += penalty.value(values[name], l1, l2)
+                if gradients:
+                    gradients[name] = gradients[name] + penalty.gradient(values[name], l1, l2)
             return _Batch(
                 float(np.sum(weights * lost)) + total * costs,
                 total,
                 float(np.sum(weights * hits)),
-                {} if dy is None else self._backward(values, buffers, kept, dy, lap),
+                gradients,
                 {} if dy is None else self._measured(values, buffers, kept, lap),
             )
 
