@@ -1,8 +1,8 @@
 """The same bits from the same sources, compiled for other processors and by another compiler.
 
-A C program (hashes.c) runs products, activations, losses, optimizer steps and small trainings
-through the core and prints a hash of each; AVX-512, AVX2, portable C with FMA on x86-64, and
-portable C and NEON on aarch64 (under qemu) must print the same lines.
+A C program (hashes.c and networks.c) runs products, activations, losses, optimizer steps and small
+trainings through the core and prints a hash of each; AVX-512, AVX2, portable C with FMA on x86-64,
+and portable C and NEON on aarch64 (under qemu) must print the same lines.
 
 Needs gcc, clang, aarch64-linux-gnu-gcc and qemu-aarch64, and fails without them: marked `cross`,
 run by .ci/run, which installs them.
@@ -76,8 +76,8 @@ def hashes(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list[str
         rooms = (".", "ops", "network", "network/nodes")
         core = [path for room in rooms for path in sorted((CSRC / room).glob("*.c"))]
         program = folder / "hashes"
-        main = Path(__file__).with_name("hashes.c")
-        run(compiler, *base, *core, main, *objects, "-lm", "-o", program)
+        own = [Path(__file__).with_name(name) for name in ("hashes.c", "networks.c")]
+        run(compiler, *base, *core, *own, *objects, "-lm", "-o", program)
         lines[name] = run(*launcher, program, isa).splitlines()
         return lines[name]
 
@@ -89,7 +89,7 @@ def test_the_program_hashes_what_it_claims(hashes: Callable[[str], list[str]]) -
     operations = ("forward", "backward", "activation", "function", "batch_norm", "layer_norm",
                   "loss", "noise", "optimizer", "cholesky", "squares", "penalty", "constraint",
                   "prelu")  # fmt: skip
-    for what in (*operations, "input", "training"):
+    for what in (*operations, "input", "training", "branches"):
         for dtype in ("float32", "float64"):
             chosen = [line for line in lines if line.startswith(f"{what} ") and dtype in line]
             found = {line.split()[-1] for line in chosen}
