@@ -357,6 +357,8 @@ typedef struct {
     const void *dense;           /* (n, n_out), or NULL */
     const void *weight;          /* (n), or NULL */
     void *y;                     /* DR_PREDICT: (n, n_out) */
+    const double *rates;         /* DR_TRAIN: the learning rates of the updates to come, as many as there
+                                    are batches in all; NULL: the optimizer's own */
 } dr_data;
 
 /* Where a run stands: a batch boundary. */

@@ -60,7 +60,10 @@ CHAINS: dict[str, tuple[Chain, Chain | None]] = {
         [dr.Dense(35), layers.Concat([[MyDense(20)], [MyDense(15), Swish2()], []]), dr.Dense(3)],
         [dr.Dense(35), layers.Concat([[dr.Dense(20)], [dr.Dense(15), Swish2()], []]), dr.Dense(3)],
     ),
-    "spoils": ([dr.Dense(6), Overwrites(), dr.Dense(3)], None),
+    "spoils": (
+        [Overwrites(), dr.Dense(6), layers.Residual([Overwrites()]), dr.Dense(3)],
+        None,
+    ),
 }
 
 

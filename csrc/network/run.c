@@ -191,6 +191,13 @@ static void phase_by_tiles(dr_cursor *c, dr_phase phase) {
 
 /* -- batches ----------------------------------------------------------------------------------- */
 
+/* Of the update that the batch is to make. */
+static double learning_rate(const dr_cursor *c) {
+    const dr_run *run = c->run;
+    if (!run->data.rates) return run->plan->optimizer.learning_rate;
+    return run->data.rates[dr_min(c->step - run->opened_at, run->n_batches - 1)];
+}
+
 static void begin_batch(dr_cursor *c) {
     const dr_run *run = c->run;
     const dr_plan *plan = run->plan;
@@ -200,7 +207,7 @@ static void begin_batch(dr_cursor *c) {
                                                    run->order, c->first)
                                  : (double)c->m;
     if (run->mode == DR_TRAIN)
-        dr_optimizer_prepare(&plan->optimizer, c->step + 1, &c->constants);
+        dr_optimizer_prepare(&plan->optimizer, learning_rate(c), c->step + 1, &c->constants);
 }
 
 /* In a run that changes none: what the weights cost, which tiles tell where they are updated. */

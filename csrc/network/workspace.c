@@ -93,6 +93,7 @@ dr_status dr_run_open(dr_plan *plan, dr_mode mode, const dr_data *data, size_t b
         dr_program_build(plan, mode, &run->program);
     }
     run->data = *data;
+    run->opened_at = plan->step;
     run->batch_size = batch_size;
     run->n_batches = data->n / batch_size + (data->n % batch_size != 0);
     run->position = (dr_position){0};

@@ -242,7 +242,9 @@ class Plan:
         self, x: _Array, t: _Array, w: _Array | None
     ) -> tuple[_Sums, _Array]: ...
     def linearize(self, x: _Array, t: _Array, w: _Array | None) -> Linearization: ...
-    def train_batch(self, x: _Array, t: _Array, w: _Array | None) -> float: ...
+    def train_batch(
+        self, x: _Array, t: _Array, w: _Array | None, rates: npt.NDArray[np.float64] | None = None
+    ) -> float: ...
     def train(
         self,
         x: _Array,
@@ -255,6 +257,7 @@ class Plan:
         epoch: int,
         batch: int = 0,
         sums: _Sums = (0.0, 0.0, 0.0),
+        rates: npt.NDArray[np.float64] | None = None,
     ) -> Run: ...
 
 @final

@@ -40,12 +40,12 @@ def check(method: FullBatch, graph: Graph) -> None:
             raise ValueError(
                 f"optimizer {name} cannot train layer {node.name}: it needs a loss that is a "
                 "function of the parameters alone, from layers without random numbers that take "
-                "each row by itself and are not written in Python"
+                f"each row by itself{' and are not written in Python' if second else ''}"
             )
     size = sum(math.prod(graph.parameter_shapes()[learnt]) for learnt in graph.learnt())
     if size == 0:
         raise ValueError(f"optimizer {name} has no parameters to learn")
-    for parameter, constraint, _ in graph.constraints():
+    for parameter, constraint, _ in graph.constraints():  # its steps leave no place for one
         raise ValueError(f"optimizer {name} cannot hold {parameter!r} to {constraint!r}")
     if not second:
         return

@@ -249,7 +249,7 @@ def test_nothing_is_allocated_again() -> None:
 
 @pytest.mark.parametrize(
     ("what", "widths", "rows"),
-    [("linearize", (4, 60, 1), 100_000), ("solve", (40, 48, 2), 50_000)],
+    [("linearize", (4, 60, 1), 100_000), ("solve", (40, 80, 2), 50_000)],
 )
 @pytest.mark.parametrize("threads", THREADS[:2])
 @patient

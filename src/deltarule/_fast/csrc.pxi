@@ -206,6 +206,7 @@ cdef extern from "deltarule.h" nogil:
         const void *dense
         const void *weight
         void *y
+        const double *rates
     ctypedef struct dr_position:
         size_t batch
         double loss_sum

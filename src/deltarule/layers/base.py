@@ -68,7 +68,7 @@ def check_rank_1(kind: str, shape: Shape) -> Shape:
     if len(shape) != 1:
         raise ValueError(
             f"a {kind} layer needs samples of rank 1, (features,), got {shape}: put a Flatten() "
-            "layer before it"
+            "layer before it, or reshape to (n, features) with X.reshape(len(X), -1)"
         )
     return shape
 

@@ -27,6 +27,7 @@ from .nodes import Mode
 from .run import Run, Sums
 
 Parameters = dict[str, Array]
+F64 = npt.NDArray[np.float64]
 
 
 class _State(NamedTuple):
@@ -246,7 +247,9 @@ class Plan:
                 {} if dy is None else self._measured(values, buffers, kept, lap),
             )
 
-    def _train(self, x: Array, t: Array, w: Array | None) -> tuple[_Batch, _State]:
+    def _train(
+        self, x: Array, t: Array, w: Array | None, rate: float | None
+    ) -> tuple[_Batch, _State]:
         """One batch, and the state after its update; nothing is changed yet."""
         state = self._state
         batch = self._pass(state.slots[0], x, t, w, backward=True, lap=self._ledger.lap)
@@ -257,7 +260,7 @@ class Plan:
         with quiet():
             for name, g in batch.gradients.items():
                 value, *rest = (slot[name] for slot in state.slots)
-                new = optimizer.update(self._graph.optimizer, value, g, tuple(rest), step)
+                new = optimizer.update(self._graph.optimizer, value, g, tuple(rest), step, rate)
                 for slot, array in zip(slots, new, strict=True):
                     slot[name] = array
             for name, kind, limit in self._constraints:
@@ -333,10 +336,18 @@ class Plan:
         do not depend on each other."""
         return Linearization(self, *self._samples(x, t, w))
 
-    def train_batch(self, x: npt.ArrayLike, t: npt.ArrayLike, w: npt.ArrayLike | None) -> float:
-        """One update from all rows; the loss before it. Weights summing to zero change nothing."""
+    def train_batch(
+        self,
+        x: npt.ArrayLike,
+        t: npt.ArrayLike,
+        w: npt.ArrayLike | None,
+        rates: F64 | None = None,
+    ) -> float:
+        """One update from all rows; the loss before it. Weights summing to zero change nothing.
+        rates: one, in place of the optimizer's own."""
         self._ledger.start()
-        batch, self._state = self._train(*self._samples(x, t, w))
+        rate = None if rates is None else float(rates[0])
+        batch, self._state = self._train(*self._samples(x, t, w), rate)
         return batch.loss
 
     def train(
@@ -351,12 +362,14 @@ class Plan:
         epoch: int,
         batch: int = 0,
         sums: Sums = (0.0, 0.0, 0.0),
+        rates: F64 | None = None,
     ) -> Run:
         """An epoch, from batch number `batch` on; call `advance` of the result until it is True.
 
         Batches are consecutive slices, the last may be short, of 0..n-1 or, with `shuffle`, of
         random_permutation(n, seed=seed, purpose="shuffle", step=epoch). To resume, pass `batch` and
-        `sums` as the interrupted run had them.
+        `sums` as the interrupted run had them. rates: the learning rates of the updates to come, as
+        many as the epoch has batches; None: the optimizer's own.
         """
         rows, target, weights = self._samples(x, t, w)
         size = _check.positive_int("batch_size", batch_size)
@@ -365,4 +378,6 @@ class Plan:
         step = _check.integer("epoch", epoch, 0, 1 << 64)
         key = _check.random_arguments(len(rows), 2, seed, "shuffle", 0, step)
         order = random.permutation(*key) if _check.boolean("shuffle", shuffle) else None
-        return Run(self, (rows, target, weights), order, size, first, sums)
+        if rates is not None:
+            rates = _check.real_array("rates", rates, shape=(n_batches,), dtype=np.dtype(float))
+        return Run(self, (rows, target, weights), order, size, first, sums, rates)
