@@ -17,7 +17,7 @@ WIDTHS = CASE.widths[1:-1]
 Layers = list[dr.Layer]
 
 
-def plain(activation: str = "relu", **settings: Any) -> Layers:
+def plain(activation: str | Any = "relu", **settings: Any) -> Layers:
     return [dr.Dense(n, activation, **settings) for n in WIDTHS]
 
 
@@ -49,6 +49,12 @@ PARTS: dict[str, tuple[Layers, Any]] = {
         repr(norm): (between(norm), dr.Adam())
         for norm in (dr.BatchNorm(), dr.LayerNorm(), dr.RMSNorm())
     },
+    "l1 and l2": (plain(l1=1e-5, l2=1e-5), dr.Adam()),
+    **{
+        name: (plain(constraint=name), dr.Adam()) for name in ("max_norm", "non_negative")
+    },
+    "prelu": (plain("prelu"), dr.Adam()),
+    "prelu per feature": (plain(dr.PReLU(per_feature=True)), dr.Adam()),
     "residual block": ([*plain()[:1], dr.Residual(plain()[1:])], dr.Adam()),
 }  # fmt: skip
 

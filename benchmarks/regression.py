@@ -128,8 +128,7 @@ def main(quick: bool = False) -> list[dict[str, Any]]:
     """Prints a table a budget, medians over splits; returns what is in them."""
     methods = [m for m in METHODS if m != "L-BFGS" or importlib.util.find_spec("scipy")]
     found: list[dict[str, Any]] = []
-    before = dr.get_num_threads()
-    dr.set_num_threads(1, exact=True)
+    dr.set_num_threads(1)
     shape = "-".join(map(str, HIDDEN))
     try:
         for budget in QUICK_BUDGETS if quick else BUDGETS:
@@ -154,7 +153,7 @@ def main(quick: bool = False) -> list[dict[str, Any]]:
                 if quick:
                     break
     finally:
-        dr.set_num_threads(before)
+        dr.set_num_threads(None)
     return found
 
 

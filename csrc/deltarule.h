@@ -357,6 +357,8 @@ typedef struct {
     const void *dense;           /* (n, n_out), or NULL */
     const void *weight;          /* (n), or NULL */
     void *y;                     /* DR_PREDICT: (n, n_out) */
+    const double *rates;         /* DR_TRAIN: the learning rates of the updates to come, as many as there
+                                    are batches in all; NULL: the optimizer's own */
 } dr_data;
 
 /* Where a run stands: a batch boundary. */
@@ -386,10 +388,10 @@ void dr_run_gradient(const dr_run *run, size_t node, size_t index, void *out);
  * say, one parameter after the other in the order of the nodes. */
 int dr_plan_linearizes(const dr_plan *plan, size_t numbers);
 /* After a DR_LINEARIZE run: the gradient of the loss and the diagonal of A, the second derivatives that it
- * has where outputs are linear in the parameters; and x with (A + damping I) x = right, where poll is as
- * in dr_plan_run. */
+ * has where outputs are linear in the parameters; and x with (A + D) x = right, D having the diagonal
+ * `added`, where poll is as in dr_plan_run. */
 void dr_run_linear(const dr_run *run, double *gradient, double *diagonal);
-dr_status dr_run_solve(dr_run *run, double damping, const double *right, dr_poll poll, void *context,
-                       double *x);
+dr_status dr_run_solve(dr_run *run, const double *added, const double *right, dr_poll poll,
+                       void *context, double *x);
 
 #endif

@@ -1,5 +1,5 @@
 /* Elementary functions of one number, for what is computed once a step or once a random number. Only
- * + - * / and what is exact (frexp, ldexp, floor), in an order that reference/scalar.py repeats: C and
+ * + - * / and what is exact (frexp, ldexp, floor), in an order that src/deltarule/_scalar.py repeats: C and
  * numpy give the same bits. */
 #ifndef DR_SCALAR_H
 #define DR_SCALAR_H

@@ -196,6 +196,26 @@ KERNELS = {
     "what is frozen learns": Kernel(
         "branches", "network/plan.c", "spec->trainable && node->kind->tiles", "!!node->kind->tiles",
         "4.weight after a step", LAYERS),
+    "penalties have no sign": Kernel(
+        "weights", "kernels/penalty.inc", "vselect(vlt(wi, zero), -l1, zero)", "zero",
+        "gradient with penalty"),
+    "a penalty counts twice": Kernel(
+        "weights", "network/run.c", "c->weight * penalty(run)", "2 * c->weight * penalty(run)",
+        "loss", LAYERS),
+    "evaluate forgets the penalties": Kernel(
+        "weights", "network/run.c", "if (run->mode == DR_EVALUATE || run", "if (run",
+        "sums", PLANS),
+    "max_norm forgets a row": Kernel(
+        "weights", "kernels/constraint.inc", "i < rows * width; i += width) {",
+        "i + width < rows * width; i += width) {", "1.weight max_norm"),
+    "the shadow is not refreshed after a constraint": Kernel(
+        "weights", "network/nodes/dense.c", "        refresh_tile(plan, k, node, p, p_out);\n}",
+        "        (void)p;\n}", "after an epoch", LAYERS),
+    "the slope of prelu sees the positive side": Kernel(
+        "weights", "kernels/prelu.inc", "vselect(vgt(xi, vset(0)), sum, vfma(",
+        "vselect(vgt(vset(0), vset(0)), sum, vfma(", "slope gradient"),
+    "prelu has one slope where it has many": Kernel(
+        "weights", "kernels/prelu.inc", "shared ? vset(slope[0])", "1 ? vset(slope[0])", "0."),
     "dropout drops others on the way back": Kernel(
         "branches", "network/nodes/noise.c", "&a, m, dy.cols, row,", "&a, m, dy.cols, row + 1,",
         "gradient", LAYERS),

@@ -69,6 +69,15 @@ SCENES: dict[str, dict[str, Any]] = {
         "loss": "binary_cross_entropy",
         "optimizer": dr.Adam(1e-2),
     },
+    "weights": {
+        "layers": [
+            dr.Dense(35, dr.PReLU(0.1, per_feature=True), l1=0.01, bias_init="lecun_uniform"),
+            dr.Dense(20, "prelu", l2=0.02, constraint=dr.MaxNorm(0.5)),
+            dr.Dense(3, l1=0.01, l2=0.01, constraint="non_negative"),
+        ],
+        "loss": "mse",
+        "optimizer": dr.SGD(0.05, momentum=0.9),
+    },
     "branches": {
         "layers": [
             layers.Concat([[dr.Dense(35, "tanh")], [dr.Dense(20)]]),

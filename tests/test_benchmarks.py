@@ -269,7 +269,7 @@ def test_command_line(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
-    (["nothing"], "unknown benchmark 'nothing'; there are: train, threads, predict, memory, act"),
+    (["nothing"], "unknown benchmark 'nothing'; there are: train, parts, threads, predict, mem"),
     (["train", "--cases", "tiny,none"], "unknown: 'none'; there are: tiny, small"),
     (["train", "--systems", "none"], "unknown: 'none'; there are: deltarule"),
 ])

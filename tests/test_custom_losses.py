@@ -225,3 +225,17 @@ def test_it_is_said_that_it_is_slow(backend: str) -> None:
     assert "computed in Python: MyMSE" in net.summary()
     assert losses.get(MyMSE()) == MyMSE() != MyCrossEntropy()
     assert "loss=MyCrossEntropy(temperature=1.0)" in repr(make(MyCrossEntropy(), backend))
+
+
+def test_methods_on_all_rows(backend: str, blobs: Data) -> None:
+    """L-BFGS takes any loss, Levenberg-Marquardt no other than its own."""
+    pytest.importorskip("scipy")
+    x, labels = blobs
+    losses = []
+    for loss in (MyMSE(), "mse"):
+        net = make(loss, backend, optimizer=dr.optimizers.LBFGS(), metrics=[])
+        losses.append(net.fit(x, np.eye(3)[labels], epochs=10)["loss"])
+    np.testing.assert_allclose(*losses, rtol=1e-6)
+    net = make(MyMSE(), backend, optimizer=dr.optimizers.LevenbergMarquardt(), metrics=[])
+    with pytest.raises(ValueError, match="LevenbergMarquardt needs loss 'mse', got 'my_mse'"):
+        net.fit(x, np.eye(3)[labels])

@@ -6,6 +6,7 @@ import copy
 import json
 import pickle
 import struct
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 
 import deltarule as dr
-from deltarule import layers
+from deltarule import _custom, layers
 
 from .conftest import Data
 from .custom_layers import CUSTOM, MyDense, Scale, Swish2
@@ -125,13 +126,13 @@ def test_two_classes_of_one_kind() -> None:
 
 
 SAYS: list[tuple[str, Any, type[Exception], str]] = [
-    ("shape", 3, ValueError, "layer 1, _Says: output_shape must be a shape such as (8,), got 3"),
+    ("shape", 3, ValueError, "output_shape of _Says must be a shape such as (8,), got 3"),
     ("shape", [3], ValueError, "got [3]"),
     ("shape", (), ValueError, "got ()"),
-    ("shape", (0,), ValueError, "output_shape must be"),
-    ("shape", (2.0,), TypeError, "output_shape must be an integer"),
-    ("shape", (1 << 31,), ValueError, "output_shape must be"),
-    ("shape", (1 << 20, 1 << 20), ValueError, "output_shape, multiplied, must be"),
+    ("shape", (0,), ValueError, "output_shape of _Says must be"),
+    ("shape", (2.0,), TypeError, "output_shape of _Says must be an integer"),
+    ("shape", (1 << 31,), ValueError, "output_shape of _Says must be"),
+    ("shape", (1 << 20, 1 << 20), ValueError, "output_shape of _Says, multiplied, must be"),
     ("shapes", None, TypeError, "parameter_shapes must be a dict, got None"),
     ("shapes", {"a": 3}, ValueError, "the shape of 'a' must be (n,) or (n, m), got 3"),
     ("shapes", {"a": ()}, ValueError, "the shape of 'a' must be (n,) or (n, m), got ()"),
@@ -157,10 +158,11 @@ def test_shapes_that_cannot_be(
     monkeypatch.setattr(_Says, "shapes", {"a": (3,)})
     monkeypatch.setattr(_Says, name, value)
     net = dr.Network([dr.Dense(3), _Says()], "mse", backend=backend)
-    with pytest.raises(kind) as caught:
-        net.build(5)
-    assert text in str(caught.value)
-    assert not net.built
+    for call in (lambda: net.build(5), lambda: net.fit(np.ones((4, 5)), np.ones((4, 3)))):
+        with pytest.raises(kind) as caught:
+            call()
+        assert text in str(caught.value)
+        assert not net.built
 
 
 def test_sixteen_parameters(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -277,9 +279,48 @@ def test_every_class_here_is_a_dataclass_or_has_no_arguments() -> None:
     assert {cls.kind for cls in CUSTOM.values() if fields(cls)} == {"my_dense", "scale", "does"}
 
 
-def test_verify_says_that_it_cannot(backend: str) -> None:
-    net = dr.Network([dr.Dense(5), layers.Residual([Swish2()])], "mse", backend=backend)
-    net.build(5)
+def test_methods_on_all_rows(backend: str) -> None:
+    """Gradients are enough for L-BFGS; the other one wants to know more."""
     x = np.ones((4, 5))
-    with pytest.raises(ValueError, match=r"verify\(\) cannot know .* in Python: Swish2"):
-        dr.verify(net, x, x)
+    chain = [dr.Dense(5), layers.Residual([Swish2()])]
+    net = dr.Network(chain, "mse", dr.optimizers.LevenbergMarquardt(), backend=backend)
+    with pytest.raises(ValueError, match=r"cannot train layer 1.0: .* not written in Python"):
+        net.fit(x, x)
+    pytest.importorskip("scipy")
+    net = dr.Network(chain, "mse", dr.optimizers.LBFGS(), dtype="float64", backend=backend)
+    losses = net.fit(x, x, epochs=5, verbose=False)["loss"]
+    assert losses[-1] < losses[0]
+
+
+# --------------------------------------------------------------------------------- what is said
+def made(chain: list[Any], backend: str) -> dr.Network:
+    net = dr.Network(chain, "mse", backend=backend)
+    net.build(5)
+    return net
+
+
+def test_slowness_is_said_once(monkeypatch: pytest.MonkeyPatch, blobs: Data) -> None:
+    """For each class, where a network becomes a compiled one; the reference is slow anyway."""
+    monkeypatch.setattr(_custom, "_warned", set())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        made([Swish2(), MyDense(3)], "reference")
+    net = dr.Network([Swish2(), MyDense(3), layers.Residual([MyDense(3)])], "cross_entropy")
+    with pytest.warns(dr.SlowWarning) as caught:
+        net.fit(*blobs)
+    assert [str(w.message).split()[0] for w in caught] == ["Swish2", "MyDense"]
+    assert {w.filename for w in caught} == {__file__}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        net.fit(*blobs)
+        made([Swish2(), MyDense(3)], "fast")
+    text = str(made([Swish2(), MyDense(3)], "fast").summary())
+    assert "in Python: Swish2, MyDense" in text
+
+
+def test_time_in_python_is_said(backend: str) -> None:
+    net = made([dr.Dense(5), Swish2()], backend)
+    x = np.ones((64, 5))
+    performance = net.fit(x, x, epochs=3).performance
+    assert performance is not None
+    assert performance.python > 0

@@ -159,9 +159,11 @@ def test_what_levenberg_marquardt_refuses(backend: str) -> None:
     with pytest.raises(ValueError, match=r"5,000 parameters, got 6,801, .* 0.74 GB"):
         large.fit(x, y)
     assert not large.built
-    for layer in (dr.LayerNorm(), dr.RMSNorm()):
+    with pytest.raises(ValueError, match=r"penalties l2 only, got l1 of '0.weight'"):
+        network(LM(), dr.Dense(1, l1=0.1), backend=backend).fit(x, y)
+    for layer in (dr.LayerNorm(), dr.RMSNorm(), dr.layers.PReLU()):
         net = network(LM(), dr.Dense(4), layer, dr.Dense(1), backend=backend)
-        with pytest.raises(ValueError, match=r"derivatives by '1.weight': use LBFGS, or trainable"):
+        with pytest.raises(ValueError, match=r"derivatives by '1.(weight|slope)': use LBFGS"):
             net.fit(x, y)
     other = dr.Network([dr.Dense(2, "softmax")], "cross_entropy", LM(), backend=backend)
     with pytest.raises(ValueError, match="LevenbergMarquardt needs loss 'mse'"):
@@ -178,14 +180,19 @@ def test_a_loss_that_is_no_function_of_the_parameters(
         with pytest.raises(ValueError, match=r"cannot train layer 1: .* of the parameters alone"):
             net.build(2)
         assert not net.built
+    held = network(method(), dr.Dense(1, constraint="non_negative"), backend=backend)
+    with pytest.raises(ValueError, match=r"cannot hold '0.weight' to 'non_negative'"):
+        held.build(2)
     frozen = network(method(), dr.Dense(1, trainable=False), backend=backend)
     with pytest.raises(ValueError, match="has no parameters to learn"):
         frozen.build(2)
 
 
 @needs_scipy
-@pytest.mark.parametrize("layer", [dr.LayerNorm(), dr.RMSNorm(), dr.BatchNorm(trainable=False)])
-def test_lbfgs_with_norms(layer: dr.Layer, backend: str) -> None:
+@pytest.mark.parametrize(
+    "layer", [dr.LayerNorm(), dr.RMSNorm(), dr.BatchNorm(trainable=False), dr.layers.PReLU()]
+)
+def test_lbfgs_with_what_learns(layer: dr.Layer, backend: str) -> None:
     x, y = table()
     net = network(LBFGS(), dr.Dense(4, "tanh"), layer, dr.Dense(1), backend=backend)
     losses = net.fit(x, y, epochs=10)["loss"]

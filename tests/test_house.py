@@ -4,6 +4,7 @@ import ast
 import inspect
 import re
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -73,7 +74,7 @@ def test_one_stem_everywhere(stem):
 
 
 def test_every_reference_has_its_tests():
-    others = {"__init__", "ledger", "linearize", "nodes", "normal", "plan", "run", "scalar"}
+    others = {"__init__", "ledger", "linearize", "nodes", "normal", "plan", "run"}
     stems = {p.stem for p in REFERENCE.glob("*.py")} - others
     missing = [s for s in sorted(stems) if not (ROOT / "tests" / "ops" / f"test_{s}.py").is_file()]
     assert not missing, f"write tests/ops/test_X.py for {missing}"
@@ -198,7 +199,7 @@ def test_reference_imports_only_numpy():
                 bad = [] if (node.module or "").split(".")[0] in allowed else [node.module]
             elif isinstance(node, ast.ImportFrom) and node.level == 2:
                 names = [node.module] if node.module else [a.name for a in node.names]
-                known = ("_graph", "losses", "optimizers")
+                known = ("_graph", "_scalar", "losses", "optimizers")
                 bad = [n for n in names if n not in known and n[:6] != "_check"]
             else:
                 continue
@@ -269,3 +270,10 @@ def test_this_file_reads_the_tree():
     """A wrong ROOT would make every rule above pass on nothing."""
     assert len(C_FILES) > 20 and len(CYTHON) > 5 and THIS in PYTHON
     assert {"deltarule.h", "simd.h", "kernels.inc"} <= {p.name for p in C_FILES}
+
+
+def test_every_package_is_installed():
+    """setuptools is told their names."""
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]
+    folders = {p.parent.relative_to(PACKAGE.parent) for p in PACKAGE.rglob("__init__.py")}
+    assert set(listed["packages"]) == {".".join(folder.parts) for folder in folders}

@@ -13,18 +13,21 @@ import deltarule as dr
 from .full_batch import LBFGS, LM, methods, needs_scipy, network, table
 
 
-@pytest.mark.parametrize("decay", [0.0, 0.02])
+@pytest.mark.parametrize(("decay", "l2"), [(0.0, 0.0), (0.02, 0.0), (0.01, 0.03)])
 @methods
 def test_a_linear_network_is_least_squares(
-    method: Callable[..., Any], backend: str, decay: float
+    method: Callable[..., Any], backend: str, decay: float, l2: float
 ) -> None:
+    """Weight decay is of all parameters, with a half in the loss; l2 of weights, without."""
     x, y = table(40, 3, 2)
     w = np.random.default_rng(0).integers(0, 4, 40).astype(float)
-    net = network(method(weight_decay=decay, tolerance_change=0), dr.Dense(2), backend=backend)
+    how = method(weight_decay=decay, tolerance_change=0)
+    net = network(how, dr.Dense(2, l2=l2), backend=backend)
     history = net.fit(x, y, epochs=100, sample_weight=w)
     assert history.epochs < 100 and history.stopped
     ones = np.c_[x, np.ones(40)]
-    normal = ones.T @ (w[:, None] * ones) / w.sum() + decay * np.eye(4)  # loss: a mean of 2 outputs
+    penalty = decay * np.eye(4) + 2 * l2 * np.diag([1, 1, 1, 0])
+    normal = ones.T @ (w[:, None] * ones) / w.sum() + penalty  # loss: a mean of 2 outputs
     best = np.linalg.solve(normal, ones.T @ (w[:, None] * y) / w.sum())
     found = np.vstack([net.parameters()["0.weight"], net.parameters()["0.bias"]])
     np.testing.assert_allclose(found, best, atol=1e-6)

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from deltarule import losses
+from deltarule._graph import KINDS as NODES
 from deltarule._operations import COMPARED as OPERATIONS
 from deltarule._report import Report
 from deltarule.reference import plan as reference_plan
@@ -26,11 +27,14 @@ from .network.examples import EXAMPLES, N_IN, N_OUT, example, lowered, network
 from .seeded_kernels import KERNELS, ROOT, Tree, change
 from .seeded_scenes import SCENES, examine
 
-activation, batch_norm, dense, layer_norm, loss, nodes, noise, normal, optimizer, random = (
+(
+    activation, batch_norm, dense, layer_norm, loss, nodes, noise, normal, optimizer, penalty,
+    prelu, random,
+) = (
     importlib.import_module(f"deltarule.reference.{name}")
     for name in (
         "activation", "batch_norm", "dense", "layer_norm", "loss", "nodes", "noise", "normal",
-        "optimizer", "random",
+        "optimizer", "penalty", "prelu", "random",
     )
 )  # fmt: skip
 
@@ -89,6 +93,7 @@ def no_decay(given, *arguments):
 
 
 RULES, RIGHT_UPDATE = optimizer.TABLE, optimizer.update
+RIGHT_PRELU = prelu.backward
 RIGHT_PERMUTATION = random.permutation
 RIGHT_BACKWARD, RIGHT_CONCAT = reference_plan.Plan._backward, nodes.Concat.backward
 RIGHT_NOISE, RIGHT_NOISE_BACKWARD = noise.forward, noise.backward
@@ -200,6 +205,15 @@ FORMULAS = {
         "branches", nodes.Concat, "backward",
         lambda call, inputs, y, kept, dy: RIGHT_CONCAT(call, inputs, y, kept, dy[:, ::-1]),
         "gradient", PLANS),
+    "penalties grow with the length of weights alone": Formula(
+        "weights", penalty, "value", lambda w, l1, l2: l2 * float(np.sum(w * w)),
+        "0.weight penalty"),
+    "the gradient of a penalty lacks the 2": Formula(
+        "weights", penalty, "gradient", lambda w, l1, l2: l1 * np.sign(w) + l2 * w,
+        "gradient with penalty"),
+    "prelu has the slope of relu": Formula(
+        "weights", prelu, "backward", lambda x, slope, dy: RIGHT_PRELU(x, 0 * slope, dy),
+        ".error at the input"),
     "dropout forgets to scale": Formula(
         "branches", noise, "forward",
         lambda kind, x, amount, stream: RIGHT_NOISE(kind, x, amount, stream) * (1 - amount),
@@ -252,24 +266,35 @@ def test_broken_formula_is_found(bug, monkeypatch):
     assert_found(examine(formula.scene), formula.place, formula.compared)
 
 
-@pytest.mark.parametrize("way", ["forward", "backward"])
+@pytest.mark.parametrize("way", ["forward", "backward", "measured"])
 @pytest.mark.parametrize("kind", nodes.TABLE)
+@pytest.mark.filterwarnings("ignore::deltarule.SlowWarning")
 def test_every_kind_of_node_is_looked_at(kind, way, monkeypatch):
-    """A thousandth more of what it puts out, or of the errors that it sends back."""
+    """A thousandth more of what it puts out, of the errors that it sends back, of what it measures;
+    of what is in Python, only central differences tell."""
     stacks = [stack for stack in map(example, EXAMPLES)
               if any(node.kind == kind for node in lowered(stack).nodes)]  # fmt: skip
+    if way == "measured" and not NODES[kind].fixed:
+        return
     right = getattr(nodes.TABLE[kind], way)
 
+    def more(found):
+        if isinstance(found, list):
+            return [more(dx) for dx in found]
+        return found * found.dtype.type(1.001)
+
     def broken(call, inputs, *rest):
-        found, other = right(call, inputs, *rest)
-        factor = inputs[0].dtype.type(1.001)
-        return [dx * factor for dx in found] if way == "backward" else found * factor, other
+        found = right(call, inputs, *rest)
+        if way == "measured":
+            return {part: more(value) for part, value in found.items()}
+        return more(found[0]), found[1]
 
     monkeypatch.setattr(nodes.TABLE[kind], way, staticmethod(broken))
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(20, N_IN)), rng.normal(size=(20, N_OUT))
     reports = (verify(network(stack, "mse", dtype="float64"), X, y) for stack in stacks)
-    assert_found(next(report for report in reports if not report.ok), "", PLANS)
+    compared = "reference in float64 against central differences" if kind == "custom" else PLANS
+    assert_found(next(report for report in reports if not report.ok), "", compared)
 
 
 OF_LOSSES = {losses.get(parts["loss"]).kind: scene for scene, parts in SCENES.items()}

@@ -20,10 +20,12 @@ from deltarule import (
     losses,
     metrics,
     optimizers,
+    schedules,
 )
 from deltarule._spec import Spec, from_config
 
 from .losses import LOSSES
+from .schedules import SCHEDULES
 
 SPECS: list[tuple[Spec, dict[str, type]]] = [
     *[(cls(), activations.TABLE) for cls in activations.TABLE.values()],
@@ -48,6 +50,8 @@ SPECS: list[tuple[Spec, dict[str, type]]] = [
     (dr.Adagrad(initial_accumulator_value=0.1), optimizers.TABLE),
     (dr.Adadelta(rho=0.5), optimizers.TABLE),
     (dr.Rprop(etas=[0.1, 3], step_sizes=(1, 1)), optimizers.TABLE),
+    (dr.Adam(schedules.ExponentialLR(0.1, 0.9, every="step")), optimizers.TABLE),
+    *[(schedule, schedules.TABLE) for schedule in SCHEDULES],
     (dr.Dense(4), layers.TABLE),
     (dr.Dropout(), layers.TABLE),
     (dr.AlphaDropout(), layers.TABLE),
@@ -85,7 +89,9 @@ SPECS: list[tuple[Spec, dict[str, type]]] = [
 @pytest.mark.parametrize(("spec", "table"), SPECS, ids=lambda value: repr(value)[:60])
 def test_json_pickle_copy_and_repr(spec: Spec, table: dict[str, type]) -> None:
     config = json.loads(json.dumps(spec.to_config(), allow_nan=False))
-    names = {**vars(activations), **vars(initializers), **vars(losses), **vars(metrics), **vars(dr)}
+    names: dict[str, object] = {}
+    for module in (activations, initializers, losses, metrics, schedules, dr):
+        names |= vars(module)
     again = [
         from_config(config, table, "spec"),
         pickle.loads(pickle.dumps(spec)),
@@ -117,6 +123,10 @@ def test_repr_shows_what_is_not_default() -> None:
     assert repr(dr.Dense(4, l2=1e-4)) == "Dense(4, l2=0.0001)"
     assert repr(dr.SGD(0.5)) == "SGD(learning_rate=0.5)"
     assert repr(dr.Adam()) == "Adam()"
+    decayed = "NAdam(learning_rate=0.1, momentum_decay=0.5, weight_decay=1.0)"
+    assert repr(dr.NAdam(0.1, weight_decay=1, momentum_decay=0.5)) == decayed
+    every = "StepLR(learning_rate=1.0, step_size=3, every='step')"
+    assert repr(schedules.StepLR(1, 3, every="step")) == every
 
 
 @pytest.mark.parametrize(
@@ -324,6 +334,10 @@ BAD = [
     (lambda: losses.CrossEntropy(ignore_index=0.5), TypeError, "ignore_index must be an integer"),
     (lambda: losses.CategoricalHinge(None), TypeError, "ignore_index must be an integer"),
     (lambda: optimizers.get("sdg"), ValueError, "did you mean 'sgd'"),
+    (lambda: dr.Adam(schedules.StepLR), TypeError, "must be an instance, StepLR(...), not the"),
+    (lambda: dr.Adam(dr.SGD()), TypeError, "learning_rate must be a number or a schedule"),
+    (lambda: dr.Adam("step_lr"), TypeError, "learning_rate must be a number or a schedule"),
+    (lambda: dr.Rprop(schedules.StepLR(1, 2)), TypeError, "Rprop only begins with it"),
     (lambda: metrics.get("acuracy"), ValueError, "did you mean 'accuracy'"),
     (lambda: dr.Dense.from_config({"kind": "conv"}), ValueError, "kind 'dense'"),
     (

@@ -151,8 +151,8 @@ void dr_run_linear(const dr_run *run, double *gradient, double *diagonal) {
     }
 }
 
-dr_status dr_run_solve(dr_run *run, double damping, const double *right, dr_poll poll, void *context,
-                       double *x) {
+dr_status dr_run_solve(dr_run *run, const double *added, const double *right, dr_poll poll,
+                       void *context, double *x) {
     const dr_linear *l = &run->linear;
     const dr_kernels *k = wide();
     const size_t n = l->cols - 1, panel = dr_panel(DR_F64);
@@ -160,7 +160,7 @@ dr_status dr_run_solve(dr_run *run, double damping, const double *right, dr_poll
         k->scale(dr_min((q + 1) * panel, l->cols) * dr_panel_width(DR_F64, l->cols, q), -scale_of(run),
                  dr_at(DR_F64, l->products, q, 0), dr_at(DR_F64, l->factor, q, 0));
     for (size_t i = 0; i < n; i++) {
-        *element(l->factor, i, i) -= damping;
+        *element(l->factor, i, i) -= added[i];
         *element(l->factor, i, n) = -right[i];
     }
     const dr_status status = dr_cholesky_factor(DR_F64, k, n, l->factor, poll, context);

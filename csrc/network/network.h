@@ -139,6 +139,7 @@ struct dr_run {
     double *penalties;          /* what each tile of weights costs, before the update */
     dr_linear linear;
     dr_position position;
+    uint64_t opened_at;         /* updates made by then */
     void *memory;
     size_t bytes;               /* of it */
     /* of the call under way */

@@ -191,6 +191,13 @@ static void phase_by_tiles(dr_cursor *c, dr_phase phase) {
 
 /* -- batches ----------------------------------------------------------------------------------- */
 
+/* Of the update that the batch is to make. */
+static double learning_rate(const dr_cursor *c) {
+    const dr_run *run = c->run;
+    if (!run->data.rates) return run->plan->optimizer.learning_rate;
+    return run->data.rates[dr_min(c->step - run->opened_at, run->n_batches - 1)];
+}
+
 static void begin_batch(dr_cursor *c) {
     const dr_run *run = c->run;
     const dr_plan *plan = run->plan;
@@ -200,7 +207,16 @@ static void begin_batch(dr_cursor *c) {
                                                    run->order, c->first)
                                  : (double)c->m;
     if (run->mode == DR_TRAIN)
-        dr_optimizer_prepare(&plan->optimizer, c->step + 1, &c->constants);
+        dr_optimizer_prepare(&plan->optimizer, learning_rate(c), c->step + 1, &c->constants);
+}
+
+/* In a run that changes none: what the weights cost, which tiles tell where they are updated. */
+static void measure_penalties(const dr_run *run) {
+    const dr_plan *plan = run->plan;
+    for (size_t i = 0; plan->n_penalties && i < plan->n_nodes; i++) {
+        const dr_node *node = &plan->nodes[i];
+        if (dr_penalised(node)) node->kind->penalties(plan, node, run->penalties + node->first_penalty);
+    }
 }
 
 /* What the weights cost that this batch has met. */
@@ -299,6 +315,7 @@ dr_status dr_plan_run(dr_run *run, double budget, dr_poll poll, void *context) {
     run->poll_context = context;
     run->next_poll = begun + POLL_AFTER;
     atomic_store(&run->aborted, 0);
+    if (run->mode == DR_EVALUATE || run->mode == DR_LINEARIZE) measure_penalties(run);
     for (double now = begun; !dr_run_finished(run) && (now == begun || now < end);) {
         double seconds = budget;
         const int threads =

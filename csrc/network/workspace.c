@@ -92,11 +92,8 @@ dr_status dr_run_open(dr_plan *plan, dr_mode mode, const dr_data *data, size_t b
         if (!run) return DR_NO_MEMORY;
         dr_program_build(plan, mode, &run->program);
     }
-    for (size_t i = 0; mode == DR_EVALUATE && i < plan->n_nodes; i++) {
-        const dr_node *node = &plan->nodes[i];
-        if (dr_penalised(node)) node->kind->penalties(plan, node, run->penalties + node->first_penalty);
-    }
     run->data = *data;
+    run->opened_at = plan->step;
     run->batch_size = batch_size;
     run->n_batches = data->n / batch_size + (data->n % batch_size != 0);
     run->position = (dr_position){0};

@@ -95,8 +95,9 @@ double dr_penalty_sum(size_t tiles, const double *parts);
 void dr_constrain_panel(dr_dtype dt, const dr_kernels *k, dr_constraint constraint, double limit,
                         size_t rows, dr_matrix w, size_t p);
 
-/* The constants of step number `step`, which counts from 1. *k: those of an earlier step, or zeros. */
-void dr_optimizer_prepare(const dr_optimizer *optimizer, uint64_t step, dr_constants *k);
+/* The constants of step number `step`, which counts from 1, with that learning rate. *k: those of an
+ * earlier step, or zeros. */
+void dr_optimizer_prepare(const dr_optimizer *optimizer, double rate, uint64_t step, dr_constants *k);
 
 /* sum w_r v_r of a batch in the one order (16 strided partials, halves onto halves); w NULL: ones */
 double dr_weighted_sum(dr_dtype dt, size_t m, const void *values, const void *weight,

@@ -110,8 +110,8 @@ static const struct {
 
 int dr_rule_states(dr_rule rule) { return RULES[rule].states; }
 
-void dr_optimizer_prepare(const dr_optimizer *optimizer, uint64_t step, dr_constants *k) {
-    const double rate = optimizer->learning_rate, decay = optimizer->weight_decay;
+void dr_optimizer_prepare(const dr_optimizer *optimizer, double rate, uint64_t step, dr_constants *k) {
+    const double decay = optimizer->weight_decay;
     k->rate = rate;
     k->decay = optimizer->decoupled ? 0 : decay;
     k->left = optimizer->decoupled ? 1 - rate * decay : 1;
@@ -124,7 +124,7 @@ void dr_optimizer_step(dr_dtype dt, const dr_optimizer *optimizer, uint64_t step
     const size_t unit = dr_unit(dt), size = dr_size(dt), whole = n / unit * unit;
     const size_t arrays = 1 + (size_t)dr_rule_states(optimizer->rule), bytes = (n - whole) * size;
     dr_constants c = {0};
-    dr_optimizer_prepare(optimizer, step, &c);
+    dr_optimizer_prepare(optimizer, optimizer->learning_rate, step, &c);
     k->step[optimizer->rule](whole, &c, g, at);
     if (!bytes) return;
 

@@ -10,6 +10,7 @@ from . import (
     ops,
     optimizers,
     reference,
+    schedules,
 )
 from ._custom import SlowWarning
 from ._header import ModelFileError
@@ -110,6 +111,7 @@ __all__ = [
     "ops",
     "optimizers",
     "reference",
+    "schedules",
     "set_isa",
     "set_num_threads",
     "verify",

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import _bounds, _layerwise, _loss_bounds, reference
+from . import _bounds, _layerwise, _loss_bounds, _weight_bounds, reference
 from ._bounds import Near, Precision
 from ._graph import Graph
 from ._layerwise import Array, Data, Key, Pass, Step
@@ -68,28 +68,36 @@ def bounded_run(
     y, evaluated, output = (
         forward.run(data.x, steps) for steps in (plain.steps, plain.evaluated, plain.predicted)
     )
-    loss, sums = _loss(p, graph, y, data)
+    rates = _layerwise.charged(graph, data)
+    of_penalties = sum(_weight_bounds.penalty(p, values[name], *of) for name, *of in rates)
+    cost = Near(np.array(plain.penalty), np.array(of_penalties))
+    loss, sums = _loss(p, graph, y, data, cost)
     weights = data.weights
     error = _loss_bounds.gradient(p, graph.loss, y, data.t, weights / (weights.sum() or 1.0))
     gradients = _backward(forward, plain, Near(plain.loss_gradient, error))
+    for name, l1, l2 in rates:
+        error = _weight_bounds.penalty_gradient(p, values[name], gradients[name], l1, l2)
+        gradients[name] = Near(plain.gradients[name], error)
     moved: dict[str, Near] = {}
     for one in plain.steps:
         inputs = forward.known[id(one)][0]
         errors = one.operation.after_error(p, inputs, forward.of_node(one))
         names = {part: f"{one.node.name}.{part}" for part in errors}
         moved |= {name: Near(plain.moved[name], errors[part]) for part, name in names.items()}
-    return Bounded(plain, output, loss, sums, _loss(p, graph, evaluated, data)[1], gradients, moved)
+    of_evaluate = _loss(p, graph, evaluated, data, cost)[1]
+    return Bounded(plain, output, loss, sums, of_evaluate, gradients, moved)
 
 
-def _loss(p: Precision, graph: Graph, y: Near, data: Data) -> tuple[Near, Near]:
-    """The loss, and the sums over the rows of w l, w and w hit."""
+def _loss(p: Precision, graph: Graph, y: Near, data: Data, cost: Near) -> tuple[Near, Near]:
+    """The loss, with what the weights cost, and the sums over the rows of w l, w and w hit."""
     weights = data.weights
     total = float(weights.sum())
     share = weights / total if total else weights
     value = reference.loss_forward(graph.loss, y.value, data.t, sample_weight=data.w)
+    value += float(cost.value)
     rows = _loss_bounds.rows(p, graph.loss, y, data.t)
     slack = (len(weights) + 4) * float(np.finfo(float).eps)
-    error = float(np.sum(share * rows)) + slack * abs(value)
+    error = float(np.sum(share * rows)) + float(cost.error) + slack * abs(value)
     hits, unsure = _hits(graph, y, data.t)
     hit_sum = float(np.sum(weights * hits))
     of_hits = float(np.sum(weights * unsure)) + (slack + p.eps) * hit_sum
@@ -152,5 +160,9 @@ def bounded_update(
         updated = _bounds.update(p, graph.optimizer, value, g, state, step)
         for slot, near in zip(new, updated, strict=True):
             slot[name] = near
+    for name, kind, limit in graph.constraints():
+        w = new[0][name]
+        held = _layerwise.held(reference, kind, w.value, limit)
+        new[0][name] = Near(held, _weight_bounds.constrained(p, kind, limit, w, held))
     new[0].update(done.moved)
     return new

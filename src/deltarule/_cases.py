@@ -263,7 +263,7 @@ def _optimizer(rule: str, chosen: optimizers.Optimizer, dtype: str, n: int) -> C
         value = wide(w)
         # constants in wide numbers, too: 1 - beta^step loses digits that the result ought to have
         return optimizer.update(
-            chosen, value, wide(g), tuple(map(wide, state)), _STEP, value.dtype.type
+            chosen, value, wide(g), tuple(map(wide, state)), _STEP, kind=value.dtype.type
         )
 
     def largest(truth: Arrays) -> Arrays:

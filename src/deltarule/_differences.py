@@ -51,6 +51,7 @@ class _Loss:
     def __init__(self, graph: Graph, values: dict[str, Array], data: Data, updates: int) -> None:
         self.graph, self.values, self.data = graph, values, data
         self.plain: Pass = _layerwise.run(reference, graph, values, data, updates)
+        self.rates = {name: (l1, l2) for name, l1, l2 in _layerwise.charged(graph, data)}
         self.noise = self._noise()
         self.smooth = is_possible(graph, self.plain)  # but for kinks that are known
 
@@ -110,8 +111,11 @@ class _Loss:
             for element, four in zip(chosen, ends, strict=True)
         ]
         losses, sides = self.after(first, np.concatenate(outputs))
-        up_down = losses.reshape(-1, 2, 2)
-        variants = sides.reshape(len(chosen), 4, -1)
+        l1, l2 = self.rates.get(f"{step.node.name}.{part}", (0.0, 0.0))
+        costs = l1 * np.abs(ends) + l2 * np.square(ends)  # those of all others stay
+        up_down = (losses.reshape(ends.shape) + costs).reshape(-1, 2, 2)
+        corners = ends[:, :, None] * (l1 > 0) > 0
+        variants = np.concatenate([sides.reshape(len(chosen), 4, -1), corners], axis=2)
         kinks = (variants != variants[:, :1]).any(axis=(1, 2))
         near, far = (up_down[..., 0] - up_down[..., 1]).T / spans
         return near, far, kinks

@@ -242,7 +242,9 @@ class Plan:
         self, x: _Array, t: _Array, w: _Array | None
     ) -> tuple[_Sums, _Array]: ...
     def linearize(self, x: _Array, t: _Array, w: _Array | None) -> Linearization: ...
-    def train_batch(self, x: _Array, t: _Array, w: _Array | None) -> float: ...
+    def train_batch(
+        self, x: _Array, t: _Array, w: _Array | None, rates: npt.NDArray[np.float64] | None = None
+    ) -> float: ...
     def train(
         self,
         x: _Array,
@@ -255,6 +257,7 @@ class Plan:
         epoch: int,
         batch: int = 0,
         sums: _Sums = (0.0, 0.0, 0.0),
+        rates: npt.NDArray[np.float64] | None = None,
     ) -> Run: ...
 
 @final
@@ -263,7 +266,7 @@ class Linearization:
     gradient: _F64
     diagonal: _F64
     def compute(self) -> _Sums: ...
-    def solve(self, damping: float, right: _F64) -> _F64 | None: ...
+    def solve(self, added: _F64, right: _F64) -> _F64 | None: ...
 
 @final
 class Run:

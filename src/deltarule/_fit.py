@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from . import _check, _engine, _full_batch
 from . import metrics as _metrics
-from ._engine import Plan, Run
+from ._engine import F64, Plan, Run
 from ._graph import Graph
 from .history import History
 from .optimizers import FullBatch, Optimizer
@@ -51,6 +51,13 @@ def rows_of_a_batch(optimizer: Optimizer | FullBatch, batch_size: object, rows: 
     return min(size, rows)
 
 
+def learning_rates(net: Network, plan: Plan, n: int) -> F64 | None:
+    """Of the next n updates; None: the engine knows it."""
+    if isinstance(net.optimizer, FullBatch):
+        return None
+    return net.optimizer.rates(n, step=plan.step, epoch=net._position.epoch)
+
+
 class Fit:
     """What the epochs of a fit have in common. The network's position moves with them, whatever
     happens."""
@@ -93,6 +100,7 @@ class Fit:
             epoch=at.epoch,
             batch=at.batch,
             sums=at.sums,
+            rates=learning_rates(net, self._plan, -(-at.rows // at.batch_size)),
         )
         try:
             while not run.advance(_SLICE):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from .performance import Stopwatch
 
 MOST_PARAMETERS = 5000  # of Levenberg-Marquardt
-_ALONE = {"dense", "activation", "add", "concat", "layer_norm", "rms_norm"}  # each row by itself
+# nodes that take each row by itself, and draw no random numbers
+_ALONE = {"dense", "activation", "prelu", "add", "concat", "layer_norm", "rms_norm"}
 _JACOBIAN = {"dense"}  # parameters by which nodes know the derivatives of their output
 
 
@@ -39,11 +40,13 @@ def check(method: FullBatch, graph: Graph) -> None:
             raise ValueError(
                 f"optimizer {name} cannot train layer {node.name}: it needs a loss that is a "
                 "function of the parameters alone, from layers without random numbers that take "
-                "each row by itself"
+                f"each row by itself{' and are not written in Python' if second else ''}"
             )
     size = sum(math.prod(graph.parameter_shapes()[learnt]) for learnt in graph.learnt())
     if size == 0:
         raise ValueError(f"optimizer {name} has no parameters to learn")
+    for parameter, constraint, _ in graph.constraints():  # its steps leave no place for one
+        raise ValueError(f"optimizer {name} cannot hold {parameter!r} to {constraint!r}")
     if not second:
         return
     for parameter, number, _, _ in graph.parameters():
@@ -52,6 +55,9 @@ def check(method: FullBatch, graph: Graph) -> None:
                 f"optimizer {name} does not know derivatives by {parameter!r}: use LBFGS, or "
                 "trainable=False"
             )
+    for parameter, l1, _ in graph.penalties():
+        if l1:
+            raise ValueError(f"optimizer {name} takes penalties l2 only, got l1 of {parameter!r}")
     if graph.loss.kind != "mse":
         raise ValueError(f"optimizer {name} needs loss 'mse', got {graph.loss.kind!r}")
     if size > MOST_PARAMETERS:
@@ -75,7 +81,8 @@ class Problem:
 
     Points are tried out in a plan of their own: that of the network only ever has accepted ones,
     whoever looks at it and whatever interrupts.
-    damping: as in LevenbergMarquardt, 0 before it has begun.
+    damping: as in LevenbergMarquardt, 0 before it has begun. curvature: the second derivatives of
+    the penalties, that of weight_decay and those of layers.
     """
 
     def __init__(
@@ -93,7 +100,16 @@ class Problem:
             self._scratch.set(0, name, plan.get(0, name))
         self._linear: Linearization | None = None
         self._decay: float = net.optimizer.weight_decay
+        self.curvature = np.concatenate(list(self._curvatures()))
         self.damping = net._position.damping
+
+    def _curvatures(self) -> Iterator[F64]:
+        """Of each parameter, what penalties add to second derivatives."""
+        graph = self._plan.graph
+        shapes = graph.parameter_shapes()
+        l2 = {name: rate for name, _, rate in graph.penalties()}
+        for name in graph.learnt():
+            yield np.full(math.prod(shapes[name]), self._decay + 2 * l2.get(name, 0.0))
 
     def _count(self, flops: float) -> None:
         threads = _fast.last_team() if self._net.backend == "fast" else 1
@@ -105,7 +121,7 @@ class Problem:
         return self._plan.get_vector().astype(np.float64)
 
     def loss(self, at: F64, sums: Sums) -> float:
-        """With the penalty of weight_decay, which history does not have."""
+        """With the penalty of weight_decay, which history does not have; those of layers it has."""
         total, weight, _ = sums
         if not self._decay:
             return total / weight
@@ -117,7 +133,7 @@ class Problem:
             return self._scratch.evaluate(*self._data)
 
     def gradient(self, at: F64) -> tuple[Sums, F64]:
-        """Of the loss without the penalty."""
+        """Of the loss without the penalty of weight_decay."""
         with self._watch.on("products"):
             self._scratch.set_vector(at)
             sums, gradient = self._scratch.gradient_vector(*self._data)
@@ -125,7 +141,7 @@ class Problem:
         return sums, gradient.astype(np.float64)
 
     def linearize(self) -> tuple[Linearization, Sums]:
-        """Where the network is."""
+        """Where the network is; gradient and matrix without all penalties."""
         with self._watch.on("products"):
             if self._linear is None:
                 self._linear = self._plan.linearize(*self._data)
@@ -134,8 +150,9 @@ class Problem:
         return self._linear, sums
 
     def solve(self, linear: Linearization, damping: float, right: F64) -> F64 | None:
+        """A step against `right`."""
         with self._watch.on("optimizer"):
-            return linear.solve(damping, right)
+            return linear.solve(self.curvature + damping, right)
 
     def accept(self, at: F64, sums: Sums, why: str | None = None) -> str | None:
         """An iteration is over, and the network is at this point. Returns `why`."""

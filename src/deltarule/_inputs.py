@@ -153,7 +153,10 @@ def prepare_x(
                 f"{array.shape[1]} (shape {array.shape})"
             )
         wanted = ", ".join(map(str, ("n", *shape)))
-        raise ValueError(f"{name} must have shape ({wanted}), got {array.shape}")
+        hint = f": reshape to (n, features) with {name}.reshape(len({name}), -1)"
+        raise ValueError(
+            f"{name} must have shape ({wanted}), got {array.shape}{hint if len(shape) == 1 else ''}"
+        )
     if array.ndim > 2:
         array = array.reshape(len(array), math.prod(array.shape[1:]))
     if array.dtype.kind == "b" and array.view(np.uint8).max(initial=0) <= 1:

@@ -97,10 +97,11 @@ class Pass:
     predicted: list[Step]
     y: Array  # what the loss is computed on
     output: Array  # what predict gives
-    loss: float
+    loss: float  # without penalties of weights
     loss_gradient: Array
     gradients: dict[str, Array] = field(default_factory=dict)
     moved: dict[str, Array] = field(default_factory=dict)  # what changes without a gradient
+    penalty: float = 0.0  # of the weights; its gradient is part of `gradients`
 
 
 def forward(
@@ -159,7 +160,22 @@ def run(
     for one in steps:
         moved = one.operation.after(functions, one.inputs, one.values)
         done.moved |= {f"{one.node.name}.{part}": array for part, array in moved.items()}
+    for name, l1, l2 in charged(graph, data):
+        w, g = values[name], done.gradients[name]
+        done.penalty += functions.penalty_forward(w, l1=l1, l2=l2)
+        done.gradients[name] = functions.penalty_backward(w, g, l1=l1, l2=l2)
     return done
+
+
+def charged(graph: Graph, data: Data) -> list[tuple[str, float, float]]:
+    """(name of the weights, l1, l2) that cost something: without rows that count, none do."""
+    return graph.penalties() if data.weights.any() else []
+
+
+def held(functions: ModuleType, kind: str, w: Array, limit: float) -> Array:
+    """Weights after a constraint."""
+    now: Array = functions.constrain(kind, w, max_value=limit or None)
+    return now
 
 
 def learning(graph: Graph, steps: Sequence[Step]) -> set[Key]:
@@ -211,6 +227,8 @@ def update_all(
         updated = functions.optimizer_step(graph.optimizer, value, g, *state, step=step)
         for slot, array in zip(new, updated, strict=True):
             slot[name] = array
+    for name, kind, limit in graph.constraints():
+        new[0][name] = held(functions, kind, new[0][name], limit)
     new[0].update(done.moved)
     return new
 

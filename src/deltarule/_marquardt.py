@@ -36,18 +36,18 @@ def _iterate(method: LevenbergMarquardt, problem: Problem) -> str | None:
     the bits are the same everywhere."""
     at = problem.vector
     linear, sums = problem.linearize()
-    gradient = linear.gradient + method.weight_decay * at
-    diagonal = linear.diagonal
+    gradient = linear.gradient + problem.curvature * at
+    diagonal = linear.diagonal + problem.curvature
     loss = problem.loss(at, sums)
     if not (math.isfinite(loss) and np.isfinite([gradient, diagonal]).all()):
         return problem.accept(at, sums, _LOSS)
     if _largest(gradient) <= method.tolerance_grad:
         return problem.accept(at, sums, _GRADIENT)
 
-    damping = problem.damping or method.damping * (_largest(diagonal) + method.weight_decay)
+    damping = problem.damping or method.damping * _largest(diagonal)
     growth = 2.0
     while math.isfinite(damping):
-        step = problem.solve(linear, method.weight_decay + damping, gradient)
+        step = problem.solve(linear, damping, gradient)
         if step is not None:
             tolerance = method.tolerance_change
             if _largest(step) <= tolerance * (tolerance + _largest(at)):

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import _bounds, _loss_bounds, ops, reference
+from . import _bounds, _loss_bounds, _weight_bounds, ops, reference
 from ._bounds import Precision, exact
 from ._graph import Graph
-from ._layerwise import EPOCH, Data, Pass, State, Step
+from ._layerwise import EPOCH, Data, Pass, State, Step, charged, held
 from ._report import Check, within
 
 Array = npt.NDArray[Any]
@@ -41,8 +41,10 @@ def check_operations(state: State, layers: Pass, data: Data) -> list[Check]:
     for step in layers.steps:
         if step.operation.bounded:
             checks += _check_after(graph, step, layers.moved)
+    checks += _check_penalties(state, layers, data)
     for name, g in layers.gradients.items():
         checks += _check_step(state, name, g)
+    checks += _check_constraints(state, layers)
     fast, slow = (
         functions.random_permutation(len(data.x), seed=state.seed, purpose="shuffle", step=EPOCH)
         for functions in (ops, reference)
@@ -62,7 +64,7 @@ class _Exactly:
 
 
 def _unknown(place: str) -> Check:
-    return Check(place, COMPARED, True, 0.0, np.nan, (), 0.0, 0.0, "(in Python: no bound is known)")
+    return Check(place, COMPARED, True, 0.0, np.nan, (), 0.0, 0.0, "(Python: no bound)")
 
 
 def _check_forward(graph: Graph, step: Step, place: str) -> Check:
@@ -133,6 +135,43 @@ def _check_after(graph: Graph, step: Step, moved: dict[str, Array]) -> list[Chec
         within(f"{name} step", COMPARED, moved[name], expected[part], errors[part], graph.dtype)
         for part, name in names.items()
     ]
+
+
+# ----------------------------------------------------------------------------- what acts on weights
+def _check_penalties(state: State, layers: Pass, data: Data) -> list[Check]:
+    """What weights cost, and the gradients with that added to what has come back to them."""
+    p, dtype, checks = _bounds.precision(state.graph.dtype), state.graph.dtype, []
+    back = {
+        f"{step.node.name}.{part}": g for step in layers.steps for part, g in step.gradients.items()
+    }
+    for name, l1, l2 in charged(state.graph, data):
+        w, g = exact(state.values[name]), exact(back[name])
+        rates = {"l1": l1, "l2": l2}
+        got = ops.penalty_forward(state.values[name], **rates)
+        value = reference.penalty_forward(w.value, **rates)
+        error = _weight_bounds.penalty(p, w, l1, l2)
+        checks.append(within(f"{name} penalty", COMPARED, got, value, error, dtype))
+        expected = reference.penalty_backward(w.value, g.value, **rates)
+        bound = _weight_bounds.penalty_gradient(p, w, g, l1, l2)
+        place = f"{name} gradient with penalty"
+        checks.append(within(place, COMPARED, layers.gradients[name], expected, bound, dtype))
+    return checks
+
+
+def _check_constraints(state: State, layers: Pass) -> list[Check]:
+    """Weights after the next update and their constraint."""
+    p, graph, checks = _bounds.precision(state.graph.dtype), state.graph, []
+    for name, kind, limit in graph.constraints():
+        arrays = (slot[name] for slot in state.slots)
+        w, *rest = arrays
+        g = layers.gradients[name]
+        free = ops.optimizer_step(graph.optimizer, w, g, *rest, step=state.step + 1)[0]
+        got = held(ops, kind, free, limit)
+        expected = held(reference, kind, exact(free).value, limit)
+        error = _weight_bounds.constrained(p, kind, limit, exact(free), expected)
+        place = f"{name} {kind}"
+        checks.append(within(place, COMPARED, got, expected, error, graph.dtype))
+    return checks
 
 
 # ------------------------------------------------------------------------------- what is vanishing

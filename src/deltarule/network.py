@@ -23,7 +23,7 @@ from . import (
 )
 from . import layers as _layers
 from . import metrics as _metrics
-from ._fit import Fit, check_steps, check_trainable, rows_of_a_batch
+from ._fit import Fit, check_steps, check_trainable, learning_rates, rows_of_a_batch
 from ._gate import Gate
 from ._graph import Graph
 from ._position import Position
@@ -271,7 +271,8 @@ class Network:
             X = _inputs.as_array(X, "X")
             data = self._prepare(X, y, sample_weight, class_weight)
             _layers.check_batch(self._layers, len(X))
-            return self._build(X.shape[1:]).train_batch(*data)
+            plan = self._build(X.shape[1:])
+            return plan.train_batch(*data, learning_rates(self, plan, 1))
 
     def adapt(self, X: npt.ArrayLike) -> None:
         """Measures mean and variance of the Normalization layers over X, as the first `fit` does.

@@ -193,7 +193,7 @@ def _layerwise_epoch(state: State, data: Data) -> tuple[Slots, Array]:
             one = _layerwise.run(ops, state.graph, slots[0], part, step)
             step += 1
             slots = _layerwise.update_all(ops, state.graph, slots, one, step)
-            sums += one.loss * total, total
+            sums += (one.loss + one.penalty) * total, total
     return slots, sums
 
 
@@ -243,9 +243,7 @@ def _check_plan(
 def _check_bits(state: State, layers: Pass, fast: _Results, data: Data) -> list[Check]:
     graph, updated = state.graph, state.slots
     if data.weights.any():
-        updated = _layerwise.update_all(
-            ops, graph, state.slots, layers, state.step + 1
-        )
+        updated = _layerwise.update_all(ops, graph, state.slots, layers, state.step + 1)
     epoch, sums = _layerwise_epoch(state, data)
     pairs: list[tuple[str, npt.ArrayLike, npt.ArrayLike]] = [("output", fast.output, layers.output)]
     pairs += [(f"{k} gradient", g, layers.gradients[k]) for k, g in fast.gradients.items()]
@@ -255,12 +253,12 @@ def _check_bits(state: State, layers: Pass, fast: _Results, data: Data) -> list[
             pairs.append((f"{name} after {what}", arrays, expected))
     checks = [same_bits(place, LAYERS, got, other, graph.dtype) for place, got, other in pairs]
     eps = float(np.finfo(float).eps)
+    known = _loss_bounds.known(graph.loss)  # of others numpy sums the rows in another order
+    few = 4 * eps + (0 if known else len(data.x) * eps)
     loss = same_bits("loss", LAYERS, fast.loss, layers.loss, "float64")
-    few = 4 * eps
-    if not _loss_bounds.known(graph.loss):  # numpy sums its rows in another order
-        few += len(data.x) * eps
-        bound = few * abs(layers.loss)
-        loss = within("loss", LAYERS, fast.loss, layers.loss, bound, "float64")
+    if graph.penalties() or not known:  # penalties are added to the sum over the rows
+        paid = layers.loss + layers.penalty
+        loss = within("loss", LAYERS, fast.loss, paid, few * abs(paid), "float64")
     checks.insert(1, loss)
     # the mean of a batch times its weight is its sum but for two roundings
     slack = few * np.abs(sums)
@@ -326,7 +324,8 @@ def _linear(backend: str, dtype: str, state: State, given: Data, damping: float)
     linear = state.plan(backend, replace(state.graph, dtype=dtype)).linearize(*given.to(dtype))
     total, weight, _ = linear.compute()
     gradient, diagonal = linear.gradient, linear.diagonal
-    step = linear.solve(damping or float(diagonal.max()), gradient)
+    added = np.full_like(gradient, damping or float(diagonal.max()))
+    step = linear.solve(added, gradient)
     nothing = np.full_like(gradient, np.nan)
     return [np.array(total / weight), gradient, diagonal, nothing if step is None else step]
 

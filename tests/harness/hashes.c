@@ -336,7 +336,8 @@ static void cholesky(dr_dtype dt, size_t n) {
 static void squares(dr_dtype dt, dr_activation hidden) {
     const size_t widths[] = {7, 9, 2}, n = 203, s[] = {n, 7, 2}, learnt = 7 * 9 + 9 + 9 * 2;
     static const size_t BUFFERS[] = {0, 1};
-    const dr_node_spec nodes[] = {layer(BUFFERS, hidden, 1), layer(BUFFERS + 1, DR_IDENTITY, 0)};
+    dr_node_spec nodes[] = {layer(BUFFERS, hidden, 0.01), layer(BUFFERS + 1, DR_IDENTITY, 0)};
+    nodes[1].bias = 0;
     const dr_graph graph = {.dtype = dt, .n_buffers = 3, .n_nodes = 2, .widths = widths, .nodes = nodes,
                             .loss = made(DR_MSE, 0), .optimizer = optimizer_of(DR_SGD, 0.1)};
     dr_plan *plan;
@@ -354,7 +355,7 @@ static void squares(dr_dtype dt, dr_activation hidden) {
     check(dr_plan_run(run, 1e9, NULL, NULL));
     double *gradient = zeros(learnt), *diagonal = zeros(learnt), *step = zeros(learnt);
     dr_run_linear(run, gradient, diagonal);
-    check(dr_run_solve(run, 0.01, gradient, NULL, NULL, step));
+    check(dr_run_solve(run, diagonal, gradient, NULL, NULL, step));
     uint64_t h = hash(hash(START, gradient, learnt * 8), diagonal, learnt * 8);
     line("squares", (int)hidden, dt, s, hash(h, step, learnt * 8));
     dr_run_close(run);

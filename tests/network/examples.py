@@ -22,6 +22,7 @@ from deltarule.layers import (
     Layer,
     LayerNorm,
     Normalization,
+    PReLU,
     Reshape,
     Residual,
     RMSNorm,
@@ -78,8 +79,15 @@ EXAMPLES: dict[str, Callable[[int], list[Layer]]] = {
         Dense(N_OUT),
     ],
     "prelu": lambda k: [
-        dr.PReLU(0.1), Dense(k, "prelu"), Residual([dr.PReLU(per_feature=True)]),
-        Dense(N_OUT, dr.PReLU(per_feature=True)),
+        PReLU(), Dense(k, "prelu"), Residual([PReLU(-0.3, per_feature=True), Dense(k)]),
+        Activation(PReLU(0.1, per_feature=True)), PReLU(trainable=False), Dense(N_OUT), PReLU(),
+    ],
+    "penalties": lambda k: [
+        Dense(k, "tanh", l1=0.01, l2=0.02), Dense(k, "relu", l2=0.1), Dense(N_OUT, l1=0.05),
+    ],
+    "constraints": lambda k: [
+        Dense(k, "tanh", constraint=dr.MaxNorm(0.5)), Dense(k, "relu", constraint="non_negative"),
+        Dense(N_OUT, l1=0.01, constraint=dr.MaxNorm(1)),
     ],
     "noise in branches": lambda k: [
         Dense(k, "tanh"), Residual([Dropout(0.5), Dense(k), GaussianNoise(0.2)]),

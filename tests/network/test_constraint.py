@@ -131,3 +131,10 @@ def test_networks(backend: str, tmp_path: Any) -> None:
     assert again.layers == tuple(layers)
     again.fit(x, y, epochs=2, batch_size=16, verbose=False)
     assert state(again._plan) == state(whole._plan)
+
+
+def test_methods_on_all_rows() -> None:
+    for method in (dr.LevenbergMarquardt(), dr.LBFGS()):
+        net = dr.Network([dr.Dense(1, constraint="max_norm")], "mse", method)
+        with pytest.raises(ValueError, match=r"cannot hold '0.weight' to 'max_norm'"):
+            net.build(3)

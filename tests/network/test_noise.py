@@ -9,6 +9,8 @@ import deltarule as dr
 from deltarule import ops
 from deltarule.layers import Activation, Residual
 
+from .common import THREADS
+
 KINDS = [dr.Dropout(0.4), dr.AlphaDropout(0.3), dr.GaussianNoise(0.5)]
 noises = pytest.mark.parametrize("noise", KINDS, ids=lambda layer: layer.kind)
 
@@ -114,7 +116,7 @@ def test_same_bits_on_any_thread_and_instruction_set(noise, layers, dtype):
     found, before = set(), dr.get_isa()
     isas = [isa for isa, supported in dr.config()["isas"].items() if supported]
     try:
-        for isa, threads in itertools.product(isas, (1, 2, 3)):
+        for isa, threads in itertools.product(isas, THREADS):
             dr.set_isa(isa)
             dr.set_num_threads(threads, exact=True)
             if dr.config()["same_bits"]:

@@ -209,3 +209,23 @@ def test_networks(backend: str, tmp_path: Any) -> None:
     w = lasso.parameters()["0.weight"]
     mse = float(np.mean((lasso.predict(x) - y) ** 2))
     assert lasso.evaluate(x, y)["loss"] == pytest.approx(mse + 0.2 * np.abs(w).sum(), rel=1e-12)
+
+
+@pytest.mark.parametrize("backend", ["fast", "reference"])
+def test_methods_on_all_rows(backend: str) -> None:
+    """To L-BFGS a penalty is a part of the loss; Levenberg-Marquardt takes squares alone."""
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((40, 3)), rng.standard_normal((40, 1))
+    layers = [dr.Dense(4, "tanh", l2=0.05), dr.Dense(1)]
+    other = [dr.Dense(4, "tanh", l1=0.05), dr.Dense(1)]
+    net = dr.Network(other, "mse", dr.LevenbergMarquardt(), backend=backend)
+    with pytest.raises(ValueError, match=r"takes penalties l2 only, got l1 of '0.weight'"):
+        net.fit(x, y)
+    pytest.importorskip("scipy")
+    net = dr.Network(layers, "mse", dr.LBFGS(), dtype="float64", backend=backend)
+    losses = net.fit(x, y, epochs=30, verbose=False)["loss"]
+    assert losses == sorted(losses, reverse=True) and losses[-1] < losses[0]
+    paid = 0.05 * float(np.square(net.parameters()["0.weight"]).sum())
+    mse = float(np.mean((net.predict(x) - y) ** 2))
+    assert losses[-1] == pytest.approx(mse + paid, rel=1e-9)
+    assert net.evaluate(x, y)["loss"] == pytest.approx(mse + paid, rel=1e-9)

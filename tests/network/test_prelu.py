@@ -134,8 +134,8 @@ Y = np.abs(X[:, :3]) - 0.7 * X[:, 2:5]
 EACH = dr.PReLU(0.1, per_feature=True)
 
 
-def network(layers: list[Any], backend: str, **keywords: Any) -> dr.Network:
-    return dr.Network(layers, "mse", dr.Adam(0.01), dtype="float64", backend=backend, **keywords)
+def network(layers: list[Any], backend: str, optimizer: Any = "adam") -> dr.Network:
+    return dr.Network(layers, "mse", optimizer, dtype="float64", backend=backend)
 
 
 @pytest.mark.parametrize("backend", ["fast", "reference"])
@@ -208,3 +208,21 @@ def test_refused() -> None:
         dr.Network([dr.Dense(3, "prelu")], "cross_entropy").build(4)
     with pytest.raises(ValueError, match="got 'prelu'"):
         dr.Network([dr.Dense(3), dr.PReLU()], "binary_cross_entropy").build(4)
+
+
+@pytest.mark.parametrize("backend", ["fast", "reference"])
+def test_methods_on_all_rows(backend: str) -> None:
+    """L-BFGS learns slopes, Levenberg-Marquardt takes those that stay."""
+    layers = [dr.Dense(5, EACH), dr.Dense(3)]
+    net = dr.Network(layers, "mse", dr.LevenbergMarquardt(), backend=backend)
+    with pytest.raises(ValueError, match=r"derivatives by '0.activation.slope'"):
+        net.fit(X, Y)
+    layers = [dr.Dense(5), replace(EACH, trainable=False), dr.Dense(3)]
+    net = dr.Network(layers, "mse", dr.LevenbergMarquardt(), dtype="float64", backend=backend)
+    losses = net.fit(X, Y, epochs=20, verbose=False)["loss"]
+    assert losses == sorted(losses, reverse=True) and losses[-1] < losses[0] / 2
+    pytest.importorskip("scipy")
+    net = network([dr.Dense(5, EACH), dr.Dense(3)], backend, optimizer=dr.LBFGS())
+    losses = net.fit(X, Y, epochs=40, verbose=False)["loss"]
+    assert losses == sorted(losses, reverse=True) and losses[-1] < losses[0] / 2
+    assert len(set(net.parameters()["0.activation.slope"])) == 5

@@ -79,6 +79,12 @@ CASES = {
         [dr.Dense(9), dr.RMSNorm(), dr.Activation("tanh"), dr.Dense(3)],
         nn.Sequential(linear(N_IN, 9), nn.RMSNorm(9), nn.Tanh(), linear(9, 3)),
     ),
+    "prelu": lambda: (
+        [dr.Dense(9, "prelu"), dr.Dense(9), dr.PReLU(0.1, per_feature=True), dr.Dense(3)],
+        nn.Sequential(
+            linear(N_IN, 9), nn.PReLU(), linear(9, 9), nn.PReLU(9, 0.1), linear(9, 3)
+        ),
+    ),
     "batch norm at both ends": lambda: (
         [dr.BatchNorm(), dr.Dense(9, bias=False), dr.BatchNorm(1e-3, 0.3),
          dr.Activation("tanh"), dr.Dense(3, bias=False), dr.BatchNorm(affine=False)],
@@ -108,3 +114,15 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_layers(case):
     agree(*CASES[case]())
+
+
+def test_penalties():
+    """Which it has no name for: they are added to the loss by hand."""
+    module = nn.Sequential(linear(N_IN, 9), nn.Tanh(), linear(9, 3))
+
+    def loss(y, t):
+        first, last = module[0].weight, module[2].weight
+        paid = 0.01 * first.abs().sum() + 0.02 * first.square().sum() + 0.05 * last.square().sum()
+        return nn.functional.mse_loss(y, t) + paid
+
+    agree([dr.Dense(9, "tanh", l1=0.01, l2=0.02), dr.Dense(3, l2=0.05)], module, their_loss=loss)

@@ -206,6 +206,7 @@ cdef extern from "deltarule.h" nogil:
         const void *dense
         const void *weight
         void *y
+        const double *rates
     ctypedef struct dr_position:
         size_t batch
         double loss_sum
@@ -224,5 +225,5 @@ cdef extern from "deltarule.h" nogil:
     void dr_run_gradient(const dr_run *run, size_t node, size_t index, void *out)
     bint dr_plan_linearizes(const dr_plan *plan, size_t numbers)
     void dr_run_linear(const dr_run *run, double *gradient, double *diagonal)
-    dr_status dr_run_solve(dr_run *run, double damping, const double *right, dr_poll poll,
+    dr_status dr_run_solve(dr_run *run, const double *added, const double *right, dr_poll poll,
                            void *context, double *x)

@@ -38,17 +38,19 @@ cdef class Linearization:
     def diagonal(self):
         return self._read()[1]
 
-    def solve(self, double damping, right):
+    def solve(self, added, right):
         cdef dr_status status
         cdef dr_run *run = self.call.run
         x = np.empty(self.size)
+        cdef _Buffer ab = _hold(added, "float64", self.size)
         cdef _Buffer rb = _hold(right, "float64", self.size)
         cdef _Buffer xb = _hold(x, "float64", self.size, True)
+        cdef const double *ap = <const double *>_at(ab)
         cdef const double *rp = <const double *>_at(rb)
         cdef double *xp = <double *>_at(xb)
         cdef void *me = <void *>self.call
         with nogil:
-            status = dr_run_solve(run, damping, rp, _poll, me, xp)
+            status = dr_run_solve(run, ap, rp, _poll, me, xp)
         if status == DR_INDEFINITE:
             return None
         self.call.check(status)

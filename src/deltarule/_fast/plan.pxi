@@ -1,115 +1,5 @@
 # A compiled network. The same interface as reference/plan.py, which says what each method does.
-from math import prod
-
 from libc.stdlib cimport free, malloc
-
-from .reference import activation as _activation, loss as _loss
-
-cdef extern from "Python.h":
-    int PyErr_CheckSignals() except -1
-
-
-cdef double _FOREVER = float("inf")
-
-
-cdef int _poll(void *context) noexcept with gil:
-    """Called by a long C call now and then: has the user pressed Ctrl-C?"""
-    cdef _Call call = <_Call>context
-    try:
-        PyErr_CheckSignals()
-    except BaseException as error:
-        call.error = error
-        return 1
-    return 0
-
-
-cdef int _custom(void *context, const dr_custom_call *call) noexcept with gil:
-    """Called by a run for a node of kind "custom", or for a loss that is."""
-    cdef _Call me = <_Call>context
-    try:
-        if call.node == len(me.plan.graph.nodes):
-            me.compute_loss(call)
-        else:
-            me.compute(call)
-    except BaseException as error:
-        me.error = error
-        return 1
-    return 0
-
-
-cdef class Plan  # below
-
-
-@cython.no_gc_clear  # the run goes back to its plan, which must not be cleared away before
-cdef class _Call:
-    """A run in C with the arrays that it reads."""
-    cdef dr_run *run
-    cdef Plan plan
-    cdef object error
-    cdef bint labels      # the targets are
-    cdef tuple buffers
-    cdef dict kept        # by the number of a custom node: what its forward wants its backward to know
-
-    def __dealloc__(self):
-        dr_run_leave(self.run)
-
-    cdef int advance(self, double budget) except -1:
-        cdef dr_status status
-        cdef void *me = <void *>self
-        with nogil:
-            status = dr_plan_run(self.run, budget, _poll, me)
-        return self.check(status)
-
-    cdef int check(self, dr_status status) except -1:
-        if status == DR_ABORTED:
-            error, self.error = self.error, None
-            raise error
-        return _raise(status)
-
-    cdef int compute(self, const dr_custom_call *call) except -1:
-        """A custom node, forward or backward: everything goes through copies that C makes."""
-        graph = self.plan.graph
-        node = graph.nodes[call.node]
-        names = [part for part, _ in node.custom.parameters]
-        values = {part: self.plan.get(0, f"{node.name}.{part}") for part in names}
-        given = np.empty((call.rows, graph.widths[node.target if call.backward else node.source]),
-                         self.plan.dtype)
-        cdef _Buffer b = _hold(given, self.plan.dtype, given.size, True)
-        dr_custom_get(call, _at(b))
-        if call.backward:
-            result, gradients = node.custom.backward(given, self.kept.pop(call.node), values)
-            for index, part in enumerate(names):
-                b = _hold(gradients[part], self.plan.dtype, values[part].size)
-                dr_custom_set_gradient(call, index, _at(b))
-        else:
-            result, kept = node.custom.forward(given, values, bool(call.training))
-            if call.training:
-                self.kept[call.node] = kept
-        width = graph.widths[node.source if call.backward else node.target]
-        b = _hold(result, self.plan.dtype, call.rows * width)
-        dr_custom_set(call, _at(b))
-        return 0
-
-    cdef int compute_loss(self, const dr_custom_call *call) except -1:
-        """The loss of each row, by the functions of the reference."""
-        graph, dtype, n = self.plan.graph, self.plan.dtype, call.rows
-        y = np.empty((n, self.plan.n_out), dtype)
-        t = np.empty(n, "int64") if self.labels else np.empty((n, self.plan.n_out), dtype)
-        w = np.ones(n, dtype)
-        cdef _Buffer b = _hold(y, dtype, y.size, True)
-        dr_custom_get(call, _at(b))
-        b = _hold(t, "int64" if self.labels else dtype, t.size, True)
-        cdef _Buffer wb = _hold(w, dtype, n, True), hb, db = None
-        dr_custom_get_targets(call, _at(b), _at(wb))
-        with _activation.quiet():
-            lost = _loss.samples(graph.loss, y, t).astype(dtype)
-            hits = _loss.hits(graph.accuracy, graph.loss, y, t).astype(dtype)
-            if call.training:
-                dy = _loss.backward(graph.loss, y, t, w.astype("float64"))
-                db = _hold(dy, dtype, y.size)
-        b, hb = _hold(lost, dtype, n), _hold(hits, dtype, n)
-        dr_custom_set_loss(call, _at(b), _at(hb), _at(db))
-        return 0
 
 
 cdef class Plan:
@@ -271,16 +161,17 @@ cdef class Plan:
             raise ValueError(f"slot must be 0 .. {self.n_slots - 1}, got {slot}")
         return self.shapes[name]
 
-    cdef _Call _open(self, dr_mode mode, x, t, w, y, size_t batch_size, dr_stream *shuffle):
+    cdef _Call _open(self, dr_mode mode, x, t, w, y, size_t batch_size, dr_stream *shuffle,
+                     rates=None):
         """A run over the rows of x. The arrays must stay alive and unchanged meanwhile: the call
         keeps their buffers."""
         cdef dr_data data
         cdef _Call call = _Call()
         cdef dr_status status
-        cdef _Buffer xb = _hold_rows(x, self.n_in, &data.x), tb = None, wb = None, yb = None
+        cdef _Buffer xb = _hold_rows(x, self.n_in, &data.x), tb = None, wb = None, yb = None, rb = None
         cdef size_t n = xb.view.shape[0]
         data.n = n
-        data.labels, data.dense, data.weight, data.y = NULL, NULL, NULL, NULL
+        data.labels, data.dense, data.weight, data.y, data.rates = NULL, NULL, NULL, NULL, NULL
         if t is None:
             if mode != DR_PREDICT:
                 raise ValueError("targets are needed")
@@ -302,11 +193,14 @@ cdef class Plan:
         if y is not None:
             yb = _hold(y, self.dtype, n * self.n_out, True)
             data.y = _at(yb)
+        if rates is not None:
+            rb = _hold(rates, "float64", n // batch_size + (n % batch_size != 0))
+            data.rates = <const double *>_at(rb)
         with nogil:
             status = dr_run_open(self.plan, mode, &data, batch_size, shuffle, &call.run)
         _raise(status)
         call.plan, call.kept, call.labels = self, {}, data.labels != NULL
-        call.buffers = (xb, tb, wb, yb)
+        call.buffers = (xb, tb, wb, yb, rb)
         return call
 
     def predict(self, x):
@@ -345,56 +239,18 @@ cdef class Plan:
     def linearize(self, x, t, w):
         return Linearization(self, x, t, w)
 
-    def train_batch(self, x, t, w):
-        cdef _Call call = self._open(DR_TRAIN, x, t, w, None, len(x), NULL)
+    def train_batch(self, x, t, w, rates=None):
+        cdef _Call call = self._open(DR_TRAIN, x, t, w, None, len(x), NULL, rates)
         call.advance(_FOREVER)
         return _mean(dr_run_position(call.run))
 
     def train(self, x, t, w, *, size_t batch_size, bint shuffle, seed, epoch, size_t batch=0,
-              sums=(0.0, 0.0, 0.0)):
+              sums=(0.0, 0.0, 0.0), rates=None):
         cdef dr_stream stream = _stream(seed, _check.PURPOSES["shuffle"], 0, epoch)
         cdef dr_position position
         cdef Run run = Run()
-        run.call = self._open(DR_TRAIN, x, t, w, None, batch_size, &stream if shuffle else NULL)
+        run.call = self._open(DR_TRAIN, x, t, w, None, batch_size, &stream if shuffle else NULL, rates)
         position.batch = batch
         position.loss_sum, position.weight_sum, position.hit_sum = sums
         dr_run_set_position(run.call.run, position)
         return run
-
-
-cdef class Run:
-    """One epoch under way, standing between two batches."""
-    cdef _Call call
-
-    def advance(self, double budget):
-        self.call.advance(budget)
-        return bool(dr_run_finished(self.call.run))
-
-    @property
-    def batch(self):
-        return dr_run_position(self.call.run).batch
-
-    @property
-    def n_batches(self):
-        return dr_run_n_batches(self.call.run)
-
-    @property
-    def sums(self):
-        return _sums(dr_run_position(self.call.run))
-
-
-cdef int _check_labels(const int64_t *labels, size_t n, size_t n_out) except -1:
-    """Before every run: an index that C trusts. A negative one is huge when unsigned."""
-    cdef size_t i, outside = 0
-    for i in range(n):
-        outside += <uint64_t>labels[i] >= n_out
-    if outside:
-        raise ValueError(f"labels must lie in 0 .. {n_out - 1}")
-    return 0
-
-
-cdef tuple _sums(dr_position p):
-    return p.loss_sum, p.weight_sum, p.hit_sum
-
-cdef double _mean(dr_position p):
-    return p.loss_sum / p.weight_sum if p.weight_sum > 0 else 0.0

@@ -9,7 +9,7 @@ from .._lowering import Builder
 from .._spec import describe, from_config
 from ..activations import Activation as Function
 from .activation import Activation
-from .base import Layer, lower_chain, walk, width_of
+from .base import Layer, behind, lower_chain, walk, width_of
 from .batch_norm import BatchNorm
 from .branches import Add, Concat, Residual
 from .custom import CustomLayer
@@ -145,7 +145,7 @@ def output_activation(layers: Sequence[Layer]) -> Function:
 def output_shape(layers: Sequence[Layer], shape: tuple[int, ...]) -> tuple[int, ...]:
     """That of a sample behind the layers; ValueError where one of them cannot take what comes."""
     for layer in layers:
-        shape = layer.output_shape(shape)
+        shape = behind(layer, shape)
     return shape
 
 

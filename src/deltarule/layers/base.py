@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from .. import _check
 from .._lowering import Builder
 from .._spec import Spec
 from ..activations import Activation, Identity
@@ -66,7 +68,7 @@ def check_rank_1(kind: str, shape: Shape) -> Shape:
     if len(shape) != 1:
         raise ValueError(
             f"a {kind} layer needs samples of rank 1, (features,), got {shape}: put a Flatten() "
-            "layer before it"
+            "layer before it, or reshape to (n, features) with X.reshape(len(X), -1)"
         )
     return shape
 
@@ -83,14 +85,25 @@ def walk(layers: Sequence[tuple[str, Layer]]) -> Iterator[tuple[str, Layer]]:
         yield from walk(inside(name, layer))
 
 
+def behind(layer: Layer, shape: Shape) -> Shape:
+    """The shape of a sample behind a layer, which may be a user's and say what is no shape."""
+    given = layer.output_shape(shape)
+    what = f"output_shape of {type(layer).__name__}"
+    if not isinstance(given, tuple) or not 1 <= len(given) <= 32:
+        raise ValueError(f"{what} must be a shape such as (8,), got {given!r:.80}")
+    sizes = tuple(_check.integer(what, size, 1, 1 << 31) for size in given)
+    _check.integer(f"{what}, multiplied,", math.prod(sizes), 1, 1 << 40)
+    return sizes
+
+
 def lower_chain(
     layers: Sequence[tuple[str, Layer]], builder: Builder, shape: Shape, source: int
 ) -> tuple[int, Shape]:
     """One layer after the other; the buffer with the output, and its shape."""
     for name, layer in layers:
-        behind = layer.output_shape(shape)
+        end = behind(layer, shape)
         source = layer.lower(builder, name, shape, source)
-        shape = behind
+        shape = end
     return source, shape
 
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 
 from .._lowering import Builder
 from .._spec import describe
-from .base import Layer, Shape, inside, lower_chain, width_of
+from .base import Layer, Shape, behind, inside, lower_chain, width_of
 
 Branch = tuple[Layer, ...]
 
@@ -70,7 +70,7 @@ class _Branches(Layer):
         for branch in self.branches:
             end = shape
             for layer in branch:
-                end = layer.output_shape(end)
+                end = behind(layer, end)
             ends.append(end)
         return ends
 
@@ -186,7 +186,7 @@ class Residual(Layer):
     def output_shape(self, input_shape: Shape) -> Shape:
         shape = input_shape
         for layer in self.layers:
-            shape = layer.output_shape(shape)
+            shape = behind(layer, shape)
         if shape != input_shape:
             raise ValueError(
                 f"the layers of Residual must put out the shape that they take, {input_shape}, "

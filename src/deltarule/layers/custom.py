@@ -17,7 +17,7 @@ from .._custom import Custom, check_array
 from .._lowering import Builder
 from .._spec import describe
 from ..reference.activation import quiet
-from .base import Layer, Shape
+from .base import Layer, Shape, behind
 
 MOST_PARAMETERS = 16  # DR_NODE_PARAMETERS in csrc/network/network.h
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
@@ -101,9 +101,9 @@ class CustomLayer(Custom, Layer):
         )
 
 
-def _check_shape(what: str, shape: object, most: int, wanted: str) -> Shape:
-    if not isinstance(shape, tuple) or not 1 <= len(shape) <= most:
-        raise ValueError(f"{what} must be {wanted}, got {shape!r:.80}")
+def _check_sizes(what: str, shape: object) -> Shape:
+    if not isinstance(shape, tuple) or len(shape) not in (1, 2):
+        raise ValueError(f"{what} must be (n,) or (n, m), got {shape!r:.80}")
     sizes = tuple(_check.integer(what, size, 1, 1 << 31) for size in shape)
     _check.integer(f"{what}, multiplied,", math.prod(sizes), 1, 1 << 40)
     return sizes
@@ -113,8 +113,6 @@ def bind(layer: CustomLayer, name: str, shape: Shape) -> Bound:
     """The layer with its place in a network. Raises TypeError or ValueError for what its methods
     say that cannot be."""
     where = f"layer {name}, {type(layer).__name__}"
-    given = layer.output_shape(shape)
-    behind = _check_shape(f"{where}: output_shape", given, 32, "a shape such as (8,)")
     parameters = layer.parameter_shapes(shape)
     if not isinstance(parameters, Mapping):
         raise TypeError(f"{where}: parameter_shapes must be a dict, got {describe(parameters)}")
@@ -127,10 +125,10 @@ def bind(layer: CustomLayer, name: str, shape: Shape) -> Bound:
         if not isinstance(part, str) or not _NAME.fullmatch(part):
             raise ValueError(f"{where}: parameters need names such as 'weight', got {part!r:.80}")
     shapes = tuple(
-        (part, _check_shape(f"{where}: the shape of {part!r}", size, 2, "(n,) or (n, m)"))
+        (part, _check_sizes(f"{where}: the shape of {part!r}", size))
         for part, size in parameters.items()
     )
-    return Bound(layer, where, shape, behind, shapes)
+    return Bound(layer, where, shape, behind(layer, shape), shapes)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from dataclasses import fields
 from typing import Any
 
 from .._spec import resolve
+from ..schedules import Schedule
 from .adam import Adam, Adamax, AdamW, Lion, NAdam, RAdam
 from .base import RULES, Optimizer
 from .classic import SGD, Adadelta, Adagrad, RMSprop, Rprop
@@ -74,8 +75,11 @@ def get(optimizer: str | Optimizer | FullBatch) -> Optimizer | FullBatch:
 
 
 def get_step(optimizer: str | Optimizer) -> Optimizer:
-    """The same, of those that make a step from one gradient."""
-    return resolve(optimizer, STEPS, "optimizer")
+    """The same, of those that make a step from one gradient, with one learning rate."""
+    found = resolve(optimizer, STEPS, "optimizer")
+    if isinstance(found.learning_rate, Schedule):
+        raise TypeError(f"optimizer: a single step needs a number for learning_rate, got {found!r}")
+    return found
 
 
 def examples() -> dict[str, Optimizer]:

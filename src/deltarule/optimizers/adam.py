@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar
 
+from ..schedules import Schedule
 from .base import Optimizer
 
 
@@ -22,7 +23,7 @@ class Adam(Optimizer):
     """
 
     kind: ClassVar[str] = "adam"
-    learning_rate: float = 1e-3
+    learning_rate: float | Schedule = 1e-3
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
     amsgrad: bool = False
@@ -61,7 +62,7 @@ class NAdam(Optimizer):
     """
 
     kind: ClassVar[str] = "nadam"
-    learning_rate: float = 2e-3
+    learning_rate: float | Schedule = 2e-3
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
     momentum_decay: float = 4e-3
@@ -85,7 +86,7 @@ class RAdam(Optimizer):
     """
 
     kind: ClassVar[str] = "radam"
-    learning_rate: float = 1e-3
+    learning_rate: float | Schedule = 1e-3
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
 
@@ -106,7 +107,7 @@ class Adamax(Optimizer):
     """
 
     kind: ClassVar[str] = "adamax"
-    learning_rate: float = 2e-3
+    learning_rate: float | Schedule = 2e-3
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
 
@@ -128,7 +129,7 @@ class Lion(Optimizer):
     """
 
     kind: ClassVar[str] = "lion"
-    learning_rate: float = 1e-3
+    learning_rate: float | Schedule = 1e-3
     betas: tuple[float, float] = (0.9, 0.99)
     _: KW_ONLY
     decoupled_weight_decay: bool = True

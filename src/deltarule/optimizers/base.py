@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import KW_ONLY, dataclass, fields
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY, dataclass, fields, replace
+from typing import Any, Self
 
-from .. import _check
+from .. import _check, schedules
 from .._spec import Spec
+from ..schedules import F64, Schedule
 
 # The formulas that the engines know, in the order of dr_rule in csrc/deltarule.h, each with the
 # arrays of state that it keeps for one of parameters. An optimizer is one of these or, by its
@@ -53,7 +54,7 @@ def _epsilon(argument: str, value: object) -> float:
 
 # What an argument has to be, whichever optimizer it is one of.
 _CHECKS: dict[str, Callable[[str, object], Any]] = {
-    "learning_rate": _check.positive_real,
+    "learning_rate": schedules.learning_rate,
     "weight_decay": _check.non_negative_real,
     "decoupled_weight_decay": _check.boolean,
     "momentum": _check.fraction,
@@ -75,7 +76,7 @@ _CHECKS: dict[str, Callable[[str, object], Any]] = {
 class Optimizer(Spec):
     """Base of the optimizers; these arguments all of them have.
 
-    learning_rate > 0.
+    learning_rate: a number > 0, or a schedule (deltarule.schedules).
     weight_decay >= 0: adds weight_decay * w to the gradient, which is that of
         weight_decay / 2 * |w|^2. With decoupled_weight_decay=True it takes
         learning_rate * weight_decay * w from w, past all that is done with gradients (Loshchilov
@@ -84,7 +85,7 @@ class Optimizer(Spec):
     Raises TypeError or ValueError that names the argument.
     """
 
-    learning_rate: float = 1e-3
+    learning_rate: float | Schedule = 1e-3
     _: KW_ONLY
     weight_decay: float = 0.0
     decoupled_weight_decay: bool = False
@@ -94,10 +95,20 @@ class Optimizer(Spec):
             value = _CHECKS[field.name](field.name, getattr(self, field.name))
             object.__setattr__(self, field.name, value)
 
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        return super().from_config(schedules.with_schedule(config, "learning_rate"))
+
     @property
     def engine(self) -> Optimizer:
-        """What the engine is told."""
-        return self
+        """What the engine is told: a learning rate that is a number, for when it gets no rates."""
+        rate = self.learning_rate
+        return replace(self, learning_rate=rate.peak) if isinstance(rate, Schedule) else self
+
+    def rates(self, n: int, *, step: int, epoch: int) -> F64 | None:
+        """The learning rates of n updates, as for Schedule.rates, or None: always the same."""
+        rate = self.learning_rate
+        return rate.rates(n, step=step, epoch=epoch) if isinstance(rate, Schedule) else None
 
     @property
     def rule(self) -> str:

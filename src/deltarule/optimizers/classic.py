@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from ..schedules import Schedule
 from .base import Optimizer
 
 
@@ -23,7 +24,7 @@ class SGD(Optimizer):
     """
 
     kind: ClassVar[str] = "sgd"
-    learning_rate: float = 1e-3
+    learning_rate: float | Schedule = 1e-3
     momentum: float = 0.0
     nesterov: bool = False
 
@@ -61,6 +62,8 @@ class Rprop(Optimizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if isinstance(self.learning_rate, Schedule):
+            raise TypeError("learning_rate must be a number: Rprop only begins with it")
         if not self.etas[0] < 1 < self.etas[1]:
             raise ValueError(f"etas must be below 1 and above 1, got {self.etas}")
         if self.step_sizes[0] > self.step_sizes[1]:
@@ -87,7 +90,7 @@ class Adagrad(Optimizer):
     """
 
     kind: ClassVar[str] = "adagrad"
-    learning_rate: float = 1e-2
+    learning_rate: float | Schedule = 1e-2
     initial_accumulator_value: float = 0.0
     eps: float = 1e-10
 
@@ -116,7 +119,7 @@ class RMSprop(Optimizer):
     """
 
     kind: ClassVar[str] = "rmsprop"
-    learning_rate: float = 1e-2
+    learning_rate: float | Schedule = 1e-2
     alpha: float = 0.99
     eps: float = 1e-8
     momentum: float = 0.0
@@ -145,7 +148,7 @@ class Adadelta(Optimizer):
     """
 
     kind: ClassVar[str] = "adadelta"
-    learning_rate: float = 1.0
+    learning_rate: float | Schedule = 1.0
     rho: float = 0.9
     eps: float = 1e-6
 

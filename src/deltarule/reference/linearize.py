@@ -71,7 +71,7 @@ class Linearization:
         """Of A."""
         return self._matrix.diagonal().copy()
 
-    def solve(self, damping: float, right: F64) -> F64 | None:
-        """x with (A + damping I) x = right; None where that matrix is not positive definite."""
-        r = factor(self._matrix + damping * np.eye(len(right)))
+    def solve(self, added: F64, right: F64) -> F64 | None:
+        """x with (A + diag(added)) x = right; None where that matrix is not positive definite."""
+        r = factor(self._matrix + np.diag(added))
         return None if r is None else solve(r, right)

@@ -17,9 +17,9 @@ import numpy.typing as npt
 
 from .. import _check, optimizers
 from .._check import Array
+from .._scalar import exp, power
 from ..optimizers import Optimizer
 from .activation import flush, quiet
-from .scalar import exp, power
 
 Arrays = tuple[Array, ...]
 Numbers = tuple[Any, ...]  # float, or of a wider type
@@ -99,23 +99,23 @@ def _amsgrad(w: Array, g: Array, s: Arrays, rate: Any, c: Numbers) -> Arrays:
     return w - rate * (m / (np.sqrt(top) * c[4] + c[5])), m, v, top
 
 
-def _nadam_momentum(h: Numbers, t: int) -> float:
+def _nadam_momentum(h: Numbers, t: Array) -> Array:
     return float(h[0]) * (1 - 0.5 * exp(t * float(h[3]) * -0.04082199452025517))  # ln 0.96
 
 
 @lru_cache(maxsize=64)
 def _nadam_product(h: Numbers, t: int) -> float:
     """mu(1) ... mu(t); once 1 - product is 1, what is left makes no difference."""
-    product = 1.0
-    for step in range(1, t + 1):
-        product *= _nadam_momentum(h, step)
-        if product <= 2.0**-60:
-            break
+    product, done = 1.0, 0
+    while done < t and product > 2.0**-60:
+        some = np.arange(done + 1.0, min(done + 1000, t) + 1)
+        product = float(np.multiply.reduce(_nadam_momentum(h, some), initial=product))
+        done += len(some)
     return product
 
 
 def _of_nadam(rate: Any, h: Numbers, t: int) -> tuple[Any, Numbers]:
-    now, after, product = _nadam_momentum(h, t), _nadam_momentum(h, t + 1), _nadam_product(h, t)
+    (now, after), product = _nadam_momentum(h, np.array([t, t + 1.0])), _nadam_product(h, t)
     shares = ((1 - now) / (1 - product), after / (1 - product * after))
     return rate, (*_of_adam(rate, h, t)[1], *shares)
 
@@ -231,11 +231,19 @@ TABLE: dict[str, Rule] = {
 
 
 def update(
-    optimizer: Optimizer, w: Array, g: Array, state: Arrays, t: int, kind: type[Any] = float
+    optimizer: Optimizer,
+    w: Array,
+    g: Array,
+    state: Arrays,
+    t: int,
+    rate: float | None = None,
+    kind: type[Any] = float,
 ) -> Arrays:
-    """(w, *state) after update number t, of checked arguments; constants are computed in `kind`."""
+    """(w, *state) after update number t, of checked arguments. rate: in place of the optimizer's
+    own; constants are computed in `kind`."""
     rule, real = TABLE[optimizer.rule], w.dtype.type
-    rate, decay = kind(optimizer.learning_rate), kind(optimizer.weight_decay)
+    rate = kind(optimizer.learning_rate if rate is None else rate)
+    decay = kind(optimizer.weight_decay)
     coupled, left = (0.0, 1 - rate * decay) if optimizer.decoupled_weight_decay else (decay, 1.0)
     factor, constants = rule.constants(rate, tuple(map(kind, optimizer.numbers)), t)
     if coupled or left != 1:  # one of them

@@ -27,6 +27,7 @@ from .nodes import Mode
 from .run import Run, Sums
 
 Parameters = dict[str, Array]
+F64 = npt.NDArray[np.float64]
 
 
 class _State(NamedTuple):
@@ -179,7 +180,8 @@ class Plan:
         dy: Array,
         lap: Lap = untimed,
     ) -> Parameters:
-        """The gradient of every parameter that is learnt, from dy, that at the last buffer."""
+        """The gradient of every parameter that is learnt, from dy, that at the last buffer; without
+        those of penalties."""
         errors: list[Array | None] = [None] * len(buffers)
         errors[-1] = dy
         gradients: Parameters = {}
@@ -193,8 +195,6 @@ class Plan:
             for source, dx in zip(node.sources, sent, strict=True):
                 other = errors[source]
                 errors[source] = dx if other is None else other + dx
-        for name, l1, l2 in self._penalties:
-            gradients[name] = gradients[name] + penalty.gradient(values[name], l1, l2)
         return {name: gradients[name] for name in self._learnt}
 
     def _measured(
@@ -233,16 +233,23 @@ class Plan:
             hits = loss.hits(self._graph.accuracy, kind, y, t)
             dy = loss.backward(kind, y, t, weights) if backward else None
             lap("outside" if isinstance(kind, CustomLoss) else "activations")
-            costs = sum(penalty.value(values[name], *rates) for name, *rates in self._penalties)
+            gradients = {} if dy is None else self._backward(values, buffers, kept, dy, lap)
+            costs = 0.0
+            for name, l1, l2 in self._penalties:
+                costs += penalty.value(values[name], l1, l2)
+                if gradients:
+                    gradients[name] = gradients[name] + penalty.gradient(values[name], l1, l2)
             return _Batch(
                 float(np.sum(weights * lost)) + total * costs,
                 total,
                 float(np.sum(weights * hits)),
-                {} if dy is None else self._backward(values, buffers, kept, dy, lap),
+                gradients,
                 {} if dy is None else self._measured(values, buffers, kept, lap),
             )
 
-    def _train(self, x: Array, t: Array, w: Array | None) -> tuple[_Batch, _State]:
+    def _train(
+        self, x: Array, t: Array, w: Array | None, rate: float | None
+    ) -> tuple[_Batch, _State]:
         """One batch, and the state after its update; nothing is changed yet."""
         state = self._state
         batch = self._pass(state.slots[0], x, t, w, backward=True, lap=self._ledger.lap)
@@ -253,7 +260,7 @@ class Plan:
         with quiet():
             for name, g in batch.gradients.items():
                 value, *rest = (slot[name] for slot in state.slots)
-                new = optimizer.update(self._graph.optimizer, value, g, tuple(rest), step)
+                new = optimizer.update(self._graph.optimizer, value, g, tuple(rest), step, rate)
                 for slot, array in zip(slots, new, strict=True):
                     slot[name] = array
             for name, kind, limit in self._constraints:
@@ -329,10 +336,18 @@ class Plan:
         do not depend on each other."""
         return Linearization(self, *self._samples(x, t, w))
 
-    def train_batch(self, x: npt.ArrayLike, t: npt.ArrayLike, w: npt.ArrayLike | None) -> float:
-        """One update from all rows; the loss before it. Weights summing to zero change nothing."""
+    def train_batch(
+        self,
+        x: npt.ArrayLike,
+        t: npt.ArrayLike,
+        w: npt.ArrayLike | None,
+        rates: F64 | None = None,
+    ) -> float:
+        """One update from all rows; the loss before it. Weights summing to zero change nothing.
+        rates: one, in place of the optimizer's own."""
         self._ledger.start()
-        batch, self._state = self._train(*self._samples(x, t, w))
+        rate = None if rates is None else float(rates[0])
+        batch, self._state = self._train(*self._samples(x, t, w), rate)
         return batch.loss
 
     def train(
@@ -347,12 +362,14 @@ class Plan:
         epoch: int,
         batch: int = 0,
         sums: Sums = (0.0, 0.0, 0.0),
+        rates: F64 | None = None,
     ) -> Run:
         """An epoch, from batch number `batch` on; call `advance` of the result until it is True.
 
         Batches are consecutive slices, the last may be short, of 0..n-1 or, with `shuffle`, of
         random_permutation(n, seed=seed, purpose="shuffle", step=epoch). To resume, pass `batch` and
-        `sums` as the interrupted run had them.
+        `sums` as the interrupted run had them. rates: the learning rates of the updates to come, as
+        many as the epoch has batches; None: the optimizer's own.
         """
         rows, target, weights = self._samples(x, t, w)
         size = _check.positive_int("batch_size", batch_size)
@@ -361,4 +378,6 @@ class Plan:
         step = _check.integer("epoch", epoch, 0, 1 << 64)
         key = _check.random_arguments(len(rows), 2, seed, "shuffle", 0, step)
         order = random.permutation(*key) if _check.boolean("shuffle", shuffle) else None
-        return Run(self, (rows, target, weights), order, size, first, sums)
+        if rates is not None:
+            rates = _check.real_array("rates", rates, shape=(n_batches,), dtype=np.dtype(float))
+        return Run(self, (rows, target, weights), order, size, first, sums, rates)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import _check
-from .scalar import F64, cos_sin, ln
+from .._scalar import F64, cos_sin, ln
 
 U64 = npt.NDArray[np.uint64]
 

@@ -27,11 +27,13 @@ class Run:
         size: int,
         batch: int,
         sums: Sums,
+        rates: npt.NDArray[np.float64] | None,
     ) -> None:
         self._plan = plan
         self._data = data
         self._order = order
         self._size = size
+        self._rates, self._opened_at = rates, plan.step
         self._position = batch, (float(sums[0]), float(sums[1]), float(sums[2]))
 
     @property
@@ -71,7 +73,10 @@ class Run:
         x, t, w = self._data
         x, t, w = x[chosen], t[chosen], None if w is None else w[chosen]
         self._plan._ledger.lap("data")
-        done, state = self._plan._train(x, t, w)
+        rate = None
+        if self._rates is not None:
+            rate = float(self._rates[min(self._plan.step - self._opened_at, self.n_batches - 1)])
+        done, state = self._plan._train(x, t, w, rate)
         position = (
             number + 1,
             (

@@ -1,10 +1,10 @@
-"""The reference's own logarithm, exponential, cosine and power against those of the C library."""
+"""Our own logarithm, exponential, cosine and power against those of the C library."""
 
 import math
 
 import numpy as np
 
-from deltarule.reference.scalar import cos_sin, exp, ln, power
+from deltarule._scalar import cos_sin, exp, ln, power
 
 
 def test_logarithm():

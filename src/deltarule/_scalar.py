@@ -1,9 +1,11 @@
-"""Elementary functions for what is computed once a step or a random number, with the bits of C.
+"""Elementary functions for what is computed once a step or a random number, with the bits of C: of
+numbers or arrays.
 
 Only + - * / and what is exact (frexp, ldexp, floor) are used, in the order of csrc/scalar.h.
 """
 
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -41,18 +43,13 @@ def ln(x: F64) -> F64:
     return result
 
 
-def exp(x: float) -> float:
+def exp(x: F64) -> F64:
     """e^x: x = n ln 2 + r with |r| <= ln(2)/2, and Taylor's series for e^r."""
-    if x < -745:
-        return 0.0
-    if x > 709:
-        return math.inf
-    n = math.floor(x * 1.4426950408889634 + 0.5)
-    r = (x - n * _LN2_HIGH) - n * _LN2_LOW
-    p = _EXP[-1]
-    for c in reversed(_EXP[:-1]):
-        p = p * r + c
-    return math.ldexp(1 + (r + r * r * p), n)
+    within = np.clip(x, -745, 709)
+    n = np.floor(within * 1.4426950408889634 + 0.5)
+    r = (within - n * _LN2_HIGH) - n * _LN2_LOW
+    y = np.ldexp(1 + (r + r * r * _horner(r, _EXP)), n.astype(np.int32))
+    return np.where(x < -745, 0.0, np.where(x > 709, np.inf, y))
 
 
 def cos_sin(u: F64) -> tuple[F64, F64]:
@@ -66,12 +63,10 @@ def cos_sin(u: F64) -> tuple[F64, F64]:
     return np.choose(turn, [c, -s, -c, s]), np.choose(turn, [s, c, -s, -c])
 
 
-def power(base: float, n: int) -> float:
-    """base^n for n >= 0 by repeated squaring; also of numbers of a wider type."""
-    result = type(base)(1)
-    while n:
-        if n & 1:
-            result *= base
-        n >>= 1
-        base *= base
-    return result
+def power(base: Any, n: Any) -> Any:
+    """base^n for whole n >= 0 by repeated squaring; also of numbers of a wider type."""
+    result = np.ones_like(base)
+    while np.any(n):
+        result = np.where(n & 1, result * base, result)
+        n, base = n >> 1, base * base
+    return result[()]

@@ -1,0 +1,40 @@
+# An epoch of a plan under way, and what the end of a run says.
+
+
+cdef class Run:
+    """One epoch under way, standing between two batches."""
+    cdef _Call call
+
+    def advance(self, double budget):
+        self.call.advance(budget)
+        return bool(dr_run_finished(self.call.run))
+
+    @property
+    def batch(self):
+        return dr_run_position(self.call.run).batch
+
+    @property
+    def n_batches(self):
+        return dr_run_n_batches(self.call.run)
+
+    @property
+    def sums(self):
+        return _sums(dr_run_position(self.call.run))
+
+
+cdef int _check_labels(const int64_t *labels, size_t n, size_t n_out) except -1:
+    """Before every run: an index that C trusts. A negative one is huge when unsigned."""
+    cdef size_t i, outside = 0
+    for i in range(n):
+        outside += <uint64_t>labels[i] >= n_out
+    if outside:
+        raise ValueError(f"labels must lie in 0 .. {n_out - 1}")
+    return 0
+
+
+cdef tuple _sums(dr_position p):
+    return p.loss_sum, p.weight_sum, p.hit_sum
+
+
+cdef double _mean(dr_position p):
+    return p.loss_sum / p.weight_sum if p.weight_sum > 0 else 0.0
