@@ -96,9 +96,10 @@ class BuildExt(build_ext):
         sources |= {str(CSRC / "isa" / f"{isa}_{dtype}.c"): isa_flags
                     for isa, isa_flags in reversed(isas.items()) for dtype in ("f32", "f64")}
         sources |= dict.fromkeys(core, openmp)
-        # objects of each compiler and of each set of switches lie in a folder of their own
-        told = repr((self.compiler.compiler_so, compile_flags, openmp, have)).encode()
-        folder = str(Path(self.build_temp, f"{zlib.crc32(told):08x}"))
+        # Objects of each compiler and of each set of switches lie in a folder of their own. Not in
+        # build_temp: an editable install would throw them away.
+        told = repr((sys.version, self.compiler.compiler_so, compile_flags, openmp, have)).encode()
+        folder = str(Path("build", f"objects-{zlib.crc32(told):08x}"))
 
         def compiled(source: str) -> str:
             (target,) = self.compiler.object_filenames([source], output_dir=folder)
