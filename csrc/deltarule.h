@@ -72,6 +72,7 @@ typedef enum {
 #define DR_LOSS_PARAMETERS 99
 typedef struct {
     dr_loss kind;
+    double value_over, slope_over; /* of what is a sum over the outputs; 0: over their number */
     size_t n_parameters;
     double parameters[DR_LOSS_PARAMETERS];
 } dr_loss_spec;
@@ -153,6 +154,7 @@ double dr_peak(int isa, dr_dtype dt, double seconds);
 int dr_has_openmp(void);
 int dr_threads_limit(void);              /* how many threads a call may use now */
 void dr_threads_set(int n, int exact);   /* n = 0: back to the automatic limit */
+void dr_threads_alone(int on);           /* calls by this thread use it only, whatever is set */
 int dr_threads_exact(void);
 int dr_threads_last_team(void);          /* team size of this thread's last call: for tests */
 void dr_threads_before_fork(void);
@@ -313,7 +315,7 @@ typedef struct {
     dr_optimizer optimizer;
     dr_hit hit;
     uint64_t seed;               /* of what is random in the nodes */
-    int custom_loss;             /* `custom` computes it; `loss` says nothing */
+    int by_batch, custom_loss;   /* as in _graph.py; `custom` computes it and `loss` says nothing */
     dr_custom custom;            /* NULL where there is nothing for it */
 } dr_graph;
 
@@ -357,14 +359,15 @@ typedef struct {
     const void *dense;           /* (n, n_out), or NULL */
     const void *weight;          /* (n), or NULL */
     void *y;                     /* DR_PREDICT: (n, n_out) */
-    const double *rates;         /* DR_TRAIN: the learning rates of the updates to come, as many as there
-                                    are batches in all; NULL: the optimizer's own */
+    const int64_t *order;        /* DR_TRAIN: the rows in another order, or NULL */
+    const double *rates;         /* DR_TRAIN: of the updates to come, n_batches; NULL: the optimizer's */
 } dr_data;
 
 /* Where a run stands: a batch boundary. */
 typedef struct {
     size_t batch;                        /* batches done */
     double loss_sum, weight_sum, hit_sum; /* over them, weighted */
+    size_t finite;                       /* the first so many had a finite loss_sum */
 } dr_position;
 
 /* Everything is allocated here; dr_plan_run allocates nothing. The arrays behind `data` and `plan`

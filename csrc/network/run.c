@@ -231,21 +231,30 @@ static double penalty(const dr_run *run) {
     return sum;
 }
 
+/* How often the sums count them. All rows together are one batch, cut up only to be evaluated. */
+static double weight_of_penalties(const dr_cursor *c) {
+    const int evaluating = c->run->mode == DR_EVALUATE;
+    return c->run->plan->by_batch && evaluating ? c->batch == 0 : c->weight;
+}
+
 /* By thread 0, before the batch's last barrier: what the batch adds to the position. Returns whether
  * it was the last one of this call. A poll that says stop here finds the batch whole. */
 static int end_batch(dr_cursor *c, int idle) {
     dr_run *run = c->run;
     const dr_plan *plan = run->plan;
     if (run->mode != DR_PREDICT && c->weight > 0) {
-        run->position.weight_sum += c->weight;
-        run->position.loss_sum += dr_weighted_sum(plan->dtype, c->m, run->row_loss,
-                                                  run->data.weight, run->order, c->first);
-        run->position.loss_sum += c->weight * penalty(run);
+        const int by_rows = plan->by_batch && run->mode == DR_TRAIN;
+        const double counts = by_rows ? (double)c->m / c->weight : 1;
+        run->position.weight_sum += counts * c->weight;
+        run->position.loss_sum += counts * dr_weighted_sum(plan->dtype, c->m, run->row_loss,
+                                                           run->data.weight, run->order, c->first);
+        run->position.loss_sum += counts * weight_of_penalties(c) * penalty(run);
         if (plan->hit != DR_HIT_NONE)
-            run->position.hit_sum += dr_weighted_sum(plan->dtype, c->m, run->row_hit,
-                                                     run->data.weight, run->order, c->first);
+            run->position.hit_sum += counts * dr_weighted_sum(plan->dtype, c->m, run->row_hit,
+                                                              run->data.weight, run->order, c->first);
     }
     run->position.batch = c->batch + 1;
+    if (run->position.loss_sum - run->position.loss_sum == 0) run->position.finite = c->batch + 1;
     if (run->mode == DR_TRAIN && !idle) {
         run->plan->step = c->step + 1;
         c->watch.ledger.sum.steps++;
@@ -306,7 +315,9 @@ dr_status dr_plan_run(dr_run *run, double budget, dr_poll poll, void *context) {
     const double forward = plan->multiply_adds * (double)rows;
     const double work = run->mode == DR_LINEARIZE ? forward + dr_linear_work(run) * (double)rows
                                                   : forward * (dr_training(run) ? 3 : 1);
-    const int advised = dr_threads_for(work, rows);
+    /* without updates no weights travel between cores at each barrier: what counts is all rows */
+    const double shared = dr_training(run) ? work : plan->multiply_adds / 2 * (double)run->data.n;
+    const int advised = dr_threads_for(shared, rows);
     const int adaptive = training && work >= DR_LEAST_WORK && !dr_threads_exact();
     const int most = adaptive ? (int)dr_min((size_t)dr_threads_limit(), rows) : 1;
     const double begun = dr_now(), end = begun + budget;

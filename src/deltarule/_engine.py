@@ -31,6 +31,8 @@ class Progress(Protocol):
     def n_batches(self) -> int: ...
     @property
     def sums(self) -> Sums: ...
+    @property
+    def finite(self) -> int: ...
 
 
 class Run(Progress, Protocol):
@@ -87,6 +89,7 @@ class Plan(Protocol):
         batch: int = 0,
         sums: Sums = (0.0, 0.0, 0.0),
         rates: F64 | None = None,
+        order: npt.NDArray[np.int64] | None = None,
     ) -> Run: ...
 
 

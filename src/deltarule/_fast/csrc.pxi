@@ -22,6 +22,8 @@ cdef extern from "deltarule.h" nogil:
         DR_MAX_NUMBERS
     ctypedef struct dr_loss_spec:
         dr_loss kind
+        double value_over
+        double slope_over
         size_t n_parameters
         double parameters[99]
     ctypedef enum dr_noise:
@@ -54,6 +56,7 @@ cdef extern from "deltarule.h" nogil:
     int dr_has_openmp()
     int dr_threads_limit()
     void dr_threads_set(int n, int exact)
+    void dr_threads_alone(int on)
     int dr_threads_exact()
     int dr_threads_last_team()
     void dr_threads_before_fork()
@@ -179,6 +182,7 @@ cdef extern from "deltarule.h" nogil:
         dr_optimizer optimizer
         dr_hit hit
         uint64_t seed
+        int by_batch
         int custom_loss
         dr_custom custom
     dr_status dr_plan_create(const dr_graph *graph, dr_plan **plan)
@@ -206,12 +210,14 @@ cdef extern from "deltarule.h" nogil:
         const void *dense
         const void *weight
         void *y
+        const int64_t *order
         const double *rates
     ctypedef struct dr_position:
         size_t batch
         double loss_sum
         double weight_sum
         double hit_sum
+        size_t finite
     ctypedef int (*dr_poll)(void *context) noexcept
     dr_status dr_run_open(dr_plan *plan, dr_mode mode, const dr_data *data, size_t batch_size,
                           const dr_stream *shuffle, dr_run **run)
