@@ -6,10 +6,10 @@
 
 size_t dr_program_tasks(const dr_plan *plan, dr_mode mode) {
     const size_t outputs = mode == DR_LINEARIZE ? plan->widths[plan->n_buffers - 1] : 0;
-    return 9 * plan->n_nodes + 3 + outputs * (plan->n_nodes + 2);
+    return 11 * plan->n_nodes + 3 + outputs * (plan->n_nodes + 2);
 }
 
-size_t dr_program_phases(const dr_plan *plan) { return 8 * plan->n_nodes + 6; }
+size_t dr_program_phases(const dr_plan *plan) { return 8 * plan->n_nodes + 8; }
 
 static void add(dr_program *program, dr_task_kind kind, size_t node) {
     dr_phase *phase = &program->phases[program->n_phases - 1];
@@ -66,7 +66,7 @@ static void add_linearizing(const dr_plan *plan, dr_program *program) {
     add(program, TASK_PRODUCTS, 0);
 }
 
-void dr_program_build(const dr_plan *plan, dr_mode mode, dr_program *program) {
+void dr_program_build(const dr_plan *plan, dr_mode mode, int outputs, dr_program *program) {
     const size_t n = plan->n_nodes;
     const int training = mode == DR_TRAIN || mode == DR_GRADIENT || mode == DR_LINEARIZE;
 
@@ -88,6 +88,7 @@ void dr_program_build(const dr_plan *plan, dr_mode mode, dr_program *program) {
         interpose(program, TASK_WHOLE_LOSS, 0);
     else
         add(program, TASK_LOSS, 0);
+    if (outputs) add(program, TASK_OUTPUT, 0);
     if (!training) {
         begin(program, 1); /* end_batch sums the losses of all rows */
         return;
@@ -99,8 +100,10 @@ void dr_program_build(const dr_plan *plan, dr_mode mode, dr_program *program) {
     add_backward(plan, program);
     /* An update may be fused into the gradient only when nothing else reads the weights any more:
      * so it is here, behind the barrier. */
-    const int fused = mode == DR_TRAIN && plan->fused;
+    const int fused = mode == DR_TRAIN && dr_fused(plan);
     add_learning(plan, program, fused ? TASK_UPDATE : TASK_GRADIENT);
+    if (mode == DR_TRAIN && plan->clips_norms) add_learning(plan, program, TASK_MEASURE);
+    if (mode == DR_TRAIN && plan->layered) add_learning(plan, program, TASK_DIRECTION);
     if (mode == DR_TRAIN && !fused) add_learning(plan, program, TASK_APPLY);
     end_step(plan, program, mode);
 }

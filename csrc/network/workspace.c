@@ -8,7 +8,7 @@
 #define ROWS_AT_ONCE 512
 
 static int keeps_gradients(const dr_run *run) {
-    return run->mode == DR_GRADIENT || (run->mode == DR_TRAIN && !run->plan->fused);
+    return run->mode == DR_GRADIENT || (run->mode == DR_TRAIN && !dr_fused(run->plan));
 }
 
 static void lay_out(dr_run *run, dr_arena *arena) {
@@ -41,6 +41,10 @@ static void lay_out(dr_run *run, dr_arena *arena) {
     if (run->mode != DR_PREDICT)
         run->penalties = dr_arena_take(arena, plan->n_penalties, sizeof *run->penalties);
     run->gradients = keeps_gradients(run) ? dr_arena_take(arena, plan->n_parameters, size) : NULL;
+    for (int norm = 0; norm < N_NORMS; norm++) {
+        const int wanted = norm == OF_GRADIENT ? plan->clips_norms : plan->layered;
+        run->squares[norm] = dr_arena_take(arena, wanted ? plan->n_chunks : 0, sizeof **run->squares);
+    }
     if (run->mode == DR_LINEARIZE) dr_linear_lay_out(run, arena);
     run->shuffle = run->shuffled ? dr_arena_take(arena, run->order_room, sizeof *run->shuffle) : NULL;
 }
@@ -68,6 +72,7 @@ static dr_run *allocate(const dr_run *wanted) {
 
 static int fits(const dr_run *run, const dr_run *wanted) {
     return run->capacity >= wanted->capacity && run->shuffled == wanted->shuffled &&
+           run->outputs == wanted->outputs &&
            (!run->shuffled || run->order_room >= wanted->order_room) &&
            (run->gradients == NULL) == !keeps_gradients(wanted);
 }
@@ -81,7 +86,8 @@ dr_status dr_run_open(dr_plan *plan, dr_mode mode, const dr_data *data, size_t b
                       const dr_stream *shuffle, dr_run **out) {
     if (!batch_size) batch_size = ROWS_AT_ONCE;
     const dr_run wanted = {.plan = plan, .mode = mode, .capacity = dr_min(batch_size, data->n),
-                           .shuffled = shuffle != NULL, .order_room = data->n};
+                           .shuffled = shuffle != NULL, .order_room = data->n,
+                           .outputs = data->y != NULL};
     dr_run *run = atomic_exchange(&plan->spare[mode], NULL);
     if (run && !fits(run, &wanted)) {
         dr_run_close(run);
@@ -90,7 +96,7 @@ dr_status dr_run_open(dr_plan *plan, dr_mode mode, const dr_data *data, size_t b
     if (!run) {
         run = allocate(&wanted);
         if (!run) return DR_NO_MEMORY;
-        dr_program_build(plan, mode, &run->program);
+        dr_program_build(plan, mode, wanted.outputs, &run->program);
     }
     run->data = *data;
     run->opened_at = plan->step;

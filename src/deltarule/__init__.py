@@ -55,8 +55,10 @@ from .layers import (
     RMSNorm,
 )
 from .losses import CustomLoss
+from .metrics import CustomMetric
 from .network import Network
 from .optimizers import (
+    LAMB,
     LBFGS,
     SGD,
     Adadelta,
@@ -78,6 +80,7 @@ from .verify import verify
 __version__ = "0.1.0"
 
 __all__ = [
+    "LAMB",
     "LBFGS",
     "SGD",
     "Activation",
@@ -94,6 +97,7 @@ __all__ = [
     "Concat",
     "CustomLayer",
     "CustomLoss",
+    "CustomMetric",
     "Dense",
     "DivergenceWarning",
     "Dropout",

@@ -155,7 +155,15 @@ def loss_backward(
     dy: _Array | None,
 ) -> float: ...
 def optimizer_step(
-    dtype: str, optimizer: Optimizer, step: int, n: int, g: _Array, arrays: tuple[_Array, ...]
+    dtype: str,
+    optimizer: Optimizer,
+    step: int,
+    shape: tuple[int, ...],
+    g: _Array,
+    arrays: tuple[_Array, ...],
+) -> None: ...
+def clip_gradients(
+    dtype: str, given: dict[str, float], shapes: list[tuple[int, ...]], *gradients: _Array
 ) -> None: ...
 def constrain(
     dtype: str, constraint: str, limit: float, n_in: int, n_out: int, w: _Array
@@ -235,7 +243,15 @@ class Plan:
     def get_vector(self) -> _Array: ...
     def set_vector(self, vector: _Array) -> None: ...
     def predict(self, x: _Array) -> _Array: ...
-    def evaluate(self, x: _Array, t: _Array, w: _Array | None) -> _Sums: ...
+    def evaluate(
+        self,
+        x: _Array,
+        t: _Array,
+        w: _Array | None,
+        *,
+        y: _Array | None = None,
+        sums: _Sums = (0.0, 0.0, 0.0),
+    ) -> _Sums: ...
     def gradients(
         self, x: _Array, t: _Array, w: _Array | None
     ) -> tuple[float, dict[str, _Array]]: ...
@@ -259,6 +275,7 @@ class Plan:
         batch: int = 0,
         sums: _Sums = (0.0, 0.0, 0.0),
         rates: npt.NDArray[np.float64] | None = None,
+        y: _Array | None = None,
         order: npt.NDArray[np.int64] | None = None,
     ) -> Run: ...
 

@@ -135,7 +135,7 @@ static void optimizers(dr_dtype dt) {
         for (int i = 1; i < arrays; i++) at[i] = zeros(n);
         for (uint64_t step = 1; step <= 20; step++) {
             void *g = normals(dt, n, step % 3 ? 1 : 1e-25);
-            dr_optimizer_step(dt, &optimizer, step, n, g, at);
+            check(dr_optimizer_step(dt, &optimizer, step, (dr_shape){17, 59}, g, at));
             free(g);
         }
         uint64_t h = START;
@@ -153,11 +153,17 @@ static void weights(dr_dtype dt, const size_t *s) {
     const dr_penalty both = {0.3, 0.07};
     void *w = normals(dt, size, 1), *g = normals(dt, size, 1);
     void *x = normals(dt, n * n_out, 1), *dy = normals(dt, n * n_out, 1), *slope = normals(dt, n_out, 1);
-    void *y = zeros(n * n_out), *dx = zeros(n * n_out), *dslope = zeros(n_out);
+    void *y = zeros(n * n_out), *dx = zeros(n * n_out), *dslope = normals(dt, n_out, 1);
     double value;
     check(dr_penalty_forward(dt, both, n_in, n_out, w, &value));
     dr_penalty_backward(dt, both, size, w, g);
     line("penalty", 0, dt, s, hash(hash(START, &value, sizeof value), g, size * width(dt)));
+    const dr_shape shapes[] = {{n_in, n_out}, {0, n_out}};
+    for (int kind = DR_CLIP_VALUE; kind < DR_N_CLIPS; kind++) {
+        const dr_clip clip = {(dr_clip_kind)kind, 0.9 / kind};
+        check(dr_clip_gradients(dt, clip, 2, shapes, (void *[]){g, dslope}));
+        line("clip", kind, dt, s, hash(hash(START, g, size * width(dt)), dslope, n_out * width(dt)));
+    }
     for (int kind = 0; kind < DR_N_CONSTRAINTS; kind++) {
         check(dr_constrain(dt, (dr_constraint)kind, 1.5, n_in, n_out, w));
         line("constraint", kind, dt, s, hash(START, w, size * width(dt)));

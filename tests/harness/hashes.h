@@ -62,12 +62,13 @@ static inline dr_optimizer optimizer_of(int rule, double rate) {
         [DR_MOMENTUM] = {0.9}, [DR_NESTEROV] = {0.9}, [DR_ADAM] = {0.9, 0.999, 1e-8},
         [DR_AMSGRAD] = {0.9, 0.999, 1e-8}, [DR_NADAM] = {0.9, 0.999, 1e-8, 4e-3},
         [DR_RADAM] = {0.9, 0.99, 1e-8}, [DR_ADAMAX] = {0.9, 0.999, 1e-8}, [DR_LION] = {0.9, 0.99},
+        [DR_LAMB] = {0.9, 0.999, 1e-6, 0.01},
         [DR_RMSPROP] = {0.99, 1e-8}, [DR_RMSPROP_MOMENTUM] = {0.99, 1e-8, 0.9},
         [DR_RMSPROP_CENTERED] = {0.99, 1e-8}, [DR_RMSPROP_CENTERED_MOMENTUM] = {0.99, 1e-8, 0.9},
         [DR_ADAGRAD] = {1e-10}, [DR_ADADELTA] = {0.9, 1e-6}, [DR_RPROP] = {0.5, 1.2, 1e-6, 50},
     };
     dr_optimizer o = {.rule = (dr_rule)rule, .decoupled = rule % 2, .learning_rate = rate,
-                      .weight_decay = 0.01};
+                      .weight_decay = 0.01, .clip = {(dr_clip_kind)(rule % DR_N_CLIPS), 0.05}};
     memcpy(o.numbers, NUMBERS[rule], sizeof o.numbers);
     return o;
 }

@@ -4,7 +4,8 @@
 /* A dense layer from the buffer *source to the next one. */
 static dr_node_spec layer(const size_t *source, dr_activation activation, double alpha) {
     return (dr_node_spec){.kind = DR_NODE_DENSE, .n_sources = 1, .target = *source + 1, .sources = source,
-                          .activation = activation, .alpha = alpha, .weight = 1, .bias = 1, .trainable = 1};
+                          .activation = activation, .alpha = alpha, .weight = 1, .bias = 1, .trainable = 1,
+                          .learning_rate_factor = 1};
 }
 
 /* Three epochs over shuffled rows, and a hash of their losses. */
@@ -33,7 +34,7 @@ static void training(dr_dtype dt, dr_loss loss, dr_activation hidden, dr_rule ru
     dr_node_spec nodes[] = {layer(BUFFERS, hidden, 0.01), layer(BUFFERS + 1, second, 0.01),
                             layer(BUFFERS + 2, DR_IDENTITY, 0)};
     nodes[0].constrained = 1, nodes[0].constraint = DR_MAX_NORM, nodes[0].limit = 0.8;
-    nodes[1].bias = 0, nodes[1].penalty = (dr_penalty){1e-4, 1e-3};
+    nodes[1].bias = 0, nodes[1].penalty = (dr_penalty){1e-4, 1e-3}, nodes[1].learning_rate_factor = 0.7;
     const dr_graph graph = {.dtype = dt, .n_buffers = 4, .n_nodes = 3, .widths = widths, .nodes = nodes,
                             .loss = made(loss, 0.3), .logits = 1, .optimizer = optimizer};
     dr_plan *plan;

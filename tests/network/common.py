@@ -136,6 +136,32 @@ def state(plan: Any) -> list[Any]:
     return [plan.step, *(a.tobytes() for a in arrays)]
 
 
+def next_by_operations(plan: Any, rows: Data) -> dict[str, list[Array]]:
+    """All that is learnt and its state after the next step, by the operations of dr.ops."""
+    g = plan.graph
+    gradients = dr.ops.clip_gradients(plan.gradients(*rows)[1], **g.optimizer.clip)
+    found = {}
+    for name, gradient in gradients.items():
+        arrays = [plan.get(slot, name) for slot in range(plan.n_slots)]
+        found[name] = list(
+            dr.ops.optimizer_step(
+                g.optimizer_of(name), arrays[0], gradient, *arrays[1:], step=plan.step + 1
+            )
+        )
+    for name, kind, limit in g.constraints():
+        found[name][0] = dr.ops.constrain(kind, found[name][0], max_value=limit or None)
+    return found
+
+
+def check_step(plan: Any, rows: Data) -> None:
+    """A step of a plan has the bits of the operations."""
+    expected = next_by_operations(plan, rows)
+    plan.train_batch(*rows)
+    for name, arrays in expected.items():
+        for slot, array in enumerate(arrays):
+            assert plan.get(slot, name).tobytes() == array.tobytes(), (name, slot)
+
+
 def copy(plan: Any) -> Any:
     """Another plan in the same state, by way of get and set."""
     other = type(plan)(plan.graph)
@@ -172,9 +198,10 @@ def fingerprint(
     def team() -> None:
         assert not threads or _fast.last_team() == threads
 
-    sums = epochs(plan, rows, count, **options)
+    outputs = np.zeros((len(rows[0]), plan.graph.n_out), plan.graph.dtype)
+    sums = epochs(plan, rows, count, y=outputs, **options)
     team()
-    parts: list[Any] = [sums, *state(plan)]
+    parts: list[Any] = [sums, *state(plan), outputs.tobytes()]
     parts.append(plan.predict(rows[0]).tobytes())
     team()
     parts.append(plan.evaluate(*rows))
