@@ -17,9 +17,11 @@ import os
 import platform
 import sys
 import tempfile
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError, LinkError
@@ -67,41 +69,52 @@ def flags() -> tuple[list[str], list[str]]:
     return compile_flags, link_flags
 
 
+def changed(target: str) -> bool:
+    """Whether this object is older than something that it is made of, by the compiler's own list
+    (-MMD), or than the flags in this file."""
+    listed = Path(target).with_suffix(".d")
+    if not listed.exists():
+        return True
+    parts = listed.read_text().replace("\\\n", " ").split(": ", 1)[1].split()
+    return newer_group([*parts, __file__], target, missing="newer")
+
+
 class BuildExt(build_ext):
-    """build_ext that compiles each group of C sources with its own flags and probes OpenMP."""
+    """build_ext that probes OpenMP and compiles each C source by itself, side by side, with flags
+    of its own, where something that it is made of has changed."""
 
     def build_extension(self, ext: Extension) -> None:
-        built = self.get_ext_fullpath(ext.name)
-        in_place = self.inplace and not self.editable_mode
-        if in_place and not (
-            self.force or newer_group([*ext.sources, *ext.depends, __file__], built)
-        ):
-            return
-        self.force = True  # what another build has left in build/ may have other switches
+        (module,) = cythonize([ext], force=self.force, quiet=not self.verbose)
         compile_flags, link_flags = flags()
         openmp = [] if switch("NO_OPENMP") or not self.has_openmp() else ["-fopenmp"]
         print(f"deltarule: OpenMP {'found' if openmp else 'not used'}", file=sys.stderr)
         isas = ISAS.get(platform.machine(), {"generic": []})
         have = [(f"DR_HAVE_{isa.upper()}", None) for isa in isas]
-        core = [path for room in ROOMS for path in sorted((CSRC / room).glob("*.c"))]
-        groups = [([CSRC / "isa" / f"{isa}_{dtype}.c"], isa_flags)
-                  for isa, isa_flags in isas.items() for dtype in ("f32", "f64")]
-        groups.append((core, openmp))
+        core = [str(path) for room in ROOMS for path in sorted((CSRC / room).glob("*.c"))]
+        # The longest first. Cython's own C is not ours to warn about.
+        sources = {source: ["-w"] for source in module.sources}
+        sources |= {str(CSRC / "isa" / f"{isa}_{dtype}.c"): isa_flags
+                    for isa, isa_flags in reversed(isas.items()) for dtype in ("f32", "f64")}
+        sources |= dict.fromkeys(core, openmp)
+        # Objects of each compiler and of each set of switches lie in a folder of their own. Not in
+        # build_temp: an editable install would throw them away.
+        told = repr((sys.version, self.compiler.compiler_so, compile_flags, openmp, have)).encode()
+        folder = str(Path("build", f"objects-{zlib.crc32(told):08x}"))
 
-        def compile_group(group: tuple[list[Path], list[str]]) -> list[str]:
-            sources, extra = group
-            return self.compiler.compile(
-                [str(path) for path in sources], output_dir=self.build_temp, macros=have,
-                include_dirs=[str(CSRC)], extra_postargs=compile_flags + extra,
-                depends=ext.depends)
+        def compiled(source: str) -> str:
+            (target,) = self.compiler.object_filenames([source], output_dir=folder)
+            if self.force or changed(target):
+                self.compiler.compile(
+                    [source], output_dir=folder, macros=[*ext.define_macros, *have],
+                    include_dirs=ext.include_dirs,
+                    extra_postargs=[*compile_flags, *sources[source], "-MMD"])
+            return target
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            objects = [o for group in pool.map(compile_group, groups) for o in group]
-        ext.extra_objects = objects
-        # Cython's own C is not ours to warn about.
-        ext.extra_compile_args = [*compile_flags, "-Wno-unused-parameter", "-Wno-sign-compare",
-                                  "-Wno-missing-field-initializers", "-Wno-cast-function-type"]
+            ext.extra_objects = list(pool.map(compiled, sources))
+        ext.sources = []
         ext.extra_link_args = link_flags + openmp
+        self.force = True  # what was linked before may have other switches
         super().build_extension(ext)
 
     def has_openmp(self) -> bool:
@@ -122,13 +135,10 @@ class BuildExt(build_ext):
         return True
 
 
-# What the module is rebuilt for.
-csrc = [str(path) for path in sorted(CSRC.rglob("*.*"))]
 setup(
     ext_modules=[Extension(
         "deltarule._fast", ["src/deltarule/_fast.pyx"], include_dirs=[str(CSRC)],
         define_macros=[("Py_LIMITED_API", hex(LIMITED_API))], py_limited_api=True,
-        depends=[*csrc, *map(str, sorted(Path("src/deltarule/_fast").glob("*.pxi")))],
     )],
     cmdclass={"build_ext": BuildExt},
     options={"bdist_wheel": {"py_limited_api": "cp311"}},

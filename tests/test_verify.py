@@ -168,6 +168,27 @@ def test_every_place_is_there(backend):
         assert against == [f"{name} gradient" for name in parameters]
 
 
+def test_places_of_other_nodes_than_dense():
+    stack = [
+        dr.Concat([[dr.Dense(4, "tanh")], []]), dr.BatchNorm(), dr.Dropout(0.2),
+        dr.Dense(9, trainable=False), dr.Dense(3, "softmax"),
+    ]  # fmt: skip
+    net = dr.Network(stack, "cross_entropy")
+    net.build(5)
+    rng = np.random.default_rng(0)
+    report = verify(net, rng.normal(size=(20, 5)), rng.integers(0, 3, 20))
+    places = {check.place for check in report.checks}
+    there = (
+        "0.0.0.weight gradient", "0.output", "0.error at the input 0", "0.error at the input 1",
+        "1.output", "1.output after batch_norm_inference", "1.flush before batch_norm",
+        "1.running_mean step", "1.running_var after an epoch", "2.output", "2.error at the input",
+        "3.error at the input", "3.weight after a step", "4.output after softmax",
+    )  # fmt: skip
+    assert set(there) <= places, set(there) - places
+    absent = ("3.weight gradient", "3.weight step", "1.running_mean gradient")
+    assert not places.intersection(absent), "these are not learnt"
+
+
 def test_plan_is_to_have_the_bits_of_layer_by_layer():
     net, X, y = problem((40, 33, 3), n=70)
     for check in verify(net, X, y).checks:

@@ -85,15 +85,10 @@ def given(p: Precision, x: Near, mean: Near, var: Near, eps: float) -> Normal:
 
 def forward(p: Precision, x: Normal, w: Near | None = None, b: Near | None = None) -> Array:
     """Of y = x_hat w + b."""
-    return scaled(p, x.x_hat, w, b)
-
-
-def scaled(p: Precision, x_hat: Near, w: Near | None, b: Near | None) -> Array:
-    """Of x_hat w + b."""
     w = w or exact(1.0)
     b = b or exact(0.0)
-    error = x_hat.error * w.size + np.abs(x_hat.value) * w.error + b.error
-    bound: Array = error + 3 * p.eps * (x_hat.size * w.size + b.size) + p.least
+    error = x.x_hat.error * w.size + np.abs(x.x_hat.value) * w.error + b.error
+    bound: Array = error + 3 * p.eps * (x.x_hat.size * w.size + b.size) + p.least
     return bound
 
 

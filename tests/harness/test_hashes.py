@@ -1,16 +1,19 @@
 """The same bits from the same sources, compiled for other processors and by another compiler.
 
-A C program (hashes.c) runs products, activations, losses, optimizer steps and small trainings
-through the core and prints a hash of each; AVX-512, AVX2, portable C with FMA on x86-64, and
-portable C and NEON on aarch64 (under qemu) must print the same lines.
+A C program (hashes.c and networks.c) runs products, activations, losses, optimizer steps and small
+trainings through the core and prints a hash of each; AVX-512, AVX2, portable C with FMA on x86-64,
+and portable C and NEON on aarch64 (under qemu) must print the same lines.
 
 Needs gcc, clang, aarch64-linux-gnu-gcc and qemu-aarch64, and fails without them: marked `cross`,
 run by .ci/run, which installs them.
 """
 
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -18,7 +21,7 @@ import pytest
 pytestmark = pytest.mark.cross
 
 ROOT = Path(__file__).parents[2]
-CSRC = ROOT / "csrc"
+CSRC, HARNESS = ROOT / "csrc", Path(__file__).parent
 FLAGS = "-O2 -std=c11 -Wall -Wextra -Werror -ffp-contract=off -fno-math-errno -fno-trapping-math"
 ISA_FLAGS = {
     "generic": "",
@@ -26,22 +29,27 @@ ISA_FLAGS = {
     "avx2": "-mavx2 -mfma",
     "avx512": "-mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma",
 }
+X86, ARM = ["generic", "avx2", "avx512"], ["generic", "neon"]
 QEMU = ["qemu-aarch64"]
-# name: compiler, flags for all files, instruction sets compiled in, the one that runs, launcher
-BUILDS: dict[str, tuple[str, str, list[str], str, list[str]]] = {
-    "gcc avx512": ("gcc", "-DDR_HAVE_AVX2", ["generic", "avx2", "avx512"], "avx512", []),
-    "gcc avx2": ("gcc", "-DDR_HAVE_AVX2", ["generic", "avx2", "avx512"], "avx2", []),
-    "gcc portable": ("gcc", "-mfma", ["generic"], "generic", []),
-    "clang avx512": ("clang", "-DDR_HAVE_AVX2", ["generic", "avx2", "avx512"], "avx512", []),
-    "clang avx2": ("clang", "-DDR_HAVE_AVX2", ["generic", "avx2", "avx512"], "avx2", []),
-    "clang portable": ("clang", "-mfma", ["generic"], "generic", []),
-    "aarch64 neon": (
-        "aarch64-linux-gnu-gcc", "-static -DDR_HAVE_NEON", ["generic", "neon"], "neon", QEMU,
-    ),
-    "aarch64 portable": (
-        "aarch64-linux-gnu-gcc", "-static -DDR_HAVE_NEON", ["generic", "neon"], "generic", QEMU,
-    ),
-}  # fmt: skip
+# name: compiler, its flags, the instruction sets compiled in, what runs the program
+PROGRAMS: dict[str, tuple[str, str, list[str], list[str]]] = {
+    "gcc": ("gcc", "-DDR_HAVE_AVX2", X86, []),
+    "gcc portable": ("gcc", "-mfma", ["generic"], []),
+    "clang": ("clang", "-DDR_HAVE_AVX2", X86, []),
+    "clang portable": ("clang", "-mfma", ["generic"], []),
+    "aarch64": ("aarch64-linux-gnu-gcc", "-DDR_HAVE_NEON", ARM, QEMU),
+}
+# name: the program, the instruction set that it takes
+RUNS = {
+    "gcc avx512": ("gcc", "avx512"),
+    "gcc avx2": ("gcc", "avx2"),
+    "gcc portable": ("gcc portable", "generic"),
+    "clang avx512": ("clang", "avx512"),
+    "clang avx2": ("clang", "avx2"),
+    "clang portable": ("clang portable", "generic"),
+    "aarch64 neon": ("aarch64", "neon"),
+    "aarch64 portable": ("aarch64", "generic"),
+}
 
 
 def run(*command: str | Path) -> str:
@@ -53,33 +61,45 @@ def run(*command: str | Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def hashes(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list[str]]:
-    """The lines that a build prints; each build is made once."""
-    lines: dict[str, list[str]] = {}
+def program(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Builds a program, once."""
 
-    def compute(name: str) -> list[str]:
-        if name in lines:
-            return lines[name]
-        compiler, flags, isas, isa, launcher = BUILDS[name]
+    @cache
+    def build(name: str) -> Path:
+        compiler, flags, isas, launcher = PROGRAMS[name]
         for tool in (compiler, *launcher):
             if shutil.which(tool) is None:
                 pytest.fail(f"{tool} is not installed; see docs/contributing.md")
         folder = tmp_path_factory.mktemp("build")
-        base = [*FLAGS.split(), *flags.split(), f"-I{CSRC}"]
-        objects = []
-        for built in isas:
-            for dtype in ("f32", "f64"):
-                objects.append(folder / f"{built}_{dtype}.o")
-                source = CSRC / "isa" / f"{built}_{dtype}.c"
-                arguments = [*base, *ISA_FLAGS[built].split(), "-c", source, "-o", objects[-1]]
-                run(compiler, *[a for a in arguments if a != "-static"])
-        rooms = (".", "ops", "network", "network/nodes")
-        core = [path for room in rooms for path in sorted((CSRC / room).glob("*.c"))]
-        program = folder / "hashes"
-        main = Path(__file__).with_name("hashes.c")
-        run(compiler, *base, *core, main, *objects, "-lm", "-o", program)
-        lines[name] = run(*launcher, program, isa).splitlines()
-        return lines[name]
+        sources = [(CSRC / "isa" / f"{isa}_{dtype}.c", ISA_FLAGS[isa])
+                   for isa in reversed(isas) for dtype in ("f32", "f64")]  # fmt: skip
+        rooms = [*(CSRC / room for room in (".", "ops", "network", "network/nodes")), HARNESS]
+        sources += [(path, "") for room in rooms for path in sorted(room.glob("*.c"))
+                    if path != HARNESS / "team.c"]  # fmt: skip
+
+        def compiled(number: int) -> Path:
+            source, own = sources[number]
+            target = folder / f"{number}.o"
+            arguments = [*FLAGS.split(), *flags.split(), *own.split(), f"-I{CSRC}"]
+            run(compiler, *arguments, "-c", source, "-o", target)
+            return target
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            objects = list(pool.map(compiled, range(len(sources))))
+        run(compiler, *(["-static"] if launcher else []), *objects, "-lm", "-o", folder / "hashes")
+        return folder / "hashes"
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def hashes(program: Callable[[str], Path]) -> Callable[[str], list[str]]:
+    """The lines that a run prints; each is made once."""
+
+    @cache
+    def compute(name: str) -> list[str]:
+        built, isa = RUNS[name]
+        return run(*PROGRAMS[built][-1], program(built), isa).splitlines()
 
     return compute
 
@@ -89,14 +109,14 @@ def test_the_program_hashes_what_it_claims(hashes: Callable[[str], list[str]]) -
     operations = ("forward", "backward", "activation", "function", "batch_norm", "layer_norm",
                   "loss", "noise", "optimizer", "cholesky", "squares", "penalty", "clip",
                   "constraint", "prelu")  # fmt: skip
-    for what in (*operations, "input", "training"):
+    for what in (*operations, "input", "training", "branches"):
         for dtype in ("float32", "float64"):
             chosen = [line for line in lines if line.startswith(f"{what} ") and dtype in line]
             found = {line.split()[-1] for line in chosen}
             assert len(found) > 1, f"{what} {dtype}: all hashes are equal, or there are none"
 
 
-@pytest.mark.parametrize("name", [name for name in BUILDS if name != "gcc avx2"])
+@pytest.mark.parametrize("name", [name for name in RUNS if name != "gcc avx2"])
 def test_same_bits(name: str, hashes: Callable[[str], list[str]]) -> None:
     if name.endswith("avx512") and "avx512f" not in Path("/proc/cpuinfo").read_text():
         pytest.skip("this processor has no AVX-512")

@@ -95,6 +95,13 @@ def graph(
     return Graph(dtype, tuple(widths), tuple(nodes or chain), loss, optimizer, accuracy)
 
 
+def normed(width: int, **keywords: Any) -> Graph:
+    """Two layers with batch_norm in between, whose running statistics change without gradients."""
+    norm = Node("batch_norm", "1", (1,), 2, bias=True, eps=1e-5, momentum=0.1)
+    nodes = (node(0, 0, 1, "tanh"), norm, node(2, 2, 3, "identity"))
+    return graph((width,) * 4, nodes=nodes, **keywords)
+
+
 def ready(g: Graph, *, kind: Any = None) -> Any:
     """A plan of the engine `kind` with random parameters, the same for all engines."""
     rng = np.random.default_rng(7)

@@ -103,6 +103,10 @@ EXAMPLES: dict[str, Callable[[int], list[Layer]]] = {
         BatchNorm(), Dense(k, bias=False), BatchNorm(momentum=0.3), Activation("tanh"),
         Residual([BatchNorm(affine=False, eps=1e-3), Dense(k, "relu")]), Dense(N_OUT),
     ],
+    "norms in branches": lambda k: [
+        Dense(k, "tanh"), Add([[BatchNorm()], [LayerNorm(0.1)], [RMSNorm(0.1)], []]),
+        Concat([[BatchNorm()], [LayerNorm(0.1, bias=False)], [RMSNorm(0.1)]]), Dense(N_OUT),
+    ],
     "frozen batch norm": lambda k: [
         Normalization(), Dense(k), BatchNorm(trainable=False), Activation("silu"),
         Residual([BatchNorm(trainable=False), Dense(k)]), Normalization(), Dense(N_OUT),
@@ -114,10 +118,6 @@ EXAMPLES: dict[str, Callable[[int], list[Layer]]] = {
     ],
     "in Python": lambda k: [
         Scale(0.9), Dense(k), Swish2(), Residual([Swish2(), Scale(), Dense(k)]), Dense(N_OUT),
-    ],
-    "dropout": lambda k: [
-        Dropout(0.2), Dense(k, "tanh"), Dropout(), Residual([AlphaDropout(0.3), Dense(k, "selu")]),
-        GaussianNoise(0.3), Dense(N_OUT),
     ],
 }  # fmt: skip
 

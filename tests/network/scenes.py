@@ -26,7 +26,7 @@ from deltarule import _fast
 from deltarule._spec import from_config
 
 from . import row_scenes
-from .common import ADAM, copy, data, digest, epochs, graph, ready, state
+from .common import ADAM, copy, data, digest, epochs, graph, normed, ready, state
 
 
 def _set(isa: str | None = None, threads: int | None = None) -> None:
@@ -182,7 +182,7 @@ def interrupt_step(
     """Ctrl-C in the middle of one long step; delays as fractions of it. Returns how long the step
     takes, and for each delay the latency and the batches done."""
     _set(isa, threads)
-    g = graph((width, width, width), ("tanh", "identity"), optimizer=ADAM)
+    g = normed(width, optimizer=ADAM)
     x, t, w = data(g, 3 * width)
     small = data(g, 8)
     options: dict[str, Any] = {"batch_size": 2 * width, "shuffle": True, "seed": 5, "epoch": 0}

@@ -104,27 +104,18 @@ class Inference(Operation):
     def forward_error(
         self, p: Precision, inputs: NearInputs, values: NearValues, y: Array
     ) -> Array:
-        return self._scaled_error(p, inputs[0], values["running_mean"], values)
+        normal = self._normal(p, inputs[0], values)
+        return _norm_bounds.forward(p, normal, values.get("weight"), values.get("bias"))
 
     def backward_error(
         self, p: Precision, inputs: NearInputs, values: NearValues, y: Near, dy: Near
     ) -> tuple[list[Array], dict[str, Array]]:
-        return [self._scaled_error(p, dy, None, values) + p.tiny], {}
+        normal = self._normal(p, inputs[0], values)
+        return [_norm_bounds.given_backward(p, normal, values.get("weight"), dy)], {}
 
-    def _scaled_error(
-        self, p: Precision, x: Near, mean: Near | None, values: NearValues
-    ) -> Array:
-        """Of (x - mean) / sqrt(var + eps) w + b; of dx there is no mean, and no b."""
-        var, w = values["running_var"], values.get("weight")
-        b = values.get("bias") if mean is not None else None
-        d = x.value if mean is None else x.value - mean.value
-        of_d = x.error + (0.0 if mean is None else mean.error) + p.eps * np.abs(d)
-        inverse = 1 / np.sqrt(var.value + self.eps)
-        lowest = np.sqrt(np.maximum(var.value - var.error, 0) + self.eps)
-        of_inverse = 1 / lowest - inverse + 2 * p.eps * inverse
-        of_hat = of_d * (inverse + of_inverse) + np.abs(d) * of_inverse
-        hat = Near(d * inverse, of_hat + 2 * p.eps * np.abs(d * inverse))
-        return _norm_bounds.scaled(p, hat, w, b)
+    def _normal(self, p: Precision, x: Near, values: NearValues) -> _norm_bounds.Normal:
+        mean, var = (values[part] for part in RUNNING)
+        return _norm_bounds.given(p, x, mean, var, self.eps)
 
 
 def operations(call: Call) -> tuple[Operation, ...]:

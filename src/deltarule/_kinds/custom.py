@@ -8,6 +8,7 @@ from types import ModuleType
 
 import numpy as np
 
+from .. import reference
 from .._bounds import Precision
 from .._graph import Custom as Function
 from .base import Array, Call, Inputs, Operation, Values
@@ -42,7 +43,7 @@ class Custom(Operation):
     def rounding(self, p: Precision, inputs: Inputs, values: Values, y: Array) -> Array:
         """By trial: what y changes when its input is rounded up or down."""
         signs = np.where(np.arange(inputs[0].size).reshape(inputs[0].shape) % 3, 1, -1)
-        moved = self.forward(np, [inputs[0] * (1 + p.eps * signs)], values)
+        moved = self.forward(reference, [inputs[0] * (1 + p.eps * signs)], values)
         usual: Array = np.abs(moved - y) + 4 * p.eps * np.abs(y)
         return usual
 
