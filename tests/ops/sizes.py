@@ -16,8 +16,11 @@ FEW_ROWS = (0, 1, 2, 3, 15, 16, 17, 33)
 
 
 def rectangles() -> list[tuple[int, int]]:
-    """(n, n_out): every length beside different numbers of rows."""
-    return [(n, m) for n in FEW_ROWS for m in LENGTHS if n != m]
+    """(n, n_out): every length beside some number of rows, and every number of rows beside one
+    output, a unit of float64 and more than a panel."""
+    found = {(FEW_ROWS[1 + i % 7], m) for i, m in enumerate(LENGTHS)}
+    found |= {(n, m) for n in FEW_ROWS for m in (1, 8, 33)}
+    return sorted((n, m) for n, m in found if n != m)
 
 
 def triples() -> list[tuple[int, int, int]]:
