@@ -54,7 +54,8 @@ class Case:
 
 
 CE, BCE = "cross_entropy", "binary_cross_entropy"
-CASES = {
+# Networks of all shapes, ...
+SHAPES = {
     "narrow": Case((3, 5, 2), ("relu", "identity"), accuracy="threshold"),
     "edges-32": Case(
         (31, 32, 33, 3), ("tanh", "sigmoid", "softmax"), CE, ADAM,
@@ -75,6 +76,12 @@ CASES = {
     "no-bias": Case((5, 34, 3), ("leaky_relu", "softmax"), CE, targets=LABELS, bias=False),
     "row-by-row": Case((1, 1, 2), ("tanh", "identity"), n=19, batch=1),
     "one-row": Case((9, 33, 3), ("relu", "softmax"), CE, ADAM, n=1, targets=LABELS),
+    "one-batch": Case((20, 18, 3), ("tanh", "identity"), n=50, batch=500, shuffle=False),
+    "linear": Case((40, 3), ("identity",), weighted=True, shuffle=False),
+}  # fmt: skip
+# ... and every activation, loss and rule.
+CASES = {
+    **SHAPES,
     **{
         activation: Case(
             (9, 35, 18, 3), (activation, calm(activation), "identity"), optimizer=SLOW,
@@ -97,6 +104,4 @@ CASES = {
         )
         for rule, optimizer in RULES.items()
     },
-    "one-batch": Case((20, 18, 3), ("tanh", "identity"), n=50, batch=500, shuffle=False),
-    "linear": Case((40, 3), ("identity",), weighted=True, shuffle=False),
 }  # fmt: skip

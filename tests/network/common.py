@@ -56,6 +56,19 @@ GROUPS = [group for group in (isas(True), *([name] for name in isas(False))) if 
 THREADS = (1, 2, 3, 8) if _fast.has_openmp() else (1,)
 
 
+def ways(
+    group: list[str], threads: Sequence[int] = THREADS
+) -> Iterator[tuple[str, int, bool]]:
+    """Sets each instruction set, each number of threads, and steps fused or not, once beside some
+    of the others, and gives it: all are to have one hash, and kernels know of no threads."""
+    count = max(len(group), len(threads))
+    chosen = [(group[i % len(group)], threads[i % len(threads)], True) for i in range(count)]
+    for isa, number, fused in (*chosen, (group[-1], threads[:2][-1], False)):
+        dr.set_isa(isa)
+        dr.set_num_threads(number, exact=True)
+        yield isa, number, fused
+
+
 @contextmanager
 def settings() -> Iterator[None]:
     """Puts instruction set and threads back at the end."""

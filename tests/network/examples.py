@@ -34,6 +34,8 @@ from .common import graph
 N_IN, N_OUT = 6, 3
 # Around the ends of panels (32 float32, 16 float64) and of what a vector holds.
 WIDTHS = (1, 15, 16, 17, 31, 32, 33, 64, 65, 100)
+# One, and one more than a panel: for what is no matter of width alone.
+TELLING = {"float32": (1, 33), "float64": (1, 17)}
 
 
 def frozen(units: int, activation: str | None = None) -> Dense:

@@ -70,14 +70,21 @@ def resume(
     return int(plan.step)
 
 
-def load_and_fit(folder: str, isa: str, threads: int, **options: Any) -> list[float]:
+def load_and_fit(
+    folder: str, names: list[str], isa: str, threads: int, **options: Any
+) -> dict[str, list[float]]:
+    """Goes on with each network saved, and saves it again; the losses."""
     _set(isa, threads)
-    net = dr.load(Path(folder, "begun.safetensors"))
+    losses = {}
     with np.load(Path(folder, "data.npz")) as saved:
-        history = net.fit(saved["x"], saved["y"], verbose=False, **options)
-    assert _fast.last_team() == threads
-    net.save(Path(folder, "end.safetensors"))
-    return list(history["loss"])
+        x, y = saved["x"], saved["y"]
+    for name in names:
+        path = Path(folder, f"{name}.safetensors")
+        net = dr.load(path)
+        losses[name] = list(net.fit(x, y, verbose=False, **options)["loss"])
+        assert _fast.last_team() == threads
+        net.save(path)
+    return losses
 
 
 # ------------------------------------------------------------------------------------ allocations

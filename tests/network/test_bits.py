@@ -15,7 +15,7 @@ from deltarule import _check
 from deltarule._check import ACTIVATIONS
 from deltarule.optimizers import Optimizer
 
-from .cases import BCE, CASES, CE, Case
+from .cases import BCE, CASES, CE, SHAPES, Case
 from .common import (
     ADAM,
     GROUPS,
@@ -33,6 +33,7 @@ from .common import (
     ready,
     scene,
     state,
+    ways,
 )
 
 DTYPES = ("float32", "float64")
@@ -41,37 +42,34 @@ both_dtypes = pytest.mark.parametrize("dtype", DTYPES)
 groups = pytest.mark.parametrize("group", GROUPS, ids="+".join)
 
 
-def one_hash(case: Case, dtype: str, group: list[str], threads: tuple[int, ...] = THREADS) -> str:
-    rows = case.data(dtype)
-    hashes = {}
-    for isa in group:
-        for number in threads:
-            dr.set_isa(isa)
-            dr.set_num_threads(number, exact=True)
-            plan = case.plan(dtype)
-            hashes[isa, number] = fingerprint(plan, rows, threads=number, **case.options)
-            assert plan.step > 0
-    assert len(set(hashes.values())) == 1, hashes
-    return hashes[group[0], threads[0]]
+def fingerprint_of(case: Case, dtype: str, rows: Data, threads: int, fused: bool = True) -> str:
+    plan = case.plan(dtype)
+    plan.set_fused(fused)
+    found = fingerprint(plan, rows, threads=threads, **case.options)
+    assert plan.step > 0
+    return found
 
 
 @groups
 @both_dtypes
 @every_case
 def test_one_hash(case: Case, dtype: str, group: list[str]) -> None:
-    one_hash(case, dtype, group)
-
+    rows, threads = case.data(dtype), THREADS if case in SHAPES.values() else THREADS[:3:2]
+    hashes = {way: fingerprint_of(case, dtype, rows, *way[1:]) for way in ways(group, threads)}
+    assert len(set(hashes.values())) == 1, hashes
 
 
 def test_hashes_tell_trainings_apart() -> None:
-    hashes = {
-        one_hash(Case(**{**vars(CASES["narrow"]), **change}), "float32", GROUPS[0][:1], (1,))
+    dr.set_num_threads(1, exact=True)
+    cases = [
+        Case(**{**vars(CASES["narrow"]), **change})
         for change in (
             {}, {"shuffle": False}, {"weighted": True}, {"batch": 6}, {"n": 24}, {"bias": False},
             {"optimizer": PLAIN}, {"optimizer": ADAM}, {"loss": BCE},
         )
-    }  # fmt: skip
-    assert len(hashes) == 9
+    ]  # fmt: skip
+    hashes = {fingerprint_of(case, "float32", case.data("float32"), 1) for case in cases}
+    assert len(hashes) == len(cases)
 
 
 @pytest.mark.slow
@@ -94,23 +92,15 @@ def test_one_hash_everywhere(loss: str, optimizer: Optimizer, dtype: str) -> Non
                 shuffle=bool(rng.integers(2)),
                 weighted=weighted,
             )
+            rows = case.data(dtype)
             for group in GROUPS:
-                one_hash(case, dtype, group, tuple(range(1, 9)) if len(THREADS) > 1 else (1,))
-
-
-@groups
-@both_dtypes
-@every_case
-def test_fused_and_unfused(case: Case, dtype: str, group: list[str]) -> None:
-    dr.set_isa(group[-1])
-    rows, hashes = case.data(dtype), set()
-    for number in THREADS[:3]:
-        for fused in (True, False):
-            dr.set_num_threads(number, exact=True)
-            plan = case.plan(dtype)
-            plan.set_fused(fused)
-            hashes.add(fingerprint(plan, rows, threads=number, **case.options))
-    assert len(hashes) == 1
+                hashes = set()
+                for isa in group:
+                    for number in range(1, 9) if len(THREADS) > 1 else (1,):
+                        dr.set_isa(isa)
+                        dr.set_num_threads(number, exact=True)
+                        hashes.add(fingerprint_of(case, dtype, rows, number, number % 3 > 0))
+                assert len(hashes) == 1
 
 
 # ----------------------------------------------------------------------------------- layer by layer
@@ -207,15 +197,12 @@ def test_resuming_at_every_batch(case: Case, dtype: str) -> None:
     run = steps.train(*rows, seed=11, epoch=4, **case.options)
     for batch in range(run.n_batches):
         assert run.batch == batch
-        for number in THREADS[:2]:
-            dr.set_num_threads(number, exact=True)
-            resumed = copy(steps)
-            rest = resumed.train(
-                *rows, seed=11, epoch=4, **case.options, batch=batch, sums=run.sums
-            )
-            assert rest.advance(1e9)
-            assert state(resumed) == state(whole)
-            assert rest.sums == end.sums
+        dr.set_num_threads(THREADS[batch % 2 % len(THREADS)], exact=True)
+        resumed = copy(steps)
+        rest = resumed.train(*rows, seed=11, epoch=4, **case.options, batch=batch, sums=run.sums)
+        assert rest.advance(1e9)
+        assert state(resumed) == state(whole)
+        assert rest.sums == end.sums
         assert run.advance(0.0) == (batch + 1 == run.n_batches)
     assert state(steps) == state(whole)
     assert run.sums == end.sums
@@ -266,28 +253,32 @@ def test_going_on_in_a_new_process(case: Case, dtype: str, tmp_path: Path) -> No
 
 
 @both_dtypes
-@pytest.mark.parametrize("optimizer", RULES.values(), ids=RULES)
-def test_a_saved_network_goes_on(optimizer: Any, dtype: str, tmp_path: Path) -> None:
+def test_saved_networks_go_on(dtype: str, tmp_path: Path) -> None:
     dr.set_isa(GROUPS[0][0])
     layers = [dr.Dense(33, activation="tanh"), dr.Dense(3, activation="softmax")]
-    arguments: dict[str, Any] = {"optimizer": optimizer, "metrics": ["accuracy"], "dtype": dtype}
-    whole = dr.Network(layers, "cross_entropy", **arguments)
-    begun = dr.Network(layers, "cross_entropy", **arguments)
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((70, 9)), rng.integers(0, 3, 70)
-    history = whole.fit(x, y, epochs=5, batch_size=16, verbose=False)
-    begun.fit(x, y, epochs=2, batch_size=16, verbose=False)
-    begun.save(tmp_path / "begun.safetensors")
     np.savez(tmp_path / "data.npz", x=x, y=y)
+    wholes, expected = {}, {}
+    for rule, optimizer in RULES.items():
+        arguments: dict[str, Any] = {"optimizer": optimizer, "metrics": ["accuracy"]}
+        whole, begun = (
+            dr.Network(layers, "cross_entropy", dtype=dtype, **arguments) for _ in range(2)
+        )
+        history = whole.fit(x, y, epochs=5, batch_size=16, verbose=False)
+        wholes[rule], expected[rule] = whole, history["loss"][2:]
+        begun.fit(x, y, epochs=2, batch_size=16, verbose=False)
+        begun.save(tmp_path / f"{rule}.safetensors")
     losses = scene(
-        "load_and_fit", folder=str(tmp_path), isa=GROUPS[0][-1], threads=THREADS[-1],
-        epochs=3, batch_size=16,
+        "load_and_fit", folder=str(tmp_path), names=list(RULES), isa=GROUPS[0][-1],
+        threads=THREADS[-1], epochs=3, batch_size=16,
     )  # fmt: skip
-    assert losses == history["loss"][2:]
-    end = dr.load(tmp_path / "end.safetensors").parameters()
-    assert {k: a.tobytes() for k, a in end.items()} == {
-        k: a.tobytes() for k, a in whole.parameters().items()
-    }
+    assert losses == expected
+    for rule, whole in wholes.items():
+        end = dr.load(tmp_path / f"{rule}.safetensors").parameters()
+        assert {k: a.tobytes() for k, a in end.items()} == {
+            k: a.tobytes() for k, a in whole.parameters().items()
+        }, rule
 
 
 @groups
@@ -303,10 +294,10 @@ def test_one_hash_of_a_graph_that_is_no_list(swap: bool, dtype: str, group: list
     ]
     g = graph((5, 37, 6, 6, 3), nodes=nodes, dtype=dtype)
     assert dead != live
-    rows, hashes = data(g, 40), set()
-    for isa in group:
-        for number in THREADS:
-            dr.set_isa(isa)
-            dr.set_num_threads(number, exact=True)
-            hashes.add(fingerprint(ready(g), rows, threads=number, batch_size=16, shuffle=True))
+    rows = data(g, 40)
+    hashes = set()
+    for _, number, fused in ways(group):
+        plan = ready(g)
+        plan.set_fused(fused)
+        hashes.add(fingerprint(plan, rows, threads=number, batch_size=16, shuffle=True))
     assert len(hashes) == 1
