@@ -274,7 +274,7 @@ def test_broken_formula_is_found(bug, monkeypatch):
         plain = formula.where in nodes.TABLE.values()
         broken = staticmethod(formula.broken) if plain else formula.broken
         monkeypatch.setattr(formula.where, formula.name, broken)
-    assert_found(examine(formula.scene), formula.place, formula.compared)
+    assert_found(examine(formula.scene, n=20), formula.place, formula.compared)
 
 
 @pytest.mark.parametrize("way", ["forward", "backward", "measured"])
@@ -319,7 +319,7 @@ def test_every_loss_is_looked_at(kind, part, monkeypatch):
     right = entry[part != "loss"]
     entry[part != "loss"] = lambda y, t, p: right(y, t, p) * y.dtype.type(1.001)
     monkeypatch.setitem(LOSSES, kind, tuple(entry))
-    assert_found(examine(OF_LOSSES[kind]), part, OPERATIONS)
+    assert_found(examine(OF_LOSSES[kind], n=20), part, OPERATIONS)
 
 
 def test_central_differences_tell_who_is_wrong(monkeypatch):
