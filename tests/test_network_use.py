@@ -6,6 +6,7 @@ import copy
 import pickle
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -53,9 +54,15 @@ def test_threads(make_net: Make) -> None:
     y = np.arange(2000) % 3
     net = make_net(layers=[dr.Dense(64, "relu"), dr.Dense(3)])
     net.build(20)
-    trainer = threading.Thread(target=lambda: net.fit(x, y, epochs=60, batch_size=8))
-    trainer.start()
     refused = 0
+
+    class UntilEnough(dr.callbacks.Callback):
+        def on_slice(self, training: dr.callbacks.Training) -> None:
+            if refused >= 3 * len(calls):
+                training.stop("enough")
+
+    fit: dict[str, Any] = {"epochs": 60, "batch_size": 8, "callbacks": [UntilEnough()]}
+    trainer = threading.Thread(target=lambda: net.fit(x, y, **fit))
     calls: list[Callable[[], object]] = [
         lambda: net.fit(x, y),
         lambda: net.train_on_batch(x, y),
@@ -65,7 +72,8 @@ def test_threads(make_net: Make) -> None:
         lambda: net.parameters(),
         lambda: pickle.dumps(net),
     ]
-    while trainer.is_alive() and refused < 100:
+    trainer.start()
+    while trainer.is_alive() and refused < 3 * len(calls):
         assert net.predict(x[:5]).shape == (5, 3)
         with pytest.raises(RuntimeError, match=r"in the middle of fit\(\) in another thread"):
             calls[refused % len(calls)]()
