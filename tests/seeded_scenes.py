@@ -58,8 +58,8 @@ SCENES: dict[str, dict[str, Any]] = {
     },
     "norms": {
         "layers": [
-            ("tanh", 20), dr.BatchNorm(), ("silu", 35), dr.LayerNorm(),
-            layers.Residual([dr.RMSNorm(), dr.Dense(35)]), ("identity", 3),
+            ("tanh", 7), dr.BatchNorm(), ("silu", 17), dr.LayerNorm(),
+            layers.Residual([dr.RMSNorm(), dr.Dense(17)]), ("identity", 3),
         ],
         "loss": "mse",
         "optimizer": dr.Adam(1e-2),
@@ -95,9 +95,9 @@ SCENES: dict[str, dict[str, Any]] = {
     },
     "branches": {
         "layers": [
-            layers.Concat([[dr.Dense(35, "tanh")], [dr.Dense(20)]]),
-            layers.Add([[dr.Dense(20, "tanh")], [dr.Dense(20, "silu"), dr.Dropout(0.2)]]),
-            layers.Residual([layers.Activation("tanh"), dr.Dense(20, learning_rate_factor=0.5)]),
+            layers.Concat([[dr.Dense(17, "tanh")], [dr.Dense(5)]]),
+            layers.Add([[dr.Dense(9, "tanh")], [dr.Dense(9, "silu"), dr.Dropout(0.2)]]),
+            layers.Residual([layers.Activation("tanh"), dr.Dense(9, learning_rate_factor=0.5)]),
             layers.Activation("gelu"),
             dr.Dense(3, trainable=False),
         ],

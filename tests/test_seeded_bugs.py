@@ -283,7 +283,7 @@ def test_broken_formula_is_found(bug, monkeypatch):
 def test_every_kind_of_node_is_looked_at(kind, way, monkeypatch):
     """A thousandth more of what it puts out, of the errors that it sends back, of what it measures;
     of what is in Python, only central differences tell."""
-    stacks = [stack for stack in map(example, EXAMPLES)
+    stacks = [stack for stack in (example(name, 7) for name in EXAMPLES)
               if any(node.kind == kind for node in lowered(stack).nodes)]  # fmt: skip
     if way == "measured" and not NODES[kind].fixed:
         return
