@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -20,6 +21,7 @@ F64 = npt.NDArray[np.float64]
 Sums = tuple[float, float, float]
 
 BACKENDS = ("fast", "reference")
+_MOST_BYTES = 1 << 46  # an honest failure to allocate below that
 
 
 class Progress(Protocol):
@@ -114,7 +116,11 @@ def check_backend(backend: object) -> str:
 
 
 def new_plan(backend: str, graph: Graph) -> Plan:
-    """An engine for the graph with all parameters and state zero."""
+    """An engine for the graph with all parameters and state zero. MemoryError where no machine could
+    hold them."""
+    size = sum(math.prod(shape) for shape in graph.parameter_shapes().values())
+    if size * np.dtype(graph.dtype).itemsize * graph.optimizer.n_slots > _MOST_BYTES:
+        raise MemoryError(f"this network has {size:,} parameters")
     module = "_fast" if backend == "fast" else "reference.plan"
     plan: Plan = importlib.import_module(f"{__package__}.{module}").Plan(graph)
     return plan

@@ -41,8 +41,6 @@ from .sources.samples import Samples, to_adapt_to, to_measure, to_predict
 
 Array = npt.NDArray[Any]
 
-_MAX_BYTES = 1 << 46  # more than any machine has; an honest allocation failure below that
-
 
 class Network:
     """A stack of layers trained by backpropagation (Rumelhart, Hinton and Williams, 1986).
@@ -191,9 +189,6 @@ class Network:
         return _measure.check(self._metrics, self._loss, self._activation, n_out)
 
     def _new_plan(self, graph: Graph) -> _engine.Plan:
-        size = sum(int(np.prod(s, dtype=object)) for s in graph.parameter_shapes().values())
-        if size * np.dtype(self._dtype).itemsize * self._optimizer.n_slots > _MAX_BYTES:
-            raise MemoryError(f"this network has {size:,} parameters")
         if self._backend == "fast":
             _custom.warn_slow(_custom.classes(self._layers, self._loss).values())
         return _engine.new_plan(self._backend, graph)
