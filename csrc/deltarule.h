@@ -110,6 +110,15 @@ typedef struct {
     double learning_rate, weight_decay, numbers[DR_MAX_NUMBERS];
 } dr_optimizer;
 
+/* An average of weights beside them, if on: of those after updates whose number is a multiple of `every`, or
+ * with every = 0 at the end of runs that say so (dr_data). share: of new weights, where 0 is the same for all;
+ * the first ones are copied. */
+typedef struct {
+    int on;
+    uint64_t every;
+    double share;
+} dr_averaging;
+
 /* What weights are held to after each update. */
 typedef enum { DR_MAX_NORM, DR_NON_NEGATIVE, DR_N_CONSTRAINTS } dr_constraint;
 
@@ -216,6 +225,8 @@ dr_status dr_noise_backward(dr_dtype dt, dr_noise kind, double amount, dr_stream
 void dr_optimizer_step(dr_dtype dt, const dr_optimizer *optimizer, uint64_t step, size_t n,
                        const void *g, void *const at[1 + DR_MAX_STATES]);
 int dr_rule_states(dr_rule rule);
+/* The average of n weights, in place: average += share (w - average), share in [0, 1] */
+void dr_average_step(dr_dtype dt, double share, size_t n, const void *w, void *average);
 /* What weights (n_in, n_out) cost; and its gradient at n of them added to g */
 dr_status dr_penalty_forward(dr_dtype dt, dr_penalty penalty, size_t n_in, size_t n_out, const void *w,
                              double *value);
@@ -311,6 +322,7 @@ typedef struct {
     dr_loss_spec loss;
     int logits;                  /* the loss is taken before the activation of the last node */
     dr_optimizer optimizer;
+    dr_averaging averaging;
     dr_hit hit;
     uint64_t seed;               /* of what is random in the nodes */
     int custom_loss;             /* `custom` computes it; `loss` says nothing */
@@ -319,13 +331,18 @@ typedef struct {
 
 dr_status dr_plan_create(const dr_graph *graph, dr_plan **plan);
 void dr_plan_destroy(dr_plan *plan);
-/* Parameters in plain row-major order. slot 0: values, 1..: optimizer state. index: which of the node's,
- * in the order of its kind */
+/* Parameters in plain row-major order. slot 0: values, 1..: optimizer state, then the average, if any. index:
+ * which of the node's, in the order of its kind */
 void dr_plan_get(const dr_plan *plan, size_t node, size_t index, int slot, void *out);
 void dr_plan_set(dr_plan *plan, size_t node, size_t index, int slot, const void *in);
 void dr_plan_set_fused(dr_plan *plan, int fused);    /* same bits either way; tests say so */
 uint64_t dr_plan_step(const dr_plan *plan);
 void dr_plan_set_step(dr_plan *plan, uint64_t step);
+/* Weights that the average is made of; 0: there is none yet. And a plan with the same nodes gets the average
+ * as its values. */
+uint64_t dr_plan_averaged(const dr_plan *plan);
+void dr_plan_set_averaged(dr_plan *plan, uint64_t averaged);
+void dr_plan_take_average(dr_plan *plan, const dr_plan *from);
 
 /* What training has cost since the ledger was restarted (ledger.h): whole steps, the rows of their
  * batches, the most threads that took part, seconds in dr_plan_run, and what they were spent on. */
@@ -359,6 +376,7 @@ typedef struct {
     void *y;                     /* DR_PREDICT: (n, n_out) */
     const double *rates;         /* DR_TRAIN: the learning rates of the updates to come, as many as there
                                     are batches in all; NULL: the optimizer's own */
+    int averages;                /* DR_TRAIN: its end is one of those of dr_averaging */
 } dr_data;
 
 /* Where a run stands: a batch boundary. */

@@ -208,6 +208,12 @@ KERNELS = {
     "the shadow is not refreshed after a constraint": Kernel(
         "weights", "network/nodes/dense.c", "        refresh_tile(plan, k, node, p, p_out);\n}",
         "        (void)p;\n}", "after an epoch", LAYERS),
+    "an average moves away from the weights": Kernel(
+        "weights", "kernels/average.inc", "vfma(share, vload(b + i) - ai, ai)",
+        "vfma(share, ai - vload(b + i), ai)", "average"),
+    "an average lacks its last tile": Kernel(
+        "weights", "network/average.c", "return (plan->n_parameters + TILE - 1) / TILE;",
+        "return (plan->n_parameters - 1) / TILE;", "after", LAYERS),
     "the slope of prelu sees the positive side": Kernel(
         "weights", "kernels/prelu.inc", "vselect(vgt(xi, vset(0)), sum, vfma(",
         "vselect(vgt(vset(0), vset(0)), sum, vfma(", "slope gradient"),

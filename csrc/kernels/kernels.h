@@ -135,6 +135,8 @@ typedef struct {
     /* products of the numbers of m rows of x, (., n_in), and dy, (., n_out): n_in n_out doubles a row */
     void (*outer)(size_t m, size_t n_in, size_t n_out, size_t row, const void *x, size_t x_stride,
                   const void *dy, size_t dy_stride, double *out, size_t out_stride);
+    /* y = flush(a + share (b - a)), n: a multiple of a unit; y may be a or b */
+    void (*blend)(size_t n, double share, const void *a, const void *b, void *y);
     /* l1 sum |w| + l2 sum w^2 of n weights, whole units; adds its gradient to g unless that is NULL */
     double (*penalty)(size_t n, dr_penalty penalty, const void *w, void *g);
     /* one panel of columns, in place */

@@ -6,10 +6,10 @@
 
 size_t dr_program_tasks(const dr_plan *plan, dr_mode mode) {
     const size_t outputs = mode == DR_LINEARIZE ? plan->widths[plan->n_buffers - 1] : 0;
-    return 9 * plan->n_nodes + 3 + outputs * (plan->n_nodes + 2);
+    return 9 * plan->n_nodes + 4 + outputs * (plan->n_nodes + 2);
 }
 
-size_t dr_program_phases(const dr_plan *plan) { return 8 * plan->n_nodes + 6; }
+size_t dr_program_phases(const dr_plan *plan) { return 8 * plan->n_nodes + 7; }
 
 static void add(dr_program *program, dr_task_kind kind, size_t node) {
     dr_phase *phase = &program->phases[program->n_phases - 1];
@@ -34,14 +34,17 @@ static void add_learning(const dr_plan *plan, dr_program *program, dr_task_kind 
         if (plan->nodes[i].learns) add(program, kind, i);
 }
 
-/* Constraints, which need whole columns of weights; and end_batch sums what all tiles cost. */
+/* Constraints, which need whole columns of weights; and end_batch sums what all tiles cost. Averages, of what
+ * weights are then. */
 static void end_step(const dr_plan *plan, dr_program *program, dr_mode mode) {
     size_t constrained = 0;
     for (size_t i = 0; i < plan->n_nodes; i++) constrained += mode == DR_TRAIN && plan->nodes[i].constrained;
-    if (!constrained && !plan->n_penalties) return;
-    begin(program, 1);
+    if (constrained || plan->n_penalties) begin(program, 1);
     for (size_t i = 0; constrained && i < plan->n_nodes; i++)
         if (plan->nodes[i].constrained) add(program, TASK_CONSTRAIN, i);
+    if (mode != DR_TRAIN || !plan->averaging.on) return;
+    begin(program, 1);
+    add(program, TASK_AVERAGE, 0);
 }
 
 static void add_backward(const dr_plan *plan, dr_program *program) {

@@ -57,7 +57,7 @@ typedef enum {
     TASK_SEED, TASK_JACOBIAN,                                                   /* of one output */
     TASK_WHOLE_FORWARD, TASK_WHOLE_LOSS, TASK_WHOLE_BACKWARD,                   /* by thread 0 */
     TASK_STATISTICS, TASK_ERROR_SUMS, TASK_UPDATE, TASK_GRADIENT, TASK_APPLY,   /* by tiles */
-    TASK_CONSTRAIN, TASK_PRODUCTS
+    TASK_CONSTRAIN, TASK_AVERAGE, TASK_PRODUCTS
 } dr_task_kind;
 
 typedef struct {
@@ -96,15 +96,18 @@ struct dr_plan {
     dr_node *nodes;
     dr_loss_spec loss;
     dr_optimizer optimizer;
+    dr_averaging averaging;
     dr_hit hit;
     dr_custom custom;
     int custom_loss;
     uint64_t seed;
     uint64_t step;              /* updates made */
+    uint64_t averaged;          /* weights that are part of the average */
     int fused;
     size_t n_parameters;        /* elements of one parameter area, padding included */
     size_t n_shadow;            /* elements of the shadow */
     char *values, *states[DR_MAX_STATES], *shadow;
+    char *average;              /* a parameter area, NULL where there is none */
     size_t n_penalties;         /* tiles whose weights cost something */
     double multiply_adds;       /* of one sample's forward pass */
     dr_team team;               /* for training */
@@ -164,6 +167,7 @@ typedef struct {
     double weight;              /* sum of the batch's weights */
     uint64_t step;              /* the one that this batch makes */
     dr_constants constants;     /* of that step's update */
+    double share;               /* of the weights behind it in their average; 0: none */
     double work;                /* since the last look at the clock */
     double now;                 /* at that look */
     size_t fetched, fetch_end;  /* rows of the next batch that are on their way, and are to be */
@@ -242,6 +246,12 @@ void dr_parameters_at(const dr_plan *plan, size_t offset, void *at[1 + DR_MAX_ST
 size_t dr_program_tasks(const dr_plan *plan, dr_mode mode);
 size_t dr_program_phases(const dr_plan *plan);
 void dr_program_build(const dr_plan *plan, dr_mode mode, dr_program *program);
+
+/* average.c: what the batch under way makes of the average: the share of the weights, 0 for nothing; and its
+ * tiles. */
+double dr_average_share(const dr_cursor *c);
+size_t dr_average_tiles(const dr_plan *plan);
+void dr_average_tile(const dr_cursor *c, size_t tile);
 
 /* linearize.c: memory, multiply-adds of a row beside its way forward, and what the tasks do. */
 void dr_linear_lay_out(dr_run *run, dr_arena *arena);

@@ -123,6 +123,7 @@ static size_t tiles_of(const dr_run *run, dr_step_task task) {
     const dr_node *node = &plan->nodes[task.node];
     if (takes_all(task.kind)) return 1; /* and so it is thread 0's */
     if (task.kind == TASK_PRODUCTS) return dr_linear_tiles(run);
+    if (task.kind == TASK_AVERAGE) return dr_average_tiles(plan);
     return by_panels(task.kind) ? dr_panels(plan->dtype, node->n_out) : node->kind->tiles(plan, node);
 }
 
@@ -135,6 +136,7 @@ static size_t task_on_tiles(dr_cursor *c, dr_step_task task, size_t tile, size_t
     }
     switch (task.kind) {
     case TASK_PRODUCTS: dr_linear_products(c, tile); return 1;
+    case TASK_AVERAGE: dr_average_tile(c, tile); return 1;
     case TASK_STATISTICS: node->kind->statistics(c, node, tile); break;
     case TASK_ERROR_SUMS: node->kind->error_sums(c, node, tile); break;
     case TASK_CONSTRAIN: node->kind->constrain(c, node, tile); break;
@@ -206,8 +208,9 @@ static void begin_batch(dr_cursor *c) {
     c->weight = run->data.weight ? dr_weighted_sum(plan->dtype, c->m, NULL, run->data.weight,
                                                    run->order, c->first)
                                  : (double)c->m;
-    if (run->mode == DR_TRAIN)
-        dr_optimizer_prepare(&plan->optimizer, learning_rate(c), c->step + 1, &c->constants);
+    if (run->mode != DR_TRAIN) return;
+    dr_optimizer_prepare(&plan->optimizer, learning_rate(c), c->step + 1, &c->constants);
+    c->share = dr_average_share(c);
 }
 
 /* In a run that changes none: what the weights cost, which tiles tell where they are updated. */
@@ -246,6 +249,7 @@ static int end_batch(dr_cursor *c, int idle) {
                                                      run->data.weight, run->order, c->first);
     }
     run->position.batch = c->batch + 1;
+    if (c->share > 0) run->plan->averaged++;
     if (run->mode == DR_TRAIN && !idle) {
         run->plan->step = c->step + 1;
         c->watch.ledger.sum.steps++;
@@ -255,6 +259,12 @@ static int end_batch(dr_cursor *c, int idle) {
     if (c->work >= WORK_PER_LOOK / 20) look(c);
     return dr_run_finished(run) || c->now >= run->deadline ||
            atomic_load(&run->aborted);
+}
+
+/* Without weight there is nothing to learn; and an average takes the weights now and then. */
+static int skips(const dr_cursor *c, dr_phase phase, int idle) {
+    const dr_step_task *first = &c->run->program.tasks[phase.first];
+    return phase.first < phase.end && first->kind == TASK_AVERAGE ? !(c->share > 0) : idle;
 }
 
 /* Returns whether it was the last one of this call. */
@@ -269,7 +279,7 @@ static int run_batch(dr_cursor *c, int *slot) {
         const dr_phase phase = program->phases[p];
         if (!phase.by_tiles)
             phase_by_rows(c, phase);
-        else if (!idle)
+        else if (!skips(c, phase, idle))
             phase_by_tiles(c, phase);
         if (c->thread == 0)
             run->leave[*slot] = atomic_load(&run->aborted) ||

@@ -86,6 +86,9 @@ void dr_prelu_slope_panel(dr_dtype dt, const dr_kernels *k, size_t m, dr_matrix 
 void dr_prelu_shared_slope(dr_dtype dt, const dr_kernels *k, size_t m, dr_matrix x, dr_matrix dy,
                            void *columns, void *slope);
 
+/* average += share (w - average), share in [0, 1]; n: a multiple of a unit. */
+void dr_average_units(const dr_kernels *k, size_t n, double share, const void *w, void *average);
+
 /* What each tile of the weights w costs, panels of rows first; and all tiles together. */
 void dr_penalty_parts(dr_dtype dt, const dr_kernels *k, dr_penalty penalty, size_t rows, dr_matrix w,
                       double *parts);

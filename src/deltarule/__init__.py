@@ -2,6 +2,7 @@
 
 from . import (
     activations,
+    averages,
     constraints,
     initializers,
     layers,
@@ -14,6 +15,7 @@ from . import (
 )
 from ._custom import SlowWarning
 from ._header import ModelFileError
+from .averages import EMA, SWA
 from .config import config, get_isa, get_num_threads, set_isa, set_num_threads
 from .constraints import MaxNorm, NonNegative
 from .history import History
@@ -60,8 +62,10 @@ from .verify import verify
 __version__ = "0.1.0"
 
 __all__ = [
+    "EMA",
     "LBFGS",
     "SGD",
+    "SWA",
     "Activation",
     "Adadelta",
     "Adagrad",
@@ -99,6 +103,7 @@ __all__ = [
     "Rprop",
     "SlowWarning",
     "activations",
+    "averages",
     "config",
     "constraints",
     "get_isa",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import _engine, layers, losses
+from . import _averaged, _engine, layers, losses
 from ._graph import Graph
 from .layers import Layer, Normalization
 
@@ -54,8 +54,8 @@ def _measure(plan: _engine.Plan, backend: str, name: str, x: Array) -> None:
 
     mean = sum(rows.sum(axis=0) for rows in chunks()) / len(x)
     var = sum(np.square(rows - mean).sum(axis=0) for rows in chunks()) / len(x)
-    plan.set(0, f"{name}.running_mean", mean)
-    plan.set(0, f"{name}.running_var", np.where(var > 0, var, 1.0))
+    _averaged.put(plan, f"{name}.running_mean", mean)
+    _averaged.put(plan, f"{name}.running_var", np.where(var > 0, var, 1.0))
 
 
 def _up_to(plan: _engine.Plan, backend: str, buffer: int) -> _engine.Plan | None:

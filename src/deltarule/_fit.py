@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import _check, _engine, _full_batch
+from . import _averaged, _check, _engine, _full_batch
 from . import metrics as _metrics
 from ._engine import F64, Plan, Run
 from ._graph import Graph
@@ -101,6 +101,7 @@ class Fit:
             batch=at.batch,
             sums=at.sums,
             rates=learning_rates(net, self._plan, -(-at.rows // at.batch_size)),
+            averages=_averaged.takes(self._plan, at.epoch),
         )
         try:
             while not run.advance(_SLICE):
@@ -115,7 +116,8 @@ class Fit:
         values = _metrics.report(run.sums, metrics)
         if self._validation is not None:
             with self._watch.on("validation"):
-                found = _metrics.report(self._plan.evaluate(*self._validation), metrics)
+                sums = self._net._serving.of(self._plan).evaluate(*self._validation)
+                found = _metrics.report(sums, metrics)
             values |= {f"val_{name}": value for name, value in found.items()}
         self.history.append(values)
         self._progress.end_epoch(values)

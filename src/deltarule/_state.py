@@ -49,10 +49,12 @@ class State:
     input_shape: tuple[int, ...] | None
     step: int
     position: Position
+    averaged: int
 
 
 def describe_network(net: Network, version: str) -> dict[str, Any]:
     """The description: constructor arguments, shape, updates made and position in training."""
+    plan = net._plan
     return {
         "format": FORMAT,
         "version": version,
@@ -63,8 +65,9 @@ def describe_network(net: Network, version: str) -> dict[str, Any]:
         "dtype": net.dtype,
         "seed": net.seed,
         "input_shape": None if net.input_shape is None else list(net.input_shape),
-        "step": net._plan.step if net._plan is not None else 0,
+        "step": 0 if plan is None else plan.step,
         "position": net._position.to_config(),
+        **({"averaged": plan.averaged} if plan is not None and plan.averaged else {}),
     }
 
 
@@ -86,7 +89,7 @@ def parse_description(
         if key not in description:
             raise ValueError(f"the description has no {key!r}")
     for key in description:
-        if key not in KEYS:
+        if key not in (*KEYS, "averaged"):
             raise ValueError(f"the description has an unknown key {key!r:.60}")
     if not isinstance(description["version"], str):
         raise TypeError("version must be a text")
@@ -108,7 +111,11 @@ def parse_description(
         sizes = _list(description, "input_shape")
         shape = tuple(_check.integer("input_shape", size, 1, 1 << 31) for size in sizes)
     step = _check.integer("step", description["step"], 0, 1 << 62)
-    return State(arguments, shape, step, Position.from_config(description["position"]))
+    averaged = _check.integer("averaged", description.get("averaged", 0), 0, 1 << 62)
+    if averaged and getattr(arguments["optimizer"], "average", None) is None:
+        raise ValueError("averaged: the optimizer has no average")
+    position = Position.from_config(description["position"])
+    return State(arguments, shape, step, position, averaged)
 
 
 def _list(description: Mapping[str, Any], key: str) -> list[Any]:
@@ -168,5 +175,5 @@ def restore(net: Network, state: State, arrays: Mapping[str, Array]) -> None:
     plan = net._new_plan(graph)
     for name, (slot, parameter) in array_names(graph, net.optimizer.n_slots).items():
         plan.set(slot, parameter, arrays[name])
-    plan.step = state.step
+    plan.step, plan.averaged = state.step, state.averaged
     net._adopt(plan, state.input_shape, state.position)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from . import (
     _adapt,
+    _averaged,
     _check,
     _custom,
     _engine,
@@ -85,6 +86,7 @@ class Network:
         self._output_shape: tuple[int, ...] = ()
         self._position = Position()
         self._gate = Gate()
+        self._serving = _averaged.Serving(self._gate)
 
     # ------------------------------------------------------------------ what it was made from
     @property
@@ -294,6 +296,7 @@ class Network:
         the network is training.
         """
         plan = self._built("predict()")
+        plan = self._serving.of(plan) if plan.averaged else plan
         shape = self._input_shape
         if type(X) is np.ndarray and X.ndim == 2 and X.shape[1:] == shape and _inputs.streams(X):
             x: Array = X
@@ -314,7 +317,7 @@ class Network:
         Arguments, what is copied of them, and errors as for fit.
         """
         with self._gate.reading("evaluate()"):
-            plan = self._built("evaluate()")
+            plan = self._serving.of(self._built("evaluate()"))
             data = self._prepare(X, y, sample_weight, class_weight, positive=True)
             return _metrics.report(plan.evaluate(*data), self._metrics)
 
@@ -346,14 +349,16 @@ class Network:
         shapes = self._built("n_parameters").graph.parameter_shapes()
         return sum(int(np.prod(shape, dtype=object)) for shape in shapes.values())
 
-    def parameters(self) -> dict[str, Array]:
-        """Copies of all parameters: {"0.weight": (n_in, n_out), "0.bias": (n_out,), ...}."""
+    def parameters(self, *, average: bool = False) -> dict[str, Array]:
+        """Copies of all parameters: {"0.weight": (n_in, n_out), "0.bias": (n_out,), ...}; or what
+        their average is: ValueError without one, RuntimeError where it has not begun."""
         with self._gate.reading("parameters()"):
             plan = self._built("parameters()")
-            return {name: plan.get(0, name) for name in plan.graph.parameter_shapes()}
+            slot = _averaged.slot(plan) if _check.boolean("average", average) else 0
+            return {name: plan.get(slot, name) for name in plan.graph.parameter_shapes()}
 
     def set_parameters(self, parameters: Mapping[str, npt.ArrayLike]) -> None:
-        """Replaces some or all parameters by copies; optimizer state stays as it is.
+        """Replaces some or all parameters, in an average, too; optimizer state stays as it is.
 
         Raises TypeError or ValueError, before any has changed, for unknown names, other shapes,
         what is not real numbers, nan and inf.
@@ -363,7 +368,7 @@ class Network:
             shapes = plan.graph.parameter_shapes()
             checked = _inputs.prepare_parameters(parameters, shapes, self.dtype)
             for name, values in checked.items():
-                plan.set(0, name, values)
+                _averaged.put(plan, name, values)
 
     def summary(self) -> Summary:
         """A printable table of the layers, their shapes and parameters, and the memory."""

@@ -229,6 +229,10 @@ static void weights(dr_dtype dt, const size_t *s) {
         check(dr_constrain(dt, (dr_constraint)kind, 1.5, n_in, n_out, w));
         line("constraint", kind, dt, s, hash(START, w, size * width(dt)));
     }
+    for (int part = 0; part < 2; part++) {
+        dr_average_step(dt, part ? 0.9 : 0.01, size, w, g);
+        line("average", part, dt, s, hash(START, g, size * width(dt)));
+    }
     for (int shared = 0; shared < 2; shared++) {
         check(dr_prelu_forward(dt, shared, n, n_out, x, slope, y));
         check(dr_prelu_backward(dt, shared, n, n_out, x, slope, dy, dx, dslope));
@@ -256,7 +260,8 @@ static void training(dr_dtype dt, dr_loss loss, dr_activation hidden, dr_rule ru
     nodes[0].constrained = 1, nodes[0].constraint = DR_MAX_NORM, nodes[0].limit = 0.8;
     nodes[1].bias = 0, nodes[1].penalty = (dr_penalty){1e-4, 1e-3};
     const dr_graph graph = {.dtype = dt, .n_buffers = 4, .n_nodes = 3, .widths = widths, .nodes = nodes,
-                            .loss = made(loss, 0.3), .logits = 1, .optimizer = optimizer};
+                            .loss = made(loss, 0.3), .logits = 1, .optimizer = optimizer,
+                            .averaging = {.on = 1, .every = 2, .share = 0.1}};
     dr_plan *plan;
     dr_run *run;
     check(dr_plan_create(&graph, &plan));
@@ -282,8 +287,10 @@ static void training(dr_dtype dt, dr_loss loss, dr_activation hidden, dr_rule ru
     }
     for (size_t i = 0; i < 3; i++) {
         void *w = zeros(widths[i] * widths[i + 1]);
-        dr_plan_get(plan, i, 0, 0, w);
-        h = hash(h, w, widths[i] * widths[i + 1] * width(dt));
+        for (int slot = 0; slot < 2; slot++) { /* and their average */
+            dr_plan_get(plan, i, 0, slot ? 1 + dr_rule_states(rule) : 0, w);
+            h = hash(h, w, widths[i] * widths[i + 1] * width(dt));
+        }
         free(w);
     }
     line("training", ((int)loss * DR_N_ACTIVATIONS + (int)hidden) * DR_N_RULES + (int)rule, dt, s, h);

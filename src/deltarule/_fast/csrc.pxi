@@ -99,6 +99,11 @@ cdef extern from "deltarule.h" nogil:
     void dr_optimizer_step(dr_dtype dt, const dr_optimizer *optimizer, uint64_t step, size_t n,
                            const void *g, void **at)
     int dr_rule_states(dr_rule rule)
+    void dr_average_step(dr_dtype dt, double share, size_t n, const void *w, void *average)
+    ctypedef struct dr_averaging:
+        int on
+        uint64_t every
+        double share
     ctypedef struct dr_penalty:
         double l1
         double l2
@@ -177,6 +182,7 @@ cdef extern from "deltarule.h" nogil:
         dr_loss_spec loss
         int logits
         dr_optimizer optimizer
+        dr_averaging averaging
         dr_hit hit
         uint64_t seed
         int custom_loss
@@ -188,6 +194,9 @@ cdef extern from "deltarule.h" nogil:
     void dr_plan_set_fused(dr_plan *plan, int fused)
     uint64_t dr_plan_step(const dr_plan *plan)
     void dr_plan_set_step(dr_plan *plan, uint64_t step)
+    uint64_t dr_plan_averaged(const dr_plan *plan)
+    void dr_plan_set_averaged(dr_plan *plan, uint64_t averaged)
+    void dr_plan_take_average(dr_plan *plan, const dr_plan *source)
 
     ctypedef enum dr_cost:
         DR_PRODUCTS, DR_ACTIVATIONS, DR_UPDATES, DR_DATA, DR_WAITING, DR_N_COSTS
@@ -207,6 +216,7 @@ cdef extern from "deltarule.h" nogil:
         const void *weight
         void *y
         const double *rates
+        int averages
     ctypedef struct dr_position:
         size_t batch
         double loss_sum

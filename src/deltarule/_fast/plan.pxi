@@ -1,4 +1,6 @@
 # A compiled network. The same interface as reference/plan.py, which says what each method does.
+from dataclasses import replace
+
 from libc.stdlib cimport free, malloc
 
 
@@ -83,11 +85,12 @@ cdef class Plan:
             g.loss = _loss_spec(graph.loss)
             g.logits = graph.loss.logits
             g.optimizer = _optimizer(graph.optimizer)
+            g.averaging = _averaging(graph.optimizer.averaging)
             g.hit = <dr_hit><int>_HITS[graph.accuracy]
             g.seed = graph.seed
             g.custom_loss = isinstance(graph.loss, losses.CustomLoss)
             g.custom = _custom
-            self.n_slots = 1 + dr_rule_states(g.optimizer.rule)
+            self.n_slots = 1 + dr_rule_states(g.optimizer.rule) + g.averaging.on
             with nogil:
                 status = dr_plan_create(&g, &self.plan)
             _raise(status)
@@ -107,6 +110,22 @@ cdef class Plan:
     @step.setter
     def step(self, uint64_t step):
         dr_plan_set_step(self.plan, step)
+
+    @property
+    def averaged(self):
+        return dr_plan_averaged(self.plan)
+
+    @averaged.setter
+    def averaged(self, uint64_t averaged):
+        dr_plan_set_averaged(self.plan, averaged)
+
+    def of_average(self):
+        if not self.graph.optimizer.averaging:
+            raise ValueError("there is no average of weights")
+        cdef Plan other = Plan(replace(self.graph, optimizer=optimizers.SGD()))
+        with nogil:
+            dr_plan_take_average(other.plan, self.plan)
+        return other
 
     def set_fused(self, bint fused):
         """Whether updates happen inside the weight-gradient product; the same bits either way."""
@@ -162,7 +181,7 @@ cdef class Plan:
         return self.shapes[name]
 
     cdef _Call _open(self, dr_mode mode, x, t, w, y, size_t batch_size, dr_stream *shuffle,
-                     rates=None):
+                     rates=None, bint averages=False):
         """A run over the rows of x. The arrays must stay alive and unchanged meanwhile: the call
         keeps their buffers."""
         cdef dr_data data
@@ -170,7 +189,7 @@ cdef class Plan:
         cdef dr_status status
         cdef _Buffer xb = _hold_rows(x, self.n_in, &data.x), tb = None, wb = None, yb = None, rb = None
         cdef size_t n = xb.view.shape[0]
-        data.n = n
+        data.n, data.averages = n, averages
         data.labels, data.dense, data.weight, data.y, data.rates = NULL, NULL, NULL, NULL, NULL
         if t is None:
             if mode != DR_PREDICT:
@@ -245,11 +264,12 @@ cdef class Plan:
         return _mean(dr_run_position(call.run))
 
     def train(self, x, t, w, *, size_t batch_size, bint shuffle, seed, epoch, size_t batch=0,
-              sums=(0.0, 0.0, 0.0), rates=None):
+              sums=(0.0, 0.0, 0.0), rates=None, bint averages=False):
         cdef dr_stream stream = _stream(seed, _check.PURPOSES["shuffle"], 0, epoch)
         cdef dr_position position
         cdef Run run = Run()
-        run.call = self._open(DR_TRAIN, x, t, w, None, batch_size, &stream if shuffle else NULL, rates)
+        run.call = self._open(DR_TRAIN, x, t, w, None, batch_size, &stream if shuffle else NULL, rates,
+                              averages)
         position.batch = batch
         position.loss_sum, position.weight_sum, position.hit_sum = sums
         dr_run_set_position(run.call.run, position)

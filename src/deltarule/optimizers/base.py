@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, fields, replace
 from typing import Any, Self
 
-from .. import _check, schedules
+from .. import _check, averages, schedules
 from .._spec import Spec
+from ..averages import Average
 from ..schedules import F64, Schedule
 
 # The formulas that the engines know, in the order of dr_rule in csrc/deltarule.h, each with the
@@ -52,6 +53,13 @@ def _epsilon(argument: str, value: object) -> float:
     return number
 
 
+def _average(argument: str, value: Any) -> Average | None:
+    try:
+        return averages.get(value)
+    except ValueError as error:
+        raise ValueError(f"{argument}: {error}") from None
+
+
 # What an argument has to be, whichever optimizer it is one of.
 _CHECKS: dict[str, Callable[[str, object], Any]] = {
     "learning_rate": schedules.learning_rate,
@@ -69,6 +77,7 @@ _CHECKS: dict[str, Callable[[str, object], Any]] = {
     "rho": _check.fraction,
     "etas": _pair_of(_check.positive_real),
     "step_sizes": _pair_of(_check.positive_real),
+    "average": _average,
 }
 
 
@@ -81,6 +90,9 @@ class Optimizer(Spec):
         weight_decay / 2 * |w|^2. With decoupled_weight_decay=True it takes
         learning_rate * weight_decay * w from w, past all that is done with gradients (Loshchilov
         and Hutter, 2019), as Keras does in all optimizers.
+    average: None, or an average of weights beside the raw ones, by name or as an object, which
+        `predict` and `evaluate` use (deltarule.averages): EMA(0.999), SWA(start_epoch=10). It
+        costs one array more.
 
     Raises TypeError or ValueError that names the argument.
     """
@@ -89,6 +101,7 @@ class Optimizer(Spec):
     _: KW_ONLY
     weight_decay: float = 0.0
     decoupled_weight_decay: bool = False
+    average: str | Average | None = None
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -97,7 +110,8 @@ class Optimizer(Spec):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        return super().from_config(schedules.with_schedule(config, "learning_rate"))
+        config = averages.with_average(schedules.with_schedule(config, "learning_rate"))
+        return super().from_config(config)
 
     @property
     def engine(self) -> Optimizer:
@@ -109,6 +123,11 @@ class Optimizer(Spec):
         """The learning rates of n updates, as for Schedule.rates, or None: always the same."""
         rate = self.learning_rate
         return rate.rates(n, step=step, epoch=epoch) if isinstance(rate, Schedule) else None
+
+    @property
+    def averaging(self) -> Average | None:
+        """The average as an object."""
+        return averages.get(self.average)
 
     @property
     def rule(self) -> str:
@@ -126,6 +145,11 @@ class Optimizer(Spec):
         return (0.0,) * RULES[self.rule]
 
     @property
+    def n_states(self) -> int:
+        """Arrays of state that its steps keep for each parameter."""
+        return RULES[self.rule]
+
+    @property
     def n_slots(self) -> int:
-        """Arrays kept for each parameter, its value included."""
-        return 1 + RULES[self.rule]
+        """Arrays kept for each parameter: its value, state and, if any, its average."""
+        return 1 + self.n_states + (self.average is not None)

@@ -10,7 +10,8 @@ makes all of them current. So an exception or Ctrl-C at any point leaves the sta
 whole batch, and predict in one thread sees one state whatever another thread does.
 """
 
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,38 +20,16 @@ from .. import _check
 from .._check import Array
 from .._graph import Graph, Node
 from ..losses import CustomLoss
+from ..optimizers import SGD
 from . import constraint, loss, nodes, optimizer, penalty, random
 from .activation import quiet
 from .ledger import Lap, Ledger, untimed
 from .linearize import Linearization
 from .nodes import Mode
 from .run import Run, Sums
+from .state import Batch, Parameters, State
 
-Parameters = dict[str, Array]
 F64 = npt.NDArray[np.float64]
-
-
-class _State(NamedTuple):
-    """What training changes: arrays by slot and name (slot 0: values), and the updates made."""
-
-    slots: tuple[Parameters, ...]
-    step: int
-
-
-class _Batch(NamedTuple):
-    """One pass over some rows: the sums of w l, w and w hit, the gradients, and what parameters are
-    afterwards that no gradient changes."""
-
-    loss_sum: float
-    weight_sum: float
-    hit_sum: float
-    gradients: Parameters
-    measured: Parameters
-
-    @property
-    def loss(self) -> float:
-        """The weighted mean loss; 0.0 where the weights sum to zero."""
-        return self.loss_sum / self.weight_sum if self.weight_sum else 0.0
 
 
 class Plan:
@@ -76,7 +55,7 @@ class Plan:
             {name: np.zeros(shape, self._dtype) for name, shape in self._shapes.items()}
             for _ in range(graph.optimizer.n_slots)
         )
-        self._state = _State(tuple(zeros), 0)
+        self._state = State(tuple(zeros), 0)
         self._ledger = Ledger()
 
     # ------------------------------------------------------------------------------------- state
@@ -98,6 +77,23 @@ class Plan:
     @step.setter
     def step(self, value: int) -> None:
         self._state = self._state._replace(step=_check.non_negative_int("step", value))
+
+    @property
+    def averaged(self) -> int:
+        """How many times the average has taken the weights; 0: there is none yet."""
+        return self._state.averaged
+
+    @averaged.setter
+    def averaged(self, value: int) -> None:
+        self._state = self._state._replace(averaged=_check.non_negative_int("averaged", value))
+
+    def of_average(self) -> "Plan":
+        """A plan of its own, to predict and evaluate, whose parameters are the average."""
+        if not self._graph.optimizer.averaging:
+            raise ValueError("there is no average of weights")
+        other = Plan(replace(self._graph, optimizer=SGD()))
+        other._state = State((self._state.slots[-1],), 0)
+        return other
 
     def _entry(self, slot: int, name: str) -> tuple[int, str]:
         return (
@@ -217,7 +213,7 @@ class Plan:
         *,
         backward: bool,
         lap: Lap = untimed,
-    ) -> _Batch:
+    ) -> Batch:
         """Forward over the rows and, if wanted, backward. Sums are taken in float64."""
         kind = self._graph.loss
         with quiet():
@@ -225,7 +221,7 @@ class Plan:
             total = float(np.sum(weights))
             if total == 0:
                 zeros = {name: np.zeros_like(values[name]) for name in self._learnt}
-                return _Batch(0.0, 0.0, 0.0, zeros if backward else {}, {})
+                return Batch(0.0, 0.0, 0.0, zeros if backward else {}, {})
             mode = Mode.TRAIN if backward else Mode.EVALUATE
             buffers, kept = self._forward(values, x, mode=mode, lap=lap)
             y = buffers[-1]
@@ -239,7 +235,7 @@ class Plan:
                 costs += penalty.value(values[name], l1, l2)
                 if gradients:
                     gradients[name] = gradients[name] + penalty.gradient(values[name], l1, l2)
-            return _Batch(
+            return Batch(
                 float(np.sum(weights * lost)) + total * costs,
                 total,
                 float(np.sum(weights * hits)),
@@ -248,27 +244,35 @@ class Plan:
             )
 
     def _train(
-        self, x: Array, t: Array, w: Array | None, rate: float | None
-    ) -> tuple[_Batch, _State]:
-        """One batch, and the state after its update; nothing is changed yet."""
+        self, x: Array, t: Array, w: Array | None, rate: float | None, ends: bool = False
+    ) -> tuple[Batch, State]:
+        """One batch, and the state after its update; nothing is changed yet. ends: it is the last
+        of an epoch whose end an average counts."""
         state = self._state
         batch = self._pass(state.slots[0], x, t, w, backward=True, lap=self._ledger.lap)
-        if batch.weight_sum == 0:
-            return batch, state
+        updated = batch.weight_sum != 0
+        new = self._updated(state, batch, rate) if updated else state
+        new = new.averages(self._graph, updated=updated, ends=ends)
+        if updated:
+            self._ledger.lap("optimizer")
+            self._ledger.count(len(x))
+        return batch, new
+
+    def _updated(self, state: State, batch: Batch, rate: float | None) -> State:
+        """After one more update."""
         step = state.step + 1
         slots: tuple[Parameters, ...] = tuple(dict(slot) for slot in state.slots)
+        kept = slots[: 1 + self._graph.optimizer.n_states]
         with quiet():
             for name, g in batch.gradients.items():
-                value, *rest = (slot[name] for slot in state.slots)
+                value, *rest = (slot[name] for slot in kept)
                 new = optimizer.update(self._graph.optimizer, value, g, tuple(rest), step, rate)
-                for slot, array in zip(slots, new, strict=True):
+                for slot, array in zip(kept, new, strict=True):
                     slot[name] = array
             for name, kind, limit in self._constraints:
                 slots[0][name] = constraint.TABLE[kind](slots[0][name], limit)
         slots[0].update(batch.measured)
-        self._ledger.lap("optimizer")
-        self._ledger.count(len(x))
-        return batch, _State(slots, step)
+        return state._replace(slots=slots, step=step)
 
     # ------------------------------------------------------------------------------------ checks
     def _rows(self, x: npt.ArrayLike) -> Array:
@@ -363,13 +367,15 @@ class Plan:
         batch: int = 0,
         sums: Sums = (0.0, 0.0, 0.0),
         rates: F64 | None = None,
+        averages: bool = False,
     ) -> Run:
         """An epoch, from batch number `batch` on; call `advance` of the result until it is True.
 
         Batches are consecutive slices, the last may be short, of 0..n-1 or, with `shuffle`, of
         random_permutation(n, seed=seed, purpose="shuffle", step=epoch). To resume, pass `batch` and
         `sums` as the interrupted run had them. rates: the learning rates of the updates to come, as
-        many as the epoch has batches; None: the optimizer's own.
+        many as the epoch has batches; None: the optimizer's own. averages: whether an
+        average by epochs takes the weights at its end.
         """
         rows, target, weights = self._samples(x, t, w)
         size = _check.positive_int("batch_size", batch_size)
@@ -380,4 +386,4 @@ class Plan:
         order = random.permutation(*key) if _check.boolean("shuffle", shuffle) else None
         if rates is not None:
             rates = _check.real_array("rates", rates, shape=(n_batches,), dtype=np.dtype(float))
-        return Run(self, (rows, target, weights), order, size, first, sums, rates)
+        return Run(self, (rows, target, weights), order, size, first, sums, rates, averages)

@@ -28,12 +28,14 @@ class Run:
         batch: int,
         sums: Sums,
         rates: npt.NDArray[np.float64] | None,
+        averages: bool,
     ) -> None:
         self._plan = plan
         self._data = data
         self._order = order
         self._size = size
         self._rates, self._opened_at = rates, plan.step
+        self._averages = averages
         self._position = batch, (float(sums[0]), float(sums[1]), float(sums[2]))
 
     @property
@@ -76,7 +78,8 @@ class Run:
         rate = None
         if self._rates is not None:
             rate = float(self._rates[min(self._plan.step - self._opened_at, self.n_batches - 1)])
-        done, state = self._plan._train(x, t, w, rate)
+        ends = self._averages and number + 1 == self.n_batches
+        done, state = self._plan._train(x, t, w, rate, ends)
         position = (
             number + 1,
             (
