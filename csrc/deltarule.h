@@ -297,6 +297,7 @@ typedef struct {
 typedef struct {
     size_t node, rows;
     int backward, training;
+    double total;                /* of the weights of the batch that these rows are a piece of; 0: they are all */
     void *cursor;                /* where the core stands */
 } dr_custom_call;
 
@@ -377,6 +378,7 @@ typedef struct {
     const double *rates;         /* DR_TRAIN: the learning rates of the updates to come, as many as there
                                     are batches in all; NULL: the optimizer's own */
     int averages;                /* DR_TRAIN: its end is one of those of dr_averaging */
+    size_t piece;                /* DR_TRAIN: rows of a batch that are computed together; 0: all of them */
 } dr_data;
 
 /* Where a run stands: a batch boundary. */

@@ -112,7 +112,7 @@ KERNELS = {
     "layer_norm overwrites the error that others sent": Kernel(
         "norms", "network/nodes/layer_norm.c", "!x.first_writer", "0", "gradient", LAYERS),
     "weight gradients add to what was there": Kernel(
-        "classes", "ops/dense.c", "b ? tiles[i].gradient : zeros, b ? width : 0,",
+        "classes", "ops/dense.c", "on ? tiles[i].gradient : zeros, on ? width : 0,",
         "tiles[i].gradient, width,", "after a step", LAYERS),
     "the shadow is not refreshed": Kernel(
         "classes", "network/nodes/dense.c", "if (node->sources[0].error) refresh_tile(",
@@ -124,8 +124,8 @@ KERNELS = {
         "classes", "kernels/loss.inc", "return a->rows ? (size_t)a->rows[a->first + r]",
         "return 0 ? (size_t)a->rows[a->first + r]", "after an epoch", LAYERS),
     "the last batch is a row short": Kernel(
-        "classes", "network/run.c", "c->m = dr_min(run->batch_size, run->data.n - c->first);",
-        "c->m = dr_min(run->batch_size, run->data.n - c->first) - (c->batch > 0);",
+        "classes", "network/run.c", "c->rows = dr_min(run->batch_size, run->data.n - first);",
+        "c->rows = dr_min(run->batch_size, run->data.n - first) - (c->batch > 0);",
         "an epoch", LAYERS),
     "velocity has the wrong sign": Kernel(
         "momentum", "kernels/optimizer.inc", "vfma(p->c[0], p->s[0], p->g)",

@@ -96,7 +96,7 @@ typedef struct {
                           const void *slope, int shared, void *y);
     void (*prelu_backward)(int adding, size_t m, size_t n, size_t row, size_t stride, const void *x,
                            const void *slope, int shared, const void *dy, void *dx);
-    /* what the slopes of one panel's columns get from m rows, ascending */
+    /* to what the slopes of one panel's columns have got, that from m rows, ascending */
     void (*prelu_slope)(size_t m, size_t units, const void *x, const void *dy, void *sums);
     /* on m rows of panels; in place allowed. The way back: x is the error at y, y that at x */
     void (*noise_forward[DR_N_NOISES])(const dr_noise_args *a, size_t m, size_t n, size_t row,
@@ -119,7 +119,7 @@ typedef struct {
     void (*layer_norm_forward)(size_t m, size_t row, const dr_layer_norm *a, const void *x, void *y);
     void (*layer_norm_backward)(size_t m, size_t row, const dr_layer_norm *a, const void *x,
                                 const void *dy, int adding, void *dx);
-    /* one panel, m rows from row 0 on; db may be NULL */
+    /* one panel, m rows from row 0 on; adds to dw and, unless NULL, db */
     void (*layer_norm_gradient)(size_t m, size_t units, const dr_layer_norm *a, const void *x,
                                 const void *dy, void *dw, void *db);
     /* n: a multiple of a unit; at: the parameters, and the arrays of state that the rule has */

@@ -69,11 +69,11 @@ static void add_linearizing(const dr_plan *plan, dr_program *program) {
     add(program, TASK_PRODUCTS, 0);
 }
 
-void dr_program_build(const dr_plan *plan, dr_mode mode, dr_program *program) {
+void dr_program_build(const dr_plan *plan, dr_mode mode, int fused, dr_program *program) {
     const size_t n = plan->n_nodes;
     const int training = mode == DR_TRAIN || mode == DR_GRADIENT || mode == DR_LINEARIZE;
 
-    program->n_phases = 0;
+    program->n_phases = program->n_finishing = 0;
     begin(program, 0);
     add(program, TASK_GATHER, 0);
     for (size_t i = 0; i < n; i++) {
@@ -102,8 +102,9 @@ void dr_program_build(const dr_plan *plan, dr_mode mode, dr_program *program) {
     add_backward(plan, program);
     /* An update may be fused into the gradient only when nothing else reads the weights any more:
      * so it is here, behind the barrier. */
-    const int fused = mode == DR_TRAIN && plan->fused;
     add_learning(plan, program, fused ? TASK_UPDATE : TASK_GRADIENT);
+    const size_t each_piece = program->n_phases;
     if (mode == DR_TRAIN && !fused) add_learning(plan, program, TASK_APPLY);
     end_step(plan, program, mode);
+    if (!fused) program->n_finishing = program->n_phases - each_piece;
 }

@@ -73,6 +73,7 @@ typedef struct {
 typedef struct {
     dr_phase *phases;
     size_t n_phases;
+    size_t n_finishing;         /* of these, the last: only behind the last piece of a batch */
     dr_step_task *tasks;
 } dr_program;
 
@@ -131,6 +132,7 @@ struct dr_run {
     dr_mode mode;
     dr_data data;
     size_t batch_size, n_batches, capacity;
+    size_t piece;               /* rows of a batch that are computed together */
     int shuffled;
     size_t order_room;          /* rows */
     int64_t *order;             /* NULL: rows as they come */
@@ -140,6 +142,7 @@ struct dr_run {
     char *gradients;            /* a parameter area, where gradients are materialised */
     void *row_loss, *row_hit;
     double *penalties;          /* what each tile of weights costs, before the update */
+    double loss_sum, hit_sum;   /* of the batch under way, piece by piece */
     dr_linear linear;
     dr_position position;
     uint64_t opened_at;         /* updates made by then */
@@ -163,7 +166,10 @@ typedef struct {
     dr_watch watch;             /* first: tick() gets back to the cursor; has the ledger */
     dr_run *run;
     int thread, team;
-    size_t batch, first, m;
+    size_t batch, rows;         /* the number of the batch and its rows */
+    size_t before, first, m;    /* of the piece at hand: rows of the batch before it, its first row in all of the
+                                   order, and its rows */
+    int last;                   /* it is the last of its batch */
     double weight;              /* sum of the batch's weights */
     uint64_t step;              /* the one that this batch makes */
     dr_constants constants;     /* of that step's update */
@@ -215,6 +221,9 @@ static inline int dr_training(const dr_run *run) {
     return run->mode == DR_TRAIN || run->mode == DR_GRADIENT || run->mode == DR_LINEARIZE;
 }
 
+/* Whether gradients are added to those of earlier pieces of the batch. */
+static inline int dr_adding(const dr_cursor *c) { return c->before > 0; }
+
 static inline dr_activation dr_node_activation(const dr_run *run, const dr_node *node) {
     return run->mode == DR_PREDICT ? node->output : node->activation;
 }
@@ -245,7 +254,7 @@ void dr_parameters_at(const dr_plan *plan, size_t offset, void *at[1 + DR_MAX_ST
 /* lower.c: `tasks` and `phases` must have room for these. */
 size_t dr_program_tasks(const dr_plan *plan, dr_mode mode);
 size_t dr_program_phases(const dr_plan *plan);
-void dr_program_build(const dr_plan *plan, dr_mode mode, dr_program *program);
+void dr_program_build(const dr_plan *plan, dr_mode mode, int fused, dr_program *program);
 
 /* average.c: what the batch under way makes of the average: the share of the weights, 0 for nothing; and its
  * tiles. */

@@ -74,7 +74,7 @@ class Plan(Protocol):
     def gradient_vector(self, x: Array, t: Array, w: Array | None) -> tuple[Sums, Array]: ...
     def linearize(self, x: Array, t: Array, w: Array | None) -> Linearization: ...
     def train_batch(
-        self, x: Array, t: Array, w: Array | None, rates: F64 | None = None
+        self, x: Array, t: Array, w: Array | None, rates: F64 | None = None, piece: int = 0
     ) -> float: ...
     def train(
         self,
@@ -90,6 +90,7 @@ class Plan(Protocol):
         sums: Sums = (0.0, 0.0, 0.0),
         rates: F64 | None = None,
         averages: bool = False,
+        piece: int = 0,
     ) -> Run: ...
 
 

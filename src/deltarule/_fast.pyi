@@ -246,7 +246,12 @@ class Plan:
     ) -> tuple[_Sums, _Array]: ...
     def linearize(self, x: _Array, t: _Array, w: _Array | None) -> Linearization: ...
     def train_batch(
-        self, x: _Array, t: _Array, w: _Array | None, rates: npt.NDArray[np.float64] | None = None
+        self,
+        x: _Array,
+        t: _Array,
+        w: _Array | None,
+        rates: npt.NDArray[np.float64] | None = None,
+        piece: int = 0,
     ) -> float: ...
     def train(
         self,
@@ -262,6 +267,7 @@ class Plan:
         sums: _Sums = (0.0, 0.0, 0.0),
         rates: npt.NDArray[np.float64] | None = None,
         averages: bool = False,
+        piece: int = 0,
     ) -> Run: ...
 
 @final

@@ -27,13 +27,6 @@ def check_trainable(optimizer: Optimizer | FullBatch, graph: Graph) -> None:
         _full_batch.check(optimizer, graph)
 
 
-def check_steps(optimizer: Optimizer | FullBatch) -> None:
-    """ValueError where it makes no steps of one batch."""
-    if isinstance(optimizer, FullBatch):
-        name = type(optimizer).__name__
-        raise ValueError(f"train_on_batch(): {name} needs all rows again and again; use fit()")
-
-
 def rows_of_a_batch(optimizer: Optimizer | FullBatch, batch_size: object, rows: int) -> int:
     """None is the default. ValueError where the optimizer needs all, ImportError where it cannot be
     had."""
@@ -49,6 +42,15 @@ def rows_of_a_batch(optimizer: Optimizer | FullBatch, batch_size: object, rows: 
             f"{rows} rows at once, got {size}"
         )
     return min(size, rows)
+
+
+def rows_of_a_piece(optimizer: Optimizer | FullBatch, rows: int) -> int:
+    """Of the rows of one update, how many are computed together. ValueError where the optimizer
+    makes no steps of one batch."""
+    if isinstance(optimizer, FullBatch):
+        name = type(optimizer).__name__
+        raise ValueError(f"train_on_batch(): {name} needs all rows again and again; use fit()")
+    return -(-rows // optimizer.gradient_accumulation_steps)
 
 
 def learning_rates(net: Network, plan: Plan, n: int) -> F64 | None:
@@ -89,9 +91,11 @@ class Fit:
         return self.history
 
     def _epoch(self, batch_size: int, shuffle: bool) -> Run:
-        """The rest of the epoch at the present position."""
-        net = self._net
-        at = net._position = net._position.start(len(self._data[0]), batch_size, shuffle)
+        """The rest of the epoch at the present position; an update is made from several batches
+        where the optimizer accumulates their gradients."""
+        net, n = self._net, len(self._data[0])
+        rows = min(batch_size * net.optimizer.engine.gradient_accumulation_steps, n)
+        at = net._position = net._position.start(n, rows, shuffle)
         run = self._plan.train(
             *self._data,
             batch_size=at.batch_size,
@@ -102,6 +106,7 @@ class Fit:
             sums=at.sums,
             rates=learning_rates(net, self._plan, -(-at.rows // at.batch_size)),
             averages=_averaged.takes(self._plan, at.epoch),
+            piece=min(batch_size, rows),
         )
         try:
             while not run.advance(_SLICE):

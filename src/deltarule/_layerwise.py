@@ -16,6 +16,7 @@ import numpy.typing as npt
 from . import _engine
 from ._graph import Graph, Node
 from ._kinds import Mode, Operation, operations
+from .losses import CustomLoss
 
 Array = npt.NDArray[Any]
 Key = int | tuple[str, int]
@@ -252,6 +253,18 @@ def averaged(functions: ModuleType, slots: Slots, part: float) -> Slots:
 def batch_size(n: int) -> int:
     """Of an epoch of two batches, the second one smaller where there are three rows or more."""
     return (2 * n + 2) // 3 if n > 2 else 1
+
+
+def piece(graph: Graph, rows: int) -> int:
+    """Of rows of a batch, how many to compute together: as many as fit() would if that gives the
+    same bits, else 0, all."""
+    together = any(
+        node.kind == "custom" or (node.kind == "batch_norm" and node.trainable)
+        for node in graph.nodes
+    )
+    if together or isinstance(graph.loss, CustomLoss):
+        return 0
+    return -(-rows // graph.optimizer.gradient_accumulation_steps)
 
 
 def batches(functions: ModuleType, n: int, seed: int) -> list[Array]:

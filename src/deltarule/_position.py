@@ -17,9 +17,9 @@ _LARGE = 2**62
 class Position:
     """epoch: epochs begun before this one; it keys the order of the rows.
 
-    batch: batches of this epoch that are done; 0 means that it has not begun and the rest is void.
+    batch: updates of this epoch that are done; 0 means that it has not begun and the rest is void.
     sums: of the loss, the weights and the hits over those batches.
-    rows, batch_size, shuffle: of the fit that was interrupted.
+    rows, batch_size, shuffle: of the fit that was interrupted; batch_size: rows of an update.
     damping: of the Levenberg-Marquardt method, 0 before it has begun.
     """
 

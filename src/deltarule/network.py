@@ -24,7 +24,7 @@ from . import (
 )
 from . import layers as _layers
 from . import metrics as _metrics
-from ._fit import Fit, check_steps, check_trainable, learning_rates, rows_of_a_batch
+from ._fit import Fit, check_trainable, learning_rates, rows_of_a_batch, rows_of_a_piece
 from ._gate import Gate
 from ._graph import Graph
 from ._position import Position
@@ -185,9 +185,9 @@ class Network:
         return _metrics.accuracy_rule(self._metrics, self._loss, n_out)
 
     def _new_plan(self, graph: Graph) -> _engine.Plan:
-        size = sum(int(np.prod(s, dtype=object)) for s in graph.parameter_shapes().values())
-        if size * np.dtype(self._dtype).itemsize * self._optimizer.n_slots > _MAX_BYTES:
-            raise MemoryError(f"this network has {size:,} parameters")
+        size = graph.n_parameters * np.dtype(self._dtype).itemsize
+        if size * self._optimizer.n_slots > _MAX_BYTES:
+            raise MemoryError(f"this network has {graph.n_parameters:,} parameters")
         if self._backend == "fast":
             _custom.warn_slow(self._custom.values(), 4)
         return _engine.new_plan(self._backend, graph)
@@ -264,17 +264,17 @@ class Network:
         sample_weight: npt.ArrayLike | None = None,
         class_weight: ClassWeight = None,
     ) -> float:
-        """One update over all rows of X. Returns the loss before it.
+        """One update over all rows of X, in pieces where gradients accumulate. Returns the loss.
 
         Weights that sum to zero change nothing and give 0.0. Arguments and errors as for fit.
         """
         with self._gate.training("train_on_batch()"):
-            check_steps(self._optimizer)
             X = _inputs.as_array(X, "X")
             data = self._prepare(X, y, sample_weight, class_weight)
-            _layers.check_batch(self._layers, len(X))
+            piece = rows_of_a_piece(self._optimizer, len(X))
+            _layers.check_batch(self._layers, piece)
             plan = self._build(X.shape[1:])
-            return plan.train_batch(*data, learning_rates(self, plan, 1))
+            return plan.train_batch(*data, learning_rates(self, plan, 1), piece)
 
     def adapt(self, X: npt.ArrayLike) -> None:
         """Measures mean and variance of the Normalization layers over X, as the first `fit` does.
@@ -346,8 +346,7 @@ class Network:
     @property
     def n_parameters(self) -> int:
         """How many numbers are learnt."""
-        shapes = self._built("n_parameters").graph.parameter_shapes()
-        return sum(int(np.prod(shape, dtype=object)) for shape in shapes.values())
+        return self._built("n_parameters").graph.n_parameters
 
     def parameters(self, *, average: bool = False) -> dict[str, Array]:
         """Copies of all parameters: {"0.weight": (n_in, n_out), "0.bias": (n_out,), ...}; or what

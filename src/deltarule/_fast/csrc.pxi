@@ -166,6 +166,7 @@ cdef extern from "deltarule.h" nogil:
         size_t rows
         int backward
         int training
+        double total
     ctypedef int (*dr_custom)(void *context, const dr_custom_call *call) noexcept
     void dr_custom_get(const dr_custom_call *call, void *out)
     void dr_custom_set(const dr_custom_call *call, const void *values)
@@ -217,6 +218,7 @@ cdef extern from "deltarule.h" nogil:
         void *y
         const double *rates
         int averages
+        size_t piece
     ctypedef struct dr_position:
         size_t batch
         double loss_sum

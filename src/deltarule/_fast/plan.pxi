@@ -181,7 +181,7 @@ cdef class Plan:
         return self.shapes[name]
 
     cdef _Call _open(self, dr_mode mode, x, t, w, y, size_t batch_size, dr_stream *shuffle,
-                     rates=None, bint averages=False):
+                     rates=None, bint averages=False, size_t piece=0):
         """A run over the rows of x. The arrays must stay alive and unchanged meanwhile: the call
         keeps their buffers."""
         cdef dr_data data
@@ -189,7 +189,7 @@ cdef class Plan:
         cdef dr_status status
         cdef _Buffer xb = _hold_rows(x, self.n_in, &data.x), tb = None, wb = None, yb = None, rb = None
         cdef size_t n = xb.view.shape[0]
-        data.n, data.averages = n, averages
+        data.n, data.averages, data.piece = n, averages, piece
         data.labels, data.dense, data.weight, data.y, data.rates = NULL, NULL, NULL, NULL, NULL
         if t is None:
             if mode != DR_PREDICT:
@@ -258,18 +258,18 @@ cdef class Plan:
     def linearize(self, x, t, w):
         return Linearization(self, x, t, w)
 
-    def train_batch(self, x, t, w, rates=None):
-        cdef _Call call = self._open(DR_TRAIN, x, t, w, None, len(x), NULL, rates)
+    def train_batch(self, x, t, w, rates=None, size_t piece=0):
+        cdef _Call call = self._open(DR_TRAIN, x, t, w, None, len(x), NULL, rates, False, piece)
         call.advance(_FOREVER)
         return _mean(dr_run_position(call.run))
 
     def train(self, x, t, w, *, size_t batch_size, bint shuffle, seed, epoch, size_t batch=0,
-              sums=(0.0, 0.0, 0.0), rates=None, bint averages=False):
+              sums=(0.0, 0.0, 0.0), rates=None, bint averages=False, size_t piece=0):
         cdef dr_stream stream = _stream(seed, _check.PURPOSES["shuffle"], 0, epoch)
         cdef dr_position position
         cdef Run run = Run()
         run.call = self._open(DR_TRAIN, x, t, w, None, batch_size, &stream if shuffle else NULL, rates,
-                              averages)
+                              averages, piece)
         position.batch = batch
         position.loss_sum, position.weight_sum, position.hit_sum = sums
         dr_run_set_position(run.call.run, position)

@@ -78,6 +78,7 @@ _CHECKS: dict[str, Callable[[str, object], Any]] = {
     "etas": _pair_of(_check.positive_real),
     "step_sizes": _pair_of(_check.positive_real),
     "average": _average,
+    "gradient_accumulation_steps": _check.positive_int,
 }
 
 
@@ -93,6 +94,10 @@ class Optimizer(Spec):
     average: None, or an average of weights beside the raw ones, by name or as an object, which
         `predict` and `evaluate` use (deltarule.averages): EMA(0.999), SWA(start_epoch=10). It
         costs one array more.
+    gradient_accumulation_steps >= 1: an update is made from so many times batch_size rows, which
+        are computed batch_size at a time: the memory of one such piece, and the update of all (see
+        docs/numerics.md). BatchNorm sees each piece by itself. As in Keras, but what is left at the
+        end of an epoch makes an update of its own.
 
     Raises TypeError or ValueError that names the argument.
     """
@@ -102,6 +107,7 @@ class Optimizer(Spec):
     weight_decay: float = 0.0
     decoupled_weight_decay: bool = False
     average: str | Average | None = None
+    gradient_accumulation_steps: int = 1
 
     def __post_init__(self) -> None:
         for field in fields(self):

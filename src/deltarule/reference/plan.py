@@ -21,7 +21,7 @@ from .._check import Array
 from .._graph import Graph, Node
 from ..losses import CustomLoss
 from ..optimizers import SGD
-from . import constraint, loss, nodes, optimizer, penalty, random
+from . import loss, nodes, penalty, random
 from .activation import quiet
 from .ledger import Lap, Ledger, untimed
 from .linearize import Linearization
@@ -29,6 +29,7 @@ from .nodes import Mode
 from .run import Run, Sums
 from .state import Batch, Parameters, State
 
+Rows = tuple[Array, Array, Array | None]
 F64 = npt.NDArray[np.float64]
 
 
@@ -49,7 +50,6 @@ class Plan:
         self._learnt = graph.learnt()
         self._parts = graph.parts()
         self._penalties = graph.penalties()
-        self._constraints = graph.constraints()
         self._numbers = {node.name: number for number, node in enumerate(graph.nodes)}
         zeros = (
             {name: np.zeros(shape, self._dtype) for name, shape in self._shapes.items()}
@@ -144,14 +144,14 @@ class Plan:
 
     # -------------------------------------------------------------------------------- computation
     def _forward(
-        self, values: Parameters, x: Array, *, mode: Mode, lap: Lap = untimed
+        self, values: Parameters, x: Array, *, mode: Mode, lap: Lap = untimed, first: int = 0
     ) -> tuple[list[Array], list[Any]]:
         """Every buffer, in training the last with what the loss is computed on; and, by node, what
         it has kept for the way back."""
         buffers = [np.ascontiguousarray(x, self._dtype)] * len(self._graph.widths)
         kept = []
         for node in self._graph.nodes:
-            call = self._call(node, values, mode, lap)
+            call = self._call(node, values, mode, lap, first)
             inputs = [buffers[source] for source in node.sources]
             buffers[node.target], saved = nodes.TABLE[node.kind].forward(call, inputs)
             kept.append(saved)
@@ -163,9 +163,11 @@ class Plan:
         logits = mode is not Mode.PREDICT and last and self._graph.loss.logits
         return "identity" if logits else node.activation
 
-    def _call(self, node: Node, values: Parameters, mode: Mode, lap: Lap) -> nodes.Call:
+    def _call(
+        self, node: Node, values: Parameters, mode: Mode, lap: Lap, first: int
+    ) -> nodes.Call:
         own = {part: values[f"{node.name}.{part}"] for part in self._parts[node.name]}
-        stream = self._graph.seed, self._numbers[node.name], self._state.step
+        stream = self._graph.seed, self._numbers[node.name], self._state.step, first
         return nodes.Call(node, own, self._activation(node, mode), mode is Mode.TRAIN, stream, lap)
 
     def _backward(
@@ -175,6 +177,7 @@ class Plan:
         kept: list[Any],
         dy: Array,
         lap: Lap = untimed,
+        first: int = 0,
     ) -> Parameters:
         """The gradient of every parameter that is learnt, from dy, that at the last buffer; without
         those of penalties."""
@@ -184,7 +187,7 @@ class Plan:
         for node, saved in zip(reversed(self._graph.nodes), reversed(kept), strict=True):
             y, error = buffers[node.target], errors[node.target]
             error = np.zeros_like(y) if error is None else error
-            call = self._call(node, values, Mode.TRAIN, lap)
+            call = self._call(node, values, Mode.TRAIN, lap, first)
             inputs = [buffers[source] for source in node.sources]
             sent, found = nodes.TABLE[node.kind].backward(call, inputs, y, saved, error)
             gradients |= {f"{node.name}.{part}": g for part, g in found.items()}
@@ -194,11 +197,11 @@ class Plan:
         return {name: gradients[name] for name in self._learnt}
 
     def _measured(
-        self, values: Parameters, buffers: list[Array], kept: list[Any], lap: Lap
+        self, values: Parameters, buffers: list[Array], kept: list[Any], lap: Lap, first: int
     ) -> Parameters:
         found: Parameters = {}
         for node, saved in zip(self._graph.nodes, kept, strict=True):
-            call = self._call(node, values, Mode.TRAIN, lap)
+            call = self._call(node, values, Mode.TRAIN, lap, first)
             inputs = [buffers[source] for source in node.sources]
             new = nodes.TABLE[node.kind].measured(call, inputs, saved)
             found |= {f"{node.name}.{part}": array for part, array in new.items()}
@@ -213,66 +216,66 @@ class Plan:
         *,
         backward: bool,
         lap: Lap = untimed,
+        total: float | None = None,
+        first: int = 0,
     ) -> Batch:
-        """Forward over the rows and, if wanted, backward. Sums are taken in float64."""
+        """Forward over the rows and, if wanted, backward. Sums are taken in float64. total, first:
+        the weight of a batch of which these rows are a piece, and the rows before it."""
         kind = self._graph.loss
         with quiet():
             weights = loss.weights(x, w)
-            total = float(np.sum(weights))
+            own = float(np.sum(weights))
+            total = own if total is None else total
             if total == 0:
                 zeros = {name: np.zeros_like(values[name]) for name in self._learnt}
                 return Batch(0.0, 0.0, 0.0, zeros if backward else {}, {})
             mode = Mode.TRAIN if backward else Mode.EVALUATE
-            buffers, kept = self._forward(values, x, mode=mode, lap=lap)
+            buffers, kept = self._forward(values, x, mode=mode, lap=lap, first=first)
             y = buffers[-1]
             lost = loss.samples(kind, y, t)
             hits = loss.hits(self._graph.accuracy, kind, y, t)
-            dy = loss.backward(kind, y, t, weights) if backward else None
+            dy = loss.backward(kind, y, t, weights, total) if backward else None
             lap("outside" if isinstance(kind, CustomLoss) else "activations")
-            gradients = {} if dy is None else self._backward(values, buffers, kept, dy, lap)
+            gradients: Parameters = {}
+            if dy is not None:
+                gradients = self._backward(values, buffers, kept, dy, lap, first)
             costs = 0.0
-            for name, l1, l2 in self._penalties:
+            for name, l1, l2 in self._penalties if first == 0 else ():
                 costs += penalty.value(values[name], l1, l2)
                 if gradients:
                     gradients[name] = gradients[name] + penalty.gradient(values[name], l1, l2)
             return Batch(
                 float(np.sum(weights * lost)) + total * costs,
-                total,
+                own,
                 float(np.sum(weights * hits)),
                 gradients,
-                {} if dy is None else self._measured(values, buffers, kept, lap),
+                {} if dy is None else self._measured(values, buffers, kept, lap, first),
             )
 
     def _train(
-        self, x: Array, t: Array, w: Array | None, rate: float | None, ends: bool = False
+        self, rows: Rows, rate: float | None, piece: int = 0, ends: bool = False
     ) -> tuple[Batch, State]:
-        """One batch, and the state after its update; nothing is changed yet. ends: it is the last
-        of an epoch whose end an average counts."""
-        state = self._state
-        batch = self._pass(state.slots[0], x, t, w, backward=True, lap=self._ledger.lap)
-        updated = batch.weight_sum != 0
-        new = self._updated(state, batch, rate) if updated else state
+        """One batch, `piece` rows at a time (0: all), and the state after its update; nothing is
+        changed yet. ends: it is the last of an epoch whose end an average counts."""
+        state, (x, t, w) = self._state, rows
+        total, size = float(np.sum(loss.weights(x, w))), piece or len(x)
+        batch: Batch | None = None
+        for first in range(0, len(x), size):
+            part = slice(first, first + size)
+            values = {**state.slots[0], **(batch.measured if batch else {})}
+            found = self._pass(
+                values, x[part], t[part], None if w is None else w[part],
+                backward=True, lap=self._ledger.lap, total=total, first=first,
+            )  # fmt: skip
+            batch = batch.and_then(found) if batch else found
+        assert batch is not None
+        updated = total != 0
+        new = state.updated(self._graph, batch, rate) if updated else state
         new = new.averages(self._graph, updated=updated, ends=ends)
         if updated:
             self._ledger.lap("optimizer")
             self._ledger.count(len(x))
         return batch, new
-
-    def _updated(self, state: State, batch: Batch, rate: float | None) -> State:
-        """After one more update."""
-        step = state.step + 1
-        slots: tuple[Parameters, ...] = tuple(dict(slot) for slot in state.slots)
-        kept = slots[: 1 + self._graph.optimizer.n_states]
-        with quiet():
-            for name, g in batch.gradients.items():
-                value, *rest = (slot[name] for slot in kept)
-                new = optimizer.update(self._graph.optimizer, value, g, tuple(rest), step, rate)
-                for slot, array in zip(kept, new, strict=True):
-                    slot[name] = array
-            for name, kind, limit in self._constraints:
-                slots[0][name] = constraint.TABLE[kind](slots[0][name], limit)
-        slots[0].update(batch.measured)
-        return state._replace(slots=slots, step=step)
 
     # ------------------------------------------------------------------------------------ checks
     def _rows(self, x: npt.ArrayLike) -> Array:
@@ -346,12 +349,13 @@ class Plan:
         t: npt.ArrayLike,
         w: npt.ArrayLike | None,
         rates: F64 | None = None,
+        piece: int = 0,
     ) -> float:
         """One update from all rows; the loss before it. Weights summing to zero change nothing.
-        rates: one, in place of the optimizer's own."""
+        rates: one, in place of the optimizer's own. piece: as for `train`."""
         self._ledger.start()
         rate = None if rates is None else float(rates[0])
-        batch, self._state = self._train(*self._samples(x, t, w), rate)
+        batch, self._state = self._train(self._samples(x, t, w), rate, piece)
         return batch.loss
 
     def train(
@@ -368,6 +372,7 @@ class Plan:
         sums: Sums = (0.0, 0.0, 0.0),
         rates: F64 | None = None,
         averages: bool = False,
+        piece: int = 0,
     ) -> Run:
         """An epoch, from batch number `batch` on; call `advance` of the result until it is True.
 
@@ -375,7 +380,8 @@ class Plan:
         random_permutation(n, seed=seed, purpose="shuffle", step=epoch). To resume, pass `batch` and
         `sums` as the interrupted run had them. rates: the learning rates of the updates to come, as
         many as the epoch has batches; None: the optimizer's own. averages: whether an
-        average by epochs takes the weights at its end.
+        average by epochs takes the weights at its end. piece: how many rows of a batch are computed
+        together, 0 for all; their gradients add up.
         """
         rows, target, weights = self._samples(x, t, w)
         size = _check.positive_int("batch_size", batch_size)
@@ -386,4 +392,4 @@ class Plan:
         order = random.permutation(*key) if _check.boolean("shuffle", shuffle) else None
         if rates is not None:
             rates = _check.real_array("rates", rates, shape=(n_batches,), dtype=np.dtype(float))
-        return Run(self, (rows, target, weights), order, size, first, sums, rates, averages)
+        return Run(self, (rows, target, weights), order, size, first, sums, rates, averages, piece)

@@ -29,13 +29,14 @@ class Run:
         sums: Sums,
         rates: npt.NDArray[np.float64] | None,
         averages: bool,
+        piece: int,
     ) -> None:
         self._plan = plan
         self._data = data
         self._order = order
         self._size = size
         self._rates, self._opened_at = rates, plan.step
-        self._averages = averages
+        self._averages, self._piece = averages, piece
         self._position = batch, (float(sums[0]), float(sums[1]), float(sums[2]))
 
     @property
@@ -79,7 +80,7 @@ class Run:
         if self._rates is not None:
             rate = float(self._rates[min(self._plan.step - self._opened_at, self.n_batches - 1)])
         ends = self._averages and number + 1 == self.n_batches
-        done, state = self._plan._train(x, t, w, rate, ends)
+        done, state = self._plan._train((x, t, w), rate, self._piece, ends)
         position = (
             number + 1,
             (

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from .._check import Array
 from .._graph import Graph
-from . import average
+from . import average, constraint, optimizer
 from .activation import quiet
 
 Parameters = dict[str, Array]
@@ -27,6 +27,16 @@ class Batch(NamedTuple):
         """The weighted mean loss; 0.0 where the weights sum to zero."""
         return self.loss_sum / self.weight_sum if self.weight_sum else 0.0
 
+    def and_then(self, piece: Batch) -> Batch:
+        """With another piece of the same batch, which has begun with what this one has measured."""
+        return Batch(
+            self.loss_sum + piece.loss_sum,
+            self.weight_sum + piece.weight_sum,
+            self.hit_sum + piece.hit_sum,
+            {name: g + piece.gradients[name] for name, g in self.gradients.items()},
+            piece.measured,
+        )
+
 
 class State(NamedTuple):
     """Arrays by slot and name (slot 0: values, the last: their average, where there is one), the
@@ -35,6 +45,22 @@ class State(NamedTuple):
     slots: tuple[Parameters, ...]
     step: int
     averaged: int = 0
+
+    def updated(self, graph: Graph, batch: Batch, rate: float | None) -> State:
+        """After one more update."""
+        step = self.step + 1
+        slots: tuple[Parameters, ...] = tuple(dict(slot) for slot in self.slots)
+        kept = slots[: 1 + graph.optimizer.n_states]
+        with quiet():
+            for name, g in batch.gradients.items():
+                value, *rest = (slot[name] for slot in kept)
+                new = optimizer.update(graph.optimizer, value, g, tuple(rest), step, rate)
+                for slot, array in zip(kept, new, strict=True):
+                    slot[name] = array
+            for name, kind, limit in graph.constraints():
+                slots[0][name] = constraint.TABLE[kind](slots[0][name], limit)
+        slots[0].update(batch.measured)
+        return State(slots, step, self.averaged)
 
     def averages(self, graph: Graph, *, updated: bool, ends: bool) -> State:
         """When the average has taken the weights, if it does so after a batch that has made an
