@@ -56,7 +56,6 @@ PARTS: dict[str, tuple[Layers, Any]] = {
     "prelu": (plain("prelu"), dr.Adam()),
     "prelu per feature": (plain(dr.PReLU(per_feature=True)), dr.Adam()),
     "EMA": (plain(), dr.Adam(average=dr.EMA())),
-    "batches in 4 pieces": (plain(), dr.Adam(gradient_accumulation_steps=4)),
     "residual block": ([*plain()[:1], dr.Residual(plain()[1:])], dr.Adam()),
 }  # fmt: skip
 

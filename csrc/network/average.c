@@ -19,11 +19,12 @@ double dr_average_share(const dr_cursor *c) {
 
 size_t dr_average_tiles(const dr_plan *plan) { return (plan->n_parameters + TILE - 1) / TILE; }
 
-void dr_average_tile(const dr_cursor *c, size_t tile) {
+void dr_average_tile(dr_cursor *c, size_t tile) {
     const dr_plan *plan = c->run->plan;
     const size_t at = tile * TILE, n = dr_min(TILE, plan->n_parameters - at);
     dr_average_units(c->run->kernels, n, c->share, dr_offset(plan->dtype, plan->values, at),
                      dr_offset(plan->dtype, plan->average, at));
+    dr_lap(&c->watch.ledger, DR_UPDATES);
 }
 
 uint64_t dr_plan_averaged(const dr_plan *plan) { return plan->averaged; }

@@ -260,7 +260,7 @@ void dr_program_build(const dr_plan *plan, dr_mode mode, int fused, dr_program *
  * tiles. */
 double dr_average_share(const dr_cursor *c);
 size_t dr_average_tiles(const dr_plan *plan);
-void dr_average_tile(const dr_cursor *c, size_t tile);
+void dr_average_tile(dr_cursor *c, size_t tile);
 
 /* linearize.c: memory, multiply-adds of a row beside its way forward, and what the tasks do. */
 void dr_linear_lay_out(dr_run *run, dr_arena *arena);

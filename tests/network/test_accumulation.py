@@ -1,5 +1,5 @@
-"""Gradients of the pieces of a batch add up: to the bits of the whole batch, but where rows of a piece
-are computed with together."""
+"""Gradients of the pieces of a batch add up: to the bits of the whole batch, but where rows of a
+piece are computed with together."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_the_bits_of_the_whole_batch(name: str, dtype: str) -> None:
     for piece in PIECES:
         plan, other = trained(g, piece=piece)
         assert state(plan) == state(whole), piece
-        np.testing.assert_allclose(other, sums, rtol=1e-6 if dtype == "float32" else 1e-14)
+        np.testing.assert_allclose(other, sums, rtol=1e-13)
 
 
 @both_dtypes

@@ -314,8 +314,8 @@ def samples(loss: Loss, y: Array, t: Array) -> npt.NDArray[np.float64]:
 def backward(
     loss: Loss, y: Array, t: Array, w: npt.NDArray[np.float64], total: float | None = None
 ) -> Array:
-    """flush((w_i / sum w) dl_i/dy) of checked arguments; zeros where the weights sum to zero. total:
-    in place of the sum, where the rows are but a piece of a batch."""
+    """flush((w_i / sum w) dl_i/dy) of checked arguments; zeros where the weights sum to zero.
+    total: in place of the sum, where the rows are but a piece of a batch."""
     total = np.sum(w) if total is None else total
     if total == 0:
         return np.zeros_like(y)
