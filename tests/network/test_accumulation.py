@@ -13,6 +13,7 @@ from deltarule import _fast
 from deltarule._graph import Graph
 from deltarule.reference.plan import Plan as Reference
 
+from ..custom_layers import MyMSE
 from .common import CALM, GROUPS, THREADS, copy, data, graph, ready, state
 from .examples import EXAMPLES, example, lowered
 from .test_parity import agree
@@ -163,6 +164,19 @@ def test_stopping_in_the_middle_of_a_batch(kind: Any, monkeypatch: pytest.Monkey
     assert (state(plan), run.batch, run.sums) == (before, 0, (0.0, 0.0, 0.0))
     assert run.advance(1e9)
     assert (state(plan), run.sums) == (state(whole), whole_run.sums)
+
+
+@engines
+def test_a_loss_in_python(kind: Any) -> None:
+    """Errors are shares of the whole batch here, too."""
+    own, same = (graph((4, 9, 3), ("tanh", "identity"), loss=loss) for loss in (MyMSE(), "mse"))
+    pieces, whole = ready(own, kind=kind), ready(same, kind=kind)
+    for weighted in (True, False):
+        rows = data(own, 20, weighted=weighted)
+        loss = pieces.train_batch(*rows, piece=6)
+        assert loss == pytest.approx(whole.train_batch(*rows), rel=1e-12)
+    for name in own.parameter_shapes():
+        np.testing.assert_allclose(pieces.get(0, name), whole.get(0, name), rtol=1e-10)
 
 
 # --------------------------------------------------------------------------------------- networks
