@@ -162,6 +162,7 @@ double dr_peak(int isa, dr_dtype dt, double seconds);
 int dr_has_openmp(void);
 int dr_threads_limit(void);              /* how many threads a call may use now */
 void dr_threads_set(int n, int exact);   /* n = 0: back to the automatic limit */
+void dr_threads_alone(int on);           /* calls by this thread use it only, whatever is set */
 int dr_threads_exact(void);
 int dr_threads_last_team(void);          /* team size of this thread's last call: for tests */
 void dr_threads_before_fork(void);
@@ -385,6 +386,7 @@ typedef struct {
 typedef struct {
     size_t batch;                        /* batches done */
     double loss_sum, weight_sum, hit_sum; /* over them, weighted */
+    size_t finite;                       /* the first so many had a finite loss_sum */
 } dr_position;
 
 /* Everything is allocated here; dr_plan_run allocates nothing. The arrays behind `data` and `plan`

@@ -270,6 +270,7 @@ static int end_batch(dr_cursor *c, int idle) {
     }
     run->position.batch = c->batch + 1;
     if (c->share > 0) run->plan->averaged++;
+    if (run->position.loss_sum - run->position.loss_sum == 0) run->position.finite = c->batch + 1;
     if (run->mode == DR_TRAIN && !idle) {
         run->plan->step = c->step + 1;
         c->watch.ledger.sum.steps++;
@@ -348,7 +349,9 @@ dr_status dr_plan_run(dr_run *run, double budget, dr_poll poll, void *context) {
     const double forward = plan->multiply_adds * (double)rows;
     const double work = run->mode == DR_LINEARIZE ? forward + dr_linear_work(run) * (double)rows
                                                   : forward * (dr_training(run) ? 3 : 1);
-    const int advised = dr_threads_for(work, rows);
+    /* without updates no weights travel between cores at each barrier: what counts is all rows */
+    const double shared = dr_training(run) ? work : plan->multiply_adds / 2 * (double)run->data.n;
+    const int advised = dr_threads_for(shared, rows);
     const int adaptive = training && work >= DR_LEAST_WORK && !dr_threads_exact();
     const int most = adaptive ? (int)dr_min((size_t)dr_threads_limit(), rows) : 1;
     const double begun = dr_now(), end = begun + budget;
