@@ -1,6 +1,6 @@
 /* A compiled network, from the inside. plan.c owns parameters, lower.c turns the graph into phases,
  * nodes/ computes what each kind of node does in them, workspace.c holds what one run needs, run.c
- * runs, team.c chooses the threads; linearize.c has the tasks of a method of second order. */
+ * runs, update.c changes weights, team.c chooses the threads; linearize.c has the tasks of a method of second order. */
 #ifndef DR_NETWORK_H
 #define DR_NETWORK_H
 
@@ -22,6 +22,9 @@ typedef struct {
 typedef struct {
     size_t rows, cols;
     size_t offset;              /* in elements, into each of the plan's parameter areas */
+    size_t size;                /* elements there, padding included */
+    size_t chunks;              /* of its gradient; 0 where it is not there, or no gradient changes it */
+    size_t first_chunk;         /* into run->squares */
 } dr_parameter;
 
 #define DR_NODE_PARAMETERS 16
@@ -33,6 +36,7 @@ typedef struct {
     dr_activation activation;   /* what training applies: identity where the loss takes logits */
     dr_activation output;       /* what predict applies */
     double alpha, eps, momentum;
+    double rate_factor;         /* of the learning rate */
     dr_noise noise;
     double amount;
     int has_weight, has_bias;
@@ -57,7 +61,7 @@ typedef enum {
     TASK_SEED, TASK_JACOBIAN,                                                   /* of one output */
     TASK_WHOLE_FORWARD, TASK_WHOLE_LOSS, TASK_WHOLE_BACKWARD,                   /* by thread 0 */
     TASK_STATISTICS, TASK_ERROR_SUMS, TASK_UPDATE, TASK_GRADIENT, TASK_APPLY,   /* by tiles */
-    TASK_CONSTRAIN, TASK_AVERAGE, TASK_PRODUCTS
+    TASK_MEASURE, TASK_DIRECTION, TASK_CONSTRAIN, TASK_AVERAGE, TASK_PRODUCTS
 } dr_task_kind;
 
 typedef struct {
@@ -76,6 +80,9 @@ typedef struct {
     size_t n_finishing;         /* of these, the last: only behind the last piece of a batch */
     dr_step_task *tasks;
 } dr_program;
+
+/* What squares are summed of. */
+typedef enum { OF_GRADIENT, OF_WEIGHTS, OF_DIRECTION, N_NORMS } dr_norm;
 
 /* Of threads: see team.c. */
 typedef struct {
@@ -105,8 +112,10 @@ struct dr_plan {
     uint64_t step;              /* updates made */
     uint64_t averaged;          /* weights that are part of the average */
     int fused;
+    int clips_norms, layered;   /* norms of gradients have to be known; or of weights and directions */
     size_t n_parameters;        /* elements of one parameter area, padding included */
     size_t n_shadow;            /* elements of the shadow */
+    size_t n_chunks;            /* of the gradients of all parameters */
     char *values, *states[DR_MAX_STATES], *shadow;
     char *average;              /* a parameter area, NULL where there is none */
     size_t n_penalties;         /* tiles whose weights cost something */
@@ -142,6 +151,7 @@ struct dr_run {
     char *gradients;            /* a parameter area, where gradients are materialised */
     void *row_loss, *row_hit;
     double *penalties;          /* what each tile of weights costs, before the update */
+    double *squares[N_NORMS];   /* summed over each chunk, of what norms are wanted of, or NULL */
     double loss_sum, hit_sum;   /* of the batch under way, piece by piece */
     dr_linear linear;
     dr_position position;
@@ -172,7 +182,14 @@ typedef struct {
     int last;                   /* it is the last of its batch */
     double weight;              /* sum of the batch's weights */
     uint64_t step;              /* the one that this batch makes */
-    dr_constants constants;     /* of that step's update */
+    double rate;                /* the learning rate of its update, */
+    dr_constants constants;     /* that update's, */
+    dr_constants others;        /* and those of the nodes that have `rate_factor`; 0: of none yet */
+    double rate_factor;
+    const void *clipped;        /* the array whose gradient `factor` clips, or the plan: all; NULL: none yet */
+    double factor;
+    const dr_parameter *along;  /* whose direction `ratio` is about; NULL: none yet */
+    double ratio;
     double share;               /* of the weights behind it in their average; 0: none */
     double work;                /* since the last look at the clock */
     double now;                 /* at that look */
@@ -233,7 +250,7 @@ static inline int dr_penalised(const dr_node *node) {
 }
 
 /* plan.c */
-void dr_add_parameter(dr_plan *plan, dr_node *node, size_t rows, size_t cols);
+void dr_add_parameter(dr_plan *plan, dr_node *node, size_t rows, size_t cols, int learnt);
 dr_matrix dr_parameter_matrix(const dr_plan *plan, const char *area, const dr_node *node, size_t index);
 
 /* nodes/activation.c: the error at the node's output becomes that before its activation, in place.
@@ -246,10 +263,28 @@ void dr_custom_loss(dr_cursor *c);
 /* nodes/merge.c: the error at the node's target, columns from `from` on, goes to one of its sources. */
 void dr_send_error(dr_cursor *c, const dr_node *node, size_t source, size_t from, size_t row, size_t m);
 
-/* run.c: applies n elements of a gradient to the parameters at `offset` of their areas; and the
- * parameters and the optimizer's state there, where there is none NULL. */
-void dr_apply(dr_cursor *c, size_t offset, size_t n, const void *gradient);
+/* update.c: applies n elements of the gradient of parameter `index` to what is at `offset` of the areas, and
+ * may change them; and the parameters and the optimizer's state there, where there is none NULL; and the
+ * constants of its step. */
+void dr_apply(dr_cursor *c, const dr_node *node, size_t index, size_t offset, size_t n, void *gradient);
 void dr_parameters_at(const dr_plan *plan, size_t offset, void *at[1 + DR_MAX_STATES]);
+const dr_constants *dr_constants_of(dr_cursor *c, const dr_node *node);
+
+/* norms.c: the chunks of what a node learns; and the parameter that one of them is of, when *chunk becomes
+ * its number there. */
+size_t dr_node_chunks(const dr_node *node);
+const dr_parameter *dr_locate_chunk(const dr_node *node, size_t *chunk);
+/* Of a chunk: its gradient is measured, or clipped and made a direction. Of n elements of an array: their
+ * gradient is clipped, in place. And what the learning rate of an array is multiplied by. */
+void dr_measure_gradient(dr_cursor *c, const dr_node *node, size_t chunk);
+void dr_make_direction(dr_cursor *c, const dr_node *node, size_t chunk);
+void dr_clip_gradient(dr_cursor *c, const dr_parameter *p, size_t n, void *gradient);
+double dr_rate_ratio(dr_cursor *c, const dr_parameter *p);
+
+/* Whether updates are made where gradients are computed. */
+static inline int dr_fused(const dr_plan *plan) {
+    return plan->fused && !plan->clips_norms && !plan->layered;
+}
 
 /* lower.c: `tasks` and `phases` must have room for these. */
 size_t dr_program_tasks(const dr_plan *plan, dr_mode mode);

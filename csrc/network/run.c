@@ -90,19 +90,6 @@ static void phase_by_rows(dr_cursor *c, dr_phase phase) {
 
 /* -- tasks by tiles ------------------------------------------------------------------------------- */
 
-void dr_parameters_at(const dr_plan *plan, size_t offset, void *at[1 + DR_MAX_STATES]) {
-    at[0] = dr_offset(plan->dtype, plan->values, offset);
-    for (size_t s = 0; s < DR_MAX_STATES; s++)
-        at[1 + s] = s < plan->n_states ? dr_offset(plan->dtype, plan->states[s], offset) : NULL;
-}
-
-void dr_apply(dr_cursor *c, size_t offset, size_t n, const void *gradient) {
-    const dr_plan *plan = c->run->plan;
-    void *at[1 + DR_MAX_STATES];
-    dr_parameters_at(plan, offset, at);
-    c->run->kernels->step[plan->optimizer.rule](n, &c->constants, gradient, at);
-}
-
 static int by_panels(dr_task_kind task) {
     return task == TASK_STATISTICS || task == TASK_ERROR_SUMS || task == TASK_CONSTRAIN;
 }
@@ -124,6 +111,7 @@ static size_t tiles_of(const dr_run *run, dr_step_task task) {
     if (takes_all(task.kind)) return 1; /* and so it is thread 0's */
     if (task.kind == TASK_PRODUCTS) return dr_linear_tiles(run);
     if (task.kind == TASK_AVERAGE) return dr_average_tiles(plan);
+    if (task.kind == TASK_MEASURE || task.kind == TASK_DIRECTION) return dr_node_chunks(node);
     return by_panels(task.kind) ? dr_panels(plan->dtype, node->n_out) : node->kind->tiles(plan, node);
 }
 
@@ -139,10 +127,12 @@ static size_t task_on_tiles(dr_cursor *c, dr_step_task task, size_t tile, size_t
     case TASK_AVERAGE: dr_average_tile(c, tile); return 1;
     case TASK_STATISTICS: node->kind->statistics(c, node, tile); break;
     case TASK_ERROR_SUMS: node->kind->error_sums(c, node, tile); break;
+    case TASK_MEASURE: dr_measure_gradient(c, node, tile); break;
+    case TASK_DIRECTION: dr_make_direction(c, node, tile); break;
     case TASK_CONSTRAIN: node->kind->constrain(c, node, tile); break;
     default: return node->kind->on_tiles(c, task.kind, node, tile, most);
     }
-    dr_lap(&c->watch.ledger, task.kind == TASK_CONSTRAIN ? DR_UPDATES : DR_ACTIVATIONS);
+    dr_lap(&c->watch.ledger, task.kind >= TASK_MEASURE ? DR_UPDATES : DR_ACTIVATIONS);
     return 1;
 }
 
@@ -209,7 +199,10 @@ static void begin_batch(dr_cursor *c) {
                                                    run->order, first)
                                  : (double)c->rows;
     if (run->mode != DR_TRAIN) return;
-    dr_optimizer_prepare(&plan->optimizer, learning_rate(c), c->step + 1, &c->constants);
+    c->clipped = c->along = NULL;
+    c->rate = learning_rate(c);
+    c->rate_factor = 0;
+    dr_optimizer_prepare(&plan->optimizer, c->rate, c->step + 1, &c->constants);
     c->share = dr_average_share(c);
 }
 

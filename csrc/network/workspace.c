@@ -8,7 +8,7 @@
 #define ROWS_AT_ONCE 512
 
 static int keeps_gradients(const dr_run *run) {
-    const int fused = run->plan->fused && run->piece >= run->batch_size;
+    const int fused = dr_fused(run->plan) && run->piece >= run->batch_size;
     return run->mode == DR_GRADIENT || (run->mode == DR_TRAIN && !fused);
 }
 
@@ -42,6 +42,10 @@ static void lay_out(dr_run *run, dr_arena *arena) {
     if (run->mode != DR_PREDICT)
         run->penalties = dr_arena_take(arena, plan->n_penalties, sizeof *run->penalties);
     run->gradients = keeps_gradients(run) ? dr_arena_take(arena, plan->n_parameters, size) : NULL;
+    for (int norm = 0; norm < N_NORMS; norm++) {
+        const int wanted = norm == OF_GRADIENT ? plan->clips_norms : plan->layered;
+        run->squares[norm] = dr_arena_take(arena, wanted ? plan->n_chunks : 0, sizeof **run->squares);
+    }
     if (run->mode == DR_LINEARIZE) dr_linear_lay_out(run, arena);
     run->order = run->shuffled ? dr_arena_take(arena, run->order_room, sizeof *run->order) : NULL;
 }

@@ -59,6 +59,7 @@ from .layers import (
 from .losses import CustomLoss
 from .network import Network
 from .optimizers import (
+    LAMB,
     LBFGS,
     SGD,
     Adadelta,
@@ -81,6 +82,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "EMA",
+    "LAMB",
     "LBFGS",
     "SGD",
     "SWA",

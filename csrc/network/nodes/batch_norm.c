@@ -11,7 +11,8 @@ enum { WEIGHT, BIAS, RUNNING_MEAN, RUNNING_VAR, N_PARAMETERS };
 enum { MEAN, VAR, SCALE, SLOPE, LEVEL, GRADIENTS, RUNNING = GRADIENTS + 2, N_VECTORS = RUNNING + 2 };
 
 static void lay_out(dr_plan *plan, dr_node *node) {
-    for (size_t i = 0; i < N_PARAMETERS; i++) dr_add_parameter(plan, node, 0, node->n_out);
+    const int learnt[N_PARAMETERS] = {[WEIGHT] = node->has_weight, [BIAS] = node->has_bias};
+    for (size_t i = 0; i < N_PARAMETERS; i++) dr_add_parameter(plan, node, 0, node->n_out, learnt[i]);
 }
 
 static size_t scratch(const dr_plan *plan, const dr_node *node, size_t rows) {
@@ -121,7 +122,7 @@ static size_t on_tiles(dr_cursor *c, dr_task_kind task, const dr_node *node, siz
     for (size_t i = WEIGHT; i <= BIAS; i++) {
         const size_t at = node->parameters[i].offset + first;
         void *g = run->gradients ? dr_offset(dt, run->gradients, at) : gradient(run, node, i, p);
-        if (has[i]) dr_apply(c, at, width, g);
+        if (has[i]) dr_apply(c, node, i, at, width, g);
     }
     if (task == TASK_UPDATE)
         track(c, node, p, value(plan, node, RUNNING_MEAN), value(plan, node, RUNNING_VAR));

@@ -1,8 +1,6 @@
 # A compiled network. The same interface as reference/plan.py, which says what each method does.
 from dataclasses import replace
 
-from libc.stdlib cimport free, malloc
-
 
 cdef class Plan:
     """A network compiled for the C core; see deltarule.reference.plan.Plan for the interface."""
@@ -63,6 +61,7 @@ cdef class Plan:
                 nodes[i].eps, nodes[i].momentum = node.eps, node.momentum
                 nodes[i].weight, nodes[i].bias = node.weight, node.bias
                 nodes[i].trainable = node.trainable
+                nodes[i].learning_rate_factor = node.learning_rate_factor
                 nodes[i].noise = <dr_noise><int>_NOISES[node.noise]
                 nodes[i].amount = node.amount
                 nodes[i].shared = node.shared

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, fields, replace
 from typing import Any, Self
 
-from .. import _check, averages, schedules
+from .. import _check, _check_weights, averages, schedules
+from .._check_weights import CLIPS
 from .._spec import Spec
 from ..averages import Average
 from ..schedules import F64, Schedule
@@ -24,6 +25,7 @@ RULES = {
     "radam": 2,
     "adamax": 2,
     "lion": 1,
+    "lamb": 2,
     "rmsprop": 1,
     "rmsprop_momentum": 2,
     "rmsprop_centered": 2,
@@ -53,6 +55,10 @@ def _epsilon(argument: str, value: object) -> float:
     return number
 
 
+def _limit(argument: str, value: object) -> float | None:
+    return None if value is None else _check.positive_real(argument, value)
+
+
 def _average(argument: str, value: Any) -> Average | None:
     try:
         return averages.get(value)
@@ -77,6 +83,7 @@ _CHECKS: dict[str, Callable[[str, object], Any]] = {
     "rho": _check.fraction,
     "etas": _pair_of(_check.positive_real),
     "step_sizes": _pair_of(_check.positive_real),
+    **dict.fromkeys(CLIPS, _limit),
     "average": _average,
     "gradient_accumulation_steps": _check.positive_int,
 }
@@ -91,6 +98,10 @@ class Optimizer(Spec):
         weight_decay / 2 * |w|^2. With decoupled_weight_decay=True it takes
         learning_rate * weight_decay * w from w, past all that is done with gradients (Loshchilov
         and Hutter, 2019), as Keras does in all optimizers.
+    clipvalue, clipnorm, global_clipnorm: a number > 0 for at most one of them, which holds the
+        numbers of gradients, the norm of each parameter's gradient, or the norm of all of them
+        together to it; see deltarule.reference.clip_gradients. Penalties of weights are part of
+        gradients, weight_decay * w is added afterwards.
     average: None, or an average of weights beside the raw ones, by name or as an object, which
         `predict` and `evaluate` use (deltarule.averages): EMA(0.999), SWA(start_epoch=10). It
         costs one array more.
@@ -106,6 +117,9 @@ class Optimizer(Spec):
     _: KW_ONLY
     weight_decay: float = 0.0
     decoupled_weight_decay: bool = False
+    clipvalue: float | None = None
+    clipnorm: float | None = None
+    global_clipnorm: float | None = None
     average: str | Average | None = None
     gradient_accumulation_steps: int = 1
 
@@ -113,6 +127,7 @@ class Optimizer(Spec):
         for field in fields(self):
             value = _CHECKS[field.name](field.name, getattr(self, field.name))
             object.__setattr__(self, field.name, value)
+        _check_weights.clip(*(getattr(self, name) for name in CLIPS))
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
@@ -139,6 +154,21 @@ class Optimizer(Spec):
     def rule(self) -> str:
         """The formula, one of RULES."""
         return self.kind
+
+    @property
+    def clip(self) -> dict[str, float]:
+        """The argument of clip_gradients that is given, if any."""
+        return _check_weights.clip(*(getattr(self, name) for name in CLIPS))
+
+    def alone(self, factor: float) -> Optimizer:
+        """For one parameter, whose learning rate is multiplied by `factor`, from gradients that are
+        clipped already."""
+        if factor == 1 and not self.clip:
+            return self
+        rate = self.learning_rate
+        assert not isinstance(rate, Schedule), "engines know numbers"
+        unclipped: dict[str, Any] = dict.fromkeys(CLIPS)
+        return replace(self, learning_rate=rate * factor, **unclipped)
 
     @property
     def numbers(self) -> tuple[float, ...]:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from .._check import Array
 from .._graph import Graph
-from . import average, constraint, optimizer
+from . import average, clip, constraint, optimizer
 from .activation import quiet
 
 Parameters = dict[str, Array]
@@ -52,9 +52,11 @@ class State(NamedTuple):
         slots: tuple[Parameters, ...] = tuple(dict(slot) for slot in self.slots)
         kept = slots[: 1 + graph.optimizer.n_states]
         with quiet():
-            for name, g in batch.gradients.items():
+            for name, g in clip.clip(batch.gradients, graph.optimizer.clip).items():
                 value, *rest = (slot[name] for slot in kept)
-                new = optimizer.update(graph.optimizer, value, g, tuple(rest), step, rate)
+                own = None if rate is None else rate * graph.factor(name)
+                chosen = graph.optimizer_of(name)
+                new = optimizer.update(chosen, value, g, tuple(rest), step, own)
                 for slot, array in zip(kept, new, strict=True):
                     slot[name] = array
             for name, kind, limit in graph.constraints():
