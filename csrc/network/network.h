@@ -107,7 +107,7 @@ struct dr_plan {
     dr_averaging averaging;
     dr_hit hit;
     dr_custom custom;
-    int custom_loss;
+    int custom_loss, by_batch;
     uint64_t seed;
     uint64_t step;              /* updates made */
     uint64_t averaged;          /* weights that are part of the average */
@@ -144,7 +144,8 @@ struct dr_run {
     size_t piece;               /* rows of a batch that are computed together */
     int shuffled;
     size_t order_room;          /* rows */
-    int64_t *order;             /* NULL: rows as they come */
+    int64_t *shuffle;           /* what a shuffled run draws its order into */
+    const int64_t *order;       /* NULL: rows as they come */
     dr_program program;
     dr_matrix *values, *errors; /* one of each a buffer */
     char **scratch;             /* one a node: what its kind has asked for, or NULL */
@@ -247,6 +248,12 @@ static inline dr_activation dr_node_activation(const dr_run *run, const dr_node 
 
 static inline int dr_penalised(const dr_node *node) {
     return node->penalty.l1 > 0 || node->penalty.l2 > 0;
+}
+
+/* Of the node's weights, in the batch under way. */
+static inline dr_penalty dr_penalty_of(const dr_cursor *c, const dr_node *node) {
+    const double samples = c->run->plan->by_batch ? c->weight : 1;
+    return (dr_penalty){node->penalty.l1 / samples, node->penalty.l2 / samples};
 }
 
 /* plan.c */

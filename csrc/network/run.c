@@ -236,6 +236,12 @@ static double penalty(const dr_run *run) {
     return sum;
 }
 
+/* How often the sums count them. All rows together are one batch, cut up only to be evaluated. */
+static double weight_of_penalties(const dr_cursor *c) {
+    const int evaluating = c->run->mode == DR_EVALUATE;
+    return c->run->plan->by_batch && evaluating ? c->batch == 0 : c->weight;
+}
+
 /* By thread 0, before a barrier behind the last task by rows: what the piece adds to the sums of its batch. */
 static void end_piece(dr_cursor *c) {
     dr_run *run = c->run;
@@ -255,11 +261,14 @@ static void end_piece(dr_cursor *c) {
  * it was the last one of this call. A poll that says stop here finds the batch whole. */
 static int end_batch(dr_cursor *c, int idle) {
     dr_run *run = c->run;
+    const dr_plan *plan = run->plan;
     if (run->mode != DR_PREDICT && c->weight > 0) {
-        run->position.weight_sum += c->weight;
-        run->position.loss_sum += run->loss_sum;
-        run->position.loss_sum += c->weight * penalty(run);
-        run->position.hit_sum += run->hit_sum;
+        const int by_rows = plan->by_batch && run->mode == DR_TRAIN;
+        const double counts = by_rows ? (double)c->rows / c->weight : 1;
+        run->position.weight_sum += counts * c->weight;
+        run->position.loss_sum += counts * run->loss_sum;
+        run->position.loss_sum += counts * weight_of_penalties(c) * penalty(run);
+        run->position.hit_sum += counts * run->hit_sum;
     }
     run->position.batch = c->batch + 1;
     if (c->share > 0) run->plan->averaged++;

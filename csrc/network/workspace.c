@@ -47,7 +47,7 @@ static void lay_out(dr_run *run, dr_arena *arena) {
         run->squares[norm] = dr_arena_take(arena, wanted ? plan->n_chunks : 0, sizeof **run->squares);
     }
     if (run->mode == DR_LINEARIZE) dr_linear_lay_out(run, arena);
-    run->order = run->shuffled ? dr_arena_take(arena, run->order_room, sizeof *run->order) : NULL;
+    run->shuffle = run->shuffled ? dr_arena_take(arena, run->order_room, sizeof *run->shuffle) : NULL;
 }
 
 static dr_run *allocate(const dr_run *wanted) {
@@ -105,7 +105,8 @@ dr_status dr_run_open(dr_plan *plan, dr_mode mode, const dr_data *data, size_t b
     run->piece = piece;
     run->n_batches = data->n / batch_size + (data->n % batch_size != 0);
     run->position = (dr_position){0};
-    if (shuffle) dr_random_permutation(*shuffle, data->n, run->order);
+    run->order = shuffle ? run->shuffle : data->order;
+    if (shuffle) dr_random_permutation(*shuffle, data->n, run->shuffle);
     *out = run;
     return DR_OK;
 }

@@ -27,9 +27,8 @@ from .ledger import Lap, Ledger, untimed
 from .linearize import Linearization
 from .nodes import Mode
 from .run import Run, Sums
-from .state import Batch, Parameters, State
+from .state import Batch, Parameters, Rows, State
 
-Rows = tuple[Array, Array, Array | None]
 F64 = npt.NDArray[np.float64]
 
 
@@ -236,11 +235,10 @@ class Plan:
             hits = loss.hits(self._graph.accuracy, kind, y, t)
             dy = loss.backward(kind, y, t, weights, total) if backward else None
             lap("outside" if isinstance(kind, CustomLoss) else "activations")
-            gradients: Parameters = {}
-            if dy is not None:
-                gradients = self._backward(values, buffers, kept, dy, lap, first)
-            costs = 0.0
-            for name, l1, l2 in self._penalties if first == 0 else ():
+            gradients = {} if dy is None else self._backward(values, buffers, kept, dy, lap, first)
+            costs, each = 0.0, total if self._graph.by_batch else 1.0
+            for name, *rates in self._penalties if first == 0 else ():
+                l1, l2 = (rate / each for rate in rates)
                 costs += penalty.value(values[name], l1, l2)
                 if gradients:
                     gradients[name] = gradients[name] + penalty.gradient(values[name], l1, l2)
@@ -270,6 +268,8 @@ class Plan:
             batch = batch.and_then(found) if batch else found
         assert batch is not None
         updated = total != 0
+        if updated and self._graph.by_batch:
+            batch = batch.by_rows(len(x))
         new = state.updated(self._graph, batch, rate) if updated else state
         new = new.averages(self._graph, updated=updated, ends=ends)
         if updated:
@@ -371,17 +371,18 @@ class Plan:
         batch: int = 0,
         sums: Sums = (0.0, 0.0, 0.0),
         rates: F64 | None = None,
+        order: npt.NDArray[np.int64] | None = None,
         averages: bool = False,
         piece: int = 0,
     ) -> Run:
         """An epoch, from batch number `batch` on; call `advance` of the result until it is True.
 
         Batches are consecutive slices, the last may be short, of 0..n-1 or, with `shuffle`, of
-        random_permutation(n, seed=seed, purpose="shuffle", step=epoch). To resume, pass `batch` and
-        `sums` as the interrupted run had them. rates: the learning rates of the updates to come, as
-        many as the epoch has batches; None: the optimizer's own. averages: whether an
-        average by epochs takes the weights at its end. piece: how many rows of a batch are computed
-        together, 0 for all; their gradients add up.
+        random_permutation(n, seed=seed, purpose="shuffle", step=epoch), or of `order`. To resume,
+        pass `batch` and `sums` as the interrupted run had them. rates: the learning rates of the
+        updates to come, as many as the epoch has batches; None: the optimizer's own. averages:
+        whether an average by epochs takes the weights at its end. piece: how many rows of a batch
+        are computed together, 0 for all; their gradients add up.
         """
         rows, target, weights = self._samples(x, t, w)
         size = _check.positive_int("batch_size", batch_size)
@@ -389,7 +390,10 @@ class Plan:
         first = _check.integer("batch", batch, 0, n_batches + 1)
         step = _check.integer("epoch", epoch, 0, 1 << 64)
         key = _check.random_arguments(len(rows), 2, seed, "shuffle", 0, step)
-        order = random.permutation(*key) if _check.boolean("shuffle", shuffle) else None
+        if _check.boolean("shuffle", shuffle):
+            order = random.permutation(*key)
+        elif order is not None and not 0 <= order.min() <= order.max() < len(rows):
+            raise ValueError(f"order must lie in 0 .. {len(rows) - 1}")
         if rates is not None:
             rates = _check.real_array("rates", rates, shape=(n_batches,), dtype=np.dtype(float))
         return Run(self, (rows, target, weights), order, size, first, sums, rates, averages, piece)

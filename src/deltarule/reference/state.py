@@ -10,6 +10,7 @@ from . import average, clip, constraint, optimizer
 from .activation import quiet
 
 Parameters = dict[str, Array]
+Rows = tuple[Array, Array, Array | None]  # x, targets, weights
 
 
 class Batch(NamedTuple):
@@ -26,6 +27,13 @@ class Batch(NamedTuple):
     def loss(self) -> float:
         """The weighted mean loss; 0.0 where the weights sum to zero."""
         return self.loss_sum / self.weight_sum if self.weight_sum else 0.0
+
+    def by_rows(self, n: int) -> Batch:
+        """With sums in which it counts as its n rows, whatever these weigh."""
+        counts = n / self.weight_sum
+        return self._replace(
+            loss_sum=self.loss_sum * counts, weight_sum=float(n), hit_sum=self.hit_sum * counts
+        )
 
     def and_then(self, piece: Batch) -> Batch:
         """With another piece of the same batch, which has begun with what this one has measured."""
