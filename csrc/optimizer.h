@@ -13,7 +13,6 @@ typedef enum {
     DR_RADAM,
     DR_ADAMAX,
     DR_LION,
-    DR_LAMB,
     DR_RMSPROP,
     DR_RMSPROP_MOMENTUM,
     DR_RMSPROP_CENTERED,
@@ -21,6 +20,7 @@ typedef enum {
     DR_ADAGRAD,
     DR_ADADELTA,
     DR_RPROP,
+    DR_LAMB,
     DR_N_RULES
 } dr_rule;
 

@@ -10,8 +10,8 @@ from deltarule._bounds import Near, exact
 from deltarule._rounding import Interval
 from deltarule.optimizers import RULES, examples
 from deltarule.reference import optimizer_step
-from deltarule.reference.optimizer import TABLE
 from deltarule.reference.activation import flush
+from deltarule.reference.optimizer import TABLE
 
 N = 400
 

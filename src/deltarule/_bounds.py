@@ -282,7 +282,7 @@ def _rate(optimizer: Optimizer) -> float:
 
 def squares(p: Precision, a: Near) -> tuple[float, float]:
     """The least and the largest sum of squares that another computation may find. A row takes whole
-    units, of which at most 4096 numbers are added to one partial sum each; the rest is in double."""
+    units, which are added to one partial sum for each number, 4096 numbers at most; then double."""
     norm, error = float(np.linalg.norm(a.value)), float(np.linalg.norm(a.error))
     if norm + error == 0:
         return 0.0, 0.0

@@ -229,7 +229,6 @@ PUBLISHED = {
     "radam": radam,
     "adamax": adamax,
     "lion": lion,
-    "lamb": lamb,
     "rmsprop": rmsprop,
     "rmsprop_momentum": rmsprop,
     "rmsprop_centered": rmsprop,
@@ -237,6 +236,7 @@ PUBLISHED = {
     "adagrad": adagrad,
     "adadelta": adadelta,
     "rprop": rprop,
+    "lamb": lamb,
 }
 OTHERS = [
     dr.Adam(0.1, (0.5, 0.6), 0.01),

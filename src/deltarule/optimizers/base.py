@@ -25,7 +25,6 @@ RULES = {
     "radam": 2,
     "adamax": 2,
     "lion": 1,
-    "lamb": 2,
     "rmsprop": 1,
     "rmsprop_momentum": 2,
     "rmsprop_centered": 2,
@@ -33,6 +32,7 @@ RULES = {
     "adagrad": 1,
     "adadelta": 2,
     "rprop": 2,
+    "lamb": 2,
 }
 
 

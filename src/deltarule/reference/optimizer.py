@@ -245,7 +245,6 @@ TABLE: dict[str, Rule] = {
     "radam": Rule(_of_radam, _adam),
     "adamax": Rule(_of_adamax, _adamax),
     "lion": Rule(_of_means, _lion),
-    "lamb": Rule(_of_lamb, _lamb, layered=True),
     "rmsprop": Rule(_of_mean, _rmsprop),
     "rmsprop_momentum": Rule(_of_mean, _rmsprop_momentum),
     "rmsprop_centered": Rule(_of_mean, _rmsprop_centered),
@@ -253,6 +252,7 @@ TABLE: dict[str, Rule] = {
     "adagrad": Rule(_given, _adagrad),
     "adadelta": Rule(_of_mean, _adadelta),
     "rprop": Rule(_of_rprop, _rprop),
+    "lamb": Rule(_of_lamb, _lamb, layered=True),
 }
 
 
