@@ -215,6 +215,22 @@ def test_exact_resume(average: Any, backend: str, blobs: Any, tmp_path: Any) -> 
         assert state(again._plan) == state(whole._plan)
 
 
+@pytest.mark.parametrize("average", [dr.EMA(0.6), dr.SWA(1)], ids=repr)
+def test_best_weights_are_those_that_predicted(average: Any, backend: str, blobs: Any) -> None:
+    """When early stopping puts them in place, they are the average, too."""
+    one = net(average, backend)
+    x, y = blobs
+    stop = dr.EarlyStopping("val_loss", patience=2, restore_best_weights=True)
+    # what it learns is the opposite of what is looked at
+    history = one.fit(
+        x, y, epochs=30, validation_data=(x, (y + 1) % 3), callbacks=[stop], **FIT
+    )
+    assert history.stopped and history.epochs < 30
+    assert one.evaluate(x, (y + 1) % 3)["loss"] == min(history["val_loss"])
+    raw, averaged = one.parameters(), one.parameters(average=True)
+    assert all(raw[name].tobytes() == averaged[name].tobytes() for name in raw)
+
+
 def test_setting_parameters_sets_the_average(backend: str, blobs: Any) -> None:
     one = net(dr.EMA(0.99), backend)
     one.fit(*blobs, **FIT)
