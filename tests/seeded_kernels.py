@@ -206,8 +206,8 @@ KERNELS = {
         "lamb", "network/norms.c", "    if (c->along != p) {", "    if (!c->along) {",
         "after a step", LAYERS),
     "the plan makes directions of gradients that are not clipped": Kernel(
-        "lamb", "network/norms.c", "    dr_clip_gradient(c, p, n, gradient);\n", "", "after a step",
-        LAYERS),
+        "lamb", "network/norms.c", "    dr_clip_gradient(c, p, n, gradient);\n", "",
+        "after an epoch", LAYERS),
     "all layers have one learning rate": Kernel(
         "branches", "network/update.c", "if (node->rate_factor == 1)", "if (1)", "after a step",
         LAYERS),

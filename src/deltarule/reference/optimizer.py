@@ -157,7 +157,7 @@ def _lion(w: Array, g: Array, s: Arrays, rate: Any, c: Numbers) -> Arrays:
 
 
 def _of_lamb(rate: Any, h: Numbers, t: int) -> tuple[Any, Numbers]:
-    return rate, (*_of_adam(rate, h, t)[1], h[3], 1 / (1 - power(h[0], t)))
+    return rate, (*_of_adam(rate, h[:3], t)[1], h[3], 1 / (1 - power(h[0], t)))
 
 
 def _lamb(w: Array, g: Array, s: Arrays, rate: Any, c: Numbers) -> Arrays:
