@@ -144,6 +144,7 @@ struct dr_run {
     size_t piece;               /* rows of a batch that are computed together */
     int shuffled;
     size_t order_room;          /* rows */
+    int outputs;                /* data.y is there */
     int64_t *shuffle;           /* what a shuffled run draws its order into */
     const int64_t *order;       /* NULL: rows as they come */
     dr_program program;
@@ -296,7 +297,7 @@ static inline int dr_fused(const dr_plan *plan) {
 /* lower.c: `tasks` and `phases` must have room for these. */
 size_t dr_program_tasks(const dr_plan *plan, dr_mode mode);
 size_t dr_program_phases(const dr_plan *plan);
-void dr_program_build(const dr_plan *plan, dr_mode mode, int fused, dr_program *program);
+void dr_program_build(const dr_plan *plan, dr_mode mode, int fused, int outputs, dr_program *program);
 
 /* average.c: what the batch under way makes of the average: the share of the weights, 0 for nothing; and its
  * tiles. */

@@ -73,6 +73,7 @@ static dr_run *allocate(const dr_run *wanted) {
 
 static int fits(const dr_run *run, const dr_run *wanted) {
     return run->capacity >= wanted->capacity && run->shuffled == wanted->shuffled &&
+           run->outputs == wanted->outputs &&
            (!run->shuffled || run->order_room >= wanted->order_room) &&
            (run->gradients == NULL) == !keeps_gradients(wanted);
 }
@@ -88,7 +89,7 @@ dr_status dr_run_open(dr_plan *plan, dr_mode mode, const dr_data *data, size_t b
     const size_t piece = data->piece ? dr_min(data->piece, batch_size) : batch_size;
     const dr_run wanted = {.plan = plan, .mode = mode, .batch_size = batch_size, .piece = piece,
                            .capacity = dr_min(piece, data->n), .shuffled = shuffle != NULL,
-                           .order_room = data->n};
+                           .order_room = data->n, .outputs = data->y != NULL};
     dr_run *run = atomic_exchange(&plan->spare[mode], NULL);
     if (run && !fits(run, &wanted)) {
         dr_run_close(run);
@@ -97,7 +98,7 @@ dr_status dr_run_open(dr_plan *plan, dr_mode mode, const dr_data *data, size_t b
     if (!run) {
         run = allocate(&wanted);
         if (!run) return DR_NO_MEMORY;
-        dr_program_build(plan, mode, !run->gradients, &run->program);
+        dr_program_build(plan, mode, !run->gradients, wanted.outputs, &run->program);
     }
     run->data = *data;
     run->opened_at = plan->step;

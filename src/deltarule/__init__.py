@@ -57,6 +57,7 @@ from .layers import (
     RMSNorm,
 )
 from .losses import CustomLoss
+from .metrics import CustomMetric
 from .network import Network
 from .optimizers import (
     LAMB,
@@ -100,6 +101,7 @@ __all__ = [
     "Concat",
     "CustomLayer",
     "CustomLoss",
+    "CustomMetric",
     "Dense",
     "DivergenceWarning",
     "Dropout",

@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from . import _adapt, _averaged, _check, _engine, _full_batch, _inputs, _scale
+from . import _adapt, _averaged, _check, _engine, _full_batch, _inputs, _scale, _split
 from . import layers as _layers
-from . import metrics as _metrics
 from ._best import Best
-from ._engine import F64, Plan
+from ._engine import F64, Array, Plan
 from ._graph import Graph
+from ._measure import Meter, in_history
 from ._position import Position
-from ._targets import Data, prepare_validation
+from ._targets import Data
 from ._warn import DivergenceWarning, warn
 from .callbacks import Callback, Monitor, Training
 from .callbacks import together as _callbacks
@@ -75,6 +76,7 @@ def fit(
     sample_weight: object,
     class_weight: object,
     validation_data: object,
+    validation_split: object,
     callbacks: object,
     *,
     epochs: object,
@@ -89,14 +91,13 @@ def fit(
     called = _callbacks.of_fit(callbacks, verbose)
     with watch.on("data"):
         X = _inputs.as_array(X, "X")
-        data = net._prepare(X, y, sample_weight, class_weight, positive=True)
-    rows, *shape = X.shape
-    size = rows_of_a_batch(net.optimizer, batch_size, rows)
+        values = (X, y, sample_weight, class_weight)
+        data, validation = _split.prepare(net, values, validation_data, validation_split)
+    size = rows_of_a_batch(net.optimizer, batch_size, len(data[0]))
     _layers.check_batch(net.layers, size)
-    validation = prepare_validation(validation_data, net._target(tuple(shape)))
     names = _names(net, validation)
     monitor = _callbacks.check(called, net, names)
-    plan = net._build(tuple(shape))
+    plan = net._build(X.shape[1:])
     if _adapt.are_new(plan, net.layers):
         _adapt.measure(plan, net.backend, net.layers, data[0])
     _scale.check(plan, data[0])
@@ -107,7 +108,7 @@ def fit(
 
 def _names(net: Network, validation: Data | None) -> tuple[str, ...]:
     """Of the values that there are for an epoch."""
-    names = tuple(_metrics.report((0.0, 0.0, 0.0), net.metrics))
+    names = ("loss", *(metric.name for metric in in_history(net.metrics)))
     return names if validation is None else (*names, *(f"val_{name}" for name in names))
 
 
@@ -127,6 +128,8 @@ class Fit:
     ) -> None:
         self._net, self._plan, self._data = training.network, plan, data
         self._validation, self._watch = validation, watch
+        self._meter = Meter(self._net, plan.graph, history=True)
+        self._outputs: Array | None = None  # of the epoch under way
         self._callbacks, self._training = callbacks, training
         self._by_batch = [callback for callback in callbacks if callback.batches]
         self._monitor, self._diverged = monitor, False
@@ -185,7 +188,10 @@ class Fit:
         net, training = self._net, self._training
         rows = len(self._data[0])
         size = min(batch_size * net.optimizer.engine.gradient_accumulation_steps, rows)
-        at = net._position = net._position.start(rows, size, shuffle)
+        at = net._position.start(rows, size, shuffle)
+        if at.outputs is None:
+            at = replace(at, outputs=self._meter.room(at.rows))
+        net._position, self._outputs = at, at.outputs
         self._begin_epoch()
         if training.stopped is not None:
             return
@@ -199,6 +205,7 @@ class Fit:
             batch=at.batch,
             sums=at.sums,
             rates=training._settle_rates(learning_rates(net, self._plan, n), n),
+            y=at.outputs,
             averages=_averaged.takes(self._plan, at.epoch),
             piece=min(batch_size, at.batch_size),
         )
@@ -269,11 +276,10 @@ class Fit:
                 net.save(path)
 
     def _measure(self, run: _engine.Progress) -> dict[str, float]:
-        metrics = self._net.metrics
-        values = _metrics.report(run.sums, metrics)
+        values = self._meter.after_epoch(self._plan, self._data, run.sums, self._outputs)
         if self._validation is not None:
             with self._watch.on("validation"):
-                sums = self._net._serving.of(self._plan).evaluate(*self._validation)
-                found = _metrics.report(sums, metrics)
+                served = self._net._serving.of(self._plan)
+                found = self._meter.evaluate(served, self._validation)
             values |= {f"val_{name}": value for name, value in found.items()}
         return values

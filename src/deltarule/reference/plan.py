@@ -26,8 +26,9 @@ from .activation import quiet
 from .ledger import Lap, Ledger, untimed
 from .linearize import Linearization
 from .nodes import Mode
+from .rows import Rows, inputs, samples
 from .run import Run, Sums
-from .state import Batch, Parameters, Rows, State
+from .state import Batch, Parameters, State
 
 F64 = npt.NDArray[np.float64]
 
@@ -248,6 +249,7 @@ class Plan:
                 float(np.sum(weights * hits)),
                 gradients,
                 {} if dy is None else self._measured(values, buffers, kept, lap, first),
+                y,
             )
 
     def _train(
@@ -277,62 +279,45 @@ class Plan:
             self._ledger.count(len(x))
         return batch, new
 
-    # ------------------------------------------------------------------------------------ checks
-    def _rows(self, x: npt.ArrayLike) -> Array:
-        return _check.input_rows("x", x, self._graph.widths[0])
-
-    def _same(self, **arrays: Array) -> None:
-        for name, array in arrays.items():
-            if array.dtype != self._dtype:
-                raise TypeError(f"{name} must be {self._dtype}, got dtype {array.dtype}")
-
-    def _samples(
-        self, x: npt.ArrayLike, t: npt.ArrayLike, w: npt.ArrayLike | None
-    ) -> tuple[Array, Array, Array | None]:
-        rows = self._rows(x)
-        n = len(rows)
-        target = np.asarray(t)
-        if self._graph.loss.has_labels(target.ndim):
-            if target.dtype != np.int64:
-                raise TypeError(f"t must be int64 labels, got dtype {target.dtype}")
-            if target.shape != (n,):
-                raise ValueError(f"t must have shape ({n},), got {target.shape}")
-        else:
-            target = _check.real_array("t", target, shape=(n, self._graph.widths[-1]))
-            self._same(t=target)
-        if w is None:
-            return rows, target, None
-        weights = _check.real_array("w", w, shape=(n,))
-        self._same(w=weights)
-        return rows, target, weights
-
     # ----------------------------------------------------------------------------------- running
     def predict(self, x: npt.ArrayLike) -> Array:
         """The output (n, n_out) of the last node, its activation included."""
-        rows = self._rows(x)
+        rows = inputs(self._graph, x)
         with quiet():
             return self._forward(self._state.slots[0], rows, mode=Mode.PREDICT)[0][-1]
 
-    def evaluate(self, x: npt.ArrayLike, t: npt.ArrayLike, w: npt.ArrayLike | None) -> Sums:
+    def evaluate(
+        self,
+        x: npt.ArrayLike,
+        t: npt.ArrayLike,
+        w: npt.ArrayLike | None,
+        *,
+        y: Array | None = None,
+        sums: Sums = (0.0, 0.0, 0.0),
+    ) -> Sums:
         """The sums over the rows of w l, w and w hit; loss = first / second.
 
-        The sums of several chunks of rows add up to those of all rows.
+        y: an array (n, n_out) that gets what the loss is computed on, of rows that have weight.
+        sums: over rows before these, to go on with.
         """
-        batch = self._pass(self._state.slots[0], *self._samples(x, t, w), backward=False)
-        return batch.loss_sum, batch.weight_sum, batch.hit_sum
+        batch = self._pass(self._state.slots[0], *samples(self._graph, x, t, w), backward=False)
+        if y is not None and batch.outputs is not None:
+            y[:] = batch.outputs
+        loss, weight, hits = sums
+        return loss + batch.loss_sum, weight + batch.weight_sum, hits + batch.hit_sum
 
     def gradients(
         self, x: npt.ArrayLike, t: npt.ArrayLike, w: npt.ArrayLike | None
     ) -> tuple[float, Parameters]:
         """(loss, {name: gradient}) of sum(w l) / sum(w); zeros where the weights sum to zero."""
-        batch = self._pass(self._state.slots[0], *self._samples(x, t, w), backward=True)
+        batch = self._pass(self._state.slots[0], *samples(self._graph, x, t, w), backward=True)
         return batch.loss, batch.gradients
 
     def gradient_vector(
         self, x: npt.ArrayLike, t: npt.ArrayLike, w: npt.ArrayLike | None
     ) -> tuple[Sums, Array]:
         """What `evaluate` returns, and the gradients in the order of `get_vector`."""
-        batch = self._pass(self._state.slots[0], *self._samples(x, t, w), backward=True)
+        batch = self._pass(self._state.slots[0], *samples(self._graph, x, t, w), backward=True)
         sums = batch.loss_sum, batch.weight_sum, batch.hit_sum
         return sums, self._flat(batch.gradients)
 
@@ -341,7 +326,7 @@ class Plan:
     ) -> Linearization:
         """The least squares of these rows, for methods of second order. The loss is mse, and rows
         do not depend on each other."""
-        return Linearization(self, *self._samples(x, t, w))
+        return Linearization(self, *samples(self._graph, x, t, w))
 
     def train_batch(
         self,
@@ -355,7 +340,7 @@ class Plan:
         rates: one, in place of the optimizer's own. piece: as for `train`."""
         self._ledger.start()
         rate = None if rates is None else float(rates[0])
-        batch, self._state = self._train(self._samples(x, t, w), rate, piece)
+        batch, self._state = self._train(samples(self._graph, x, t, w), rate, piece)
         return batch.loss
 
     def train(
@@ -371,6 +356,7 @@ class Plan:
         batch: int = 0,
         sums: Sums = (0.0, 0.0, 0.0),
         rates: F64 | None = None,
+        y: Array | None = None,
         order: npt.NDArray[np.int64] | None = None,
         averages: bool = False,
         piece: int = 0,
@@ -380,11 +366,12 @@ class Plan:
         Batches are consecutive slices, the last may be short, of 0..n-1 or, with `shuffle`, of
         random_permutation(n, seed=seed, purpose="shuffle", step=epoch), or of `order`. To resume,
         pass `batch` and `sums` as the interrupted run had them. rates: the learning rates of the
-        updates to come, as many as the epoch has batches; None: the optimizer's own. averages:
-        whether an average by epochs takes the weights at its end. piece: how many rows of a batch
-        are computed together, 0 for all; their gradients add up.
+        updates to come, as many as the epoch has batches; None: the optimizer's own. y: an array
+        (n, n_out) that gets what the loss of each row was computed on, of rows that have weight.
+        averages: whether an average by epochs takes the weights at its end. piece: how many rows of
+        a batch are computed together, 0 for all; their gradients add up.
         """
-        rows, target, weights = self._samples(x, t, w)
+        rows, target, weights = samples(self._graph, x, t, w)
         size = _check.positive_int("batch_size", batch_size)
         n_batches = -(-len(rows) // size)
         first = _check.integer("batch", batch, 0, n_batches + 1)
@@ -396,4 +383,5 @@ class Plan:
             raise ValueError(f"order must lie in 0 .. {len(rows) - 1}")
         if rates is not None:
             rates = _check.real_array("rates", rates, shape=(n_batches,), dtype=np.dtype(float))
-        return Run(self, (rows, target, weights), order, size, first, sums, rates, averages, piece)
+        what = (rows, target, weights), order, size, first, sums, rates
+        return Run(self, *what, y, averages, piece)

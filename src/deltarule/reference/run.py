@@ -29,6 +29,7 @@ class Run:
         batch: int,
         sums: Sums,
         rates: npt.NDArray[np.float64] | None,
+        outputs: Array | None,
         averages: bool,
         piece: int,
     ) -> None:
@@ -36,6 +37,7 @@ class Run:
         self._data = data
         self._order = order
         self._size = size
+        self._outputs = outputs
         self._rates, self._opened_at = rates, plan.step
         self._averages, self._piece = averages, piece
         self._position = batch, (float(sums[0]), float(sums[1]), float(sums[2]))
@@ -88,6 +90,8 @@ class Run:
             rate = float(self._rates[min(self._plan.step - self._opened_at, self.n_batches - 1)])
         ends = self._averages and number + 1 == self.n_batches
         done, state = self._plan._train((x, t, w), rate, self._piece, ends)
+        if self._outputs is not None and done.outputs is not None:
+            self._outputs[chosen] = done.outputs
         position = (
             number + 1,
             (

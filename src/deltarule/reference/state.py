@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+
 from .._check import Array
 from .._graph import Graph
 from . import average, clip, constraint, optimizer
 from .activation import quiet
 
 Parameters = dict[str, Array]
-Rows = tuple[Array, Array, Array | None]  # x, targets, weights
 
 
 class Batch(NamedTuple):
-    """One pass over some rows: the sums of w l, w and w hit, the gradients, and what parameters are
-    afterwards that no gradient changes."""
+    """One pass over some rows: the sums of w l, w and w hit, the gradients, what parameters are
+    afterwards that no gradient changes, and what the loss was computed on, None without weight."""
 
     loss_sum: float
     weight_sum: float
     hit_sum: float
     gradients: Parameters
     measured: Parameters
+    outputs: Array | None = None
 
     @property
     def loss(self) -> float:
@@ -43,7 +45,12 @@ class Batch(NamedTuple):
             self.hit_sum + piece.hit_sum,
             {name: g + piece.gradients[name] for name, g in self.gradients.items()},
             piece.measured,
+            _behind(self.outputs, piece.outputs),
         )
+
+
+def _behind(first: Array | None, then: Array | None) -> Array | None:
+    return None if first is None or then is None else np.concatenate([first, then])
 
 
 class State(NamedTuple):
