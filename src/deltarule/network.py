@@ -189,7 +189,8 @@ class Network:
         return _measure.check(self._metrics, self._loss, self._activation, n_out)
 
     def _new_plan(self, graph: Graph) -> _engine.Plan:
-        if graph.n_parameters * np.dtype(self._dtype).itemsize * self._optimizer.n_slots > _MAX_BYTES:
+        each = np.dtype(self._dtype).itemsize * self._optimizer.n_slots
+        if graph.n_parameters * each > _MAX_BYTES:
             raise MemoryError(f"this network has {graph.n_parameters:,} parameters")
         if self._backend == "fast":
             _custom.warn_slow(_custom.classes(self._layers, self._loss).values())
