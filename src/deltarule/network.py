@@ -189,8 +189,8 @@ class Network:
         return _measure.check(self._metrics, self._loss, self._activation, n_out)
 
     def _new_plan(self, graph: Graph) -> _engine.Plan:
-        each = np.dtype(self._dtype).itemsize * self._optimizer.n_slots
-        if graph.n_parameters * each > _MAX_BYTES:
+        size = graph.n_parameters * self._optimizer.n_slots
+        if size * np.dtype(self._dtype).itemsize > _MAX_BYTES:
             raise MemoryError(f"this network has {graph.n_parameters:,} parameters")
         if self._backend == "fast":
             _custom.warn_slow(_custom.classes(self._layers, self._loss).values())
@@ -286,9 +286,8 @@ class Network:
         X is copied only where `fit` would copy it. May be called from several threads, also while
         the network is training.
         """
-        plan = self._built("predict()")
+        plan, shape = self._built("predict()"), self._input_shape
         plan = self._serving.of(plan) if plan.averaged else plan
-        shape = self._input_shape
         if type(X) is np.ndarray and X.ndim == 2 and X.shape[1:] == shape and _inputs.streams(X):
             x: Array = X
         else:
@@ -340,8 +339,8 @@ class Network:
         return self._built("n_parameters").graph.n_parameters
 
     def parameters(self, *, average: bool = False) -> dict[str, Array]:
-        """Copies of all parameters: {"0.weight": (n_in, n_out), "0.bias": (n_out,), ...}; or what
-        their average is: ValueError without one, RuntimeError where it has not begun."""
+        """Copies: {"0.weight": (n_in, n_out), "0.bias": (n_out,), ...}; or their average: ValueError
+        without one, RuntimeError where it has not begun."""
         with self._gate.reading("parameters()"):
             plan = self._built("parameters()")
             slot = _averaged.slot(plan) if _check.boolean("average", average) else 0
