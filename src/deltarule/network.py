@@ -339,8 +339,8 @@ class Network:
         return self._built("n_parameters").graph.n_parameters
 
     def parameters(self, *, average: bool = False) -> dict[str, Array]:
-        """Copies: {"0.weight": (n_in, n_out), "0.bias": (n_out,), ...}; or their average: ValueError
-        without one, RuntimeError where it has not begun."""
+        """Copies: {"0.weight": (n_in, n_out), "0.bias": (n_out,), ...}; or of their average:
+        ValueError without one, RuntimeError where it has not begun."""
         with self._gate.reading("parameters()"):
             plan = self._built("parameters()")
             slot = _averaged.slot(plan) if _check.boolean("average", average) else 0
