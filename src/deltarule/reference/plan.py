@@ -258,10 +258,10 @@ class Plan:
         """One batch, `piece` rows at a time (0: all), and the state after its update; nothing is
         changed yet. ends: it is the last of an epoch whose end an average counts."""
         state, (x, t, w) = self._state, rows
-        total, size = float(np.sum(loss.weights(x, w))), piece or len(x)
+        total, n = float(np.sum(loss.weights(x, w))), max(1, len(x))
         batch: Batch | None = None
-        for first in range(0, len(x), size):
-            part = slice(first, first + size)
+        for first in range(0, n, piece or n):
+            part = slice(first, first + (piece or n))
             values = {**state.slots[0], **(batch.measured if batch else {})}
             found = self._pass(
                 values, x[part], t[part], None if w is None else w[part],
