@@ -285,6 +285,7 @@ class Plan:
         rates: npt.NDArray[np.float64] | None = None,
         y: _Array | None = None,
         order: npt.NDArray[np.int64] | None = None,
+        window: int = 0,
         averages: bool = False,
         piece: int = 0,
     ) -> Run: ...

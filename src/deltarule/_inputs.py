@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from . import _frames
 from ._check import ELEMENTS
 from ._spec import describe, suggest
 
@@ -23,11 +24,14 @@ Array = npt.NDArray[Any]
 CHUNK = 1 << 16  # values looked at in one go: the booleans of a chunk stay in the cache
 
 
-def as_array(value: object, name: str) -> Array:
+def as_array(value: object, name: str, *, missing: bool = False) -> Array:
     """The argument as a numpy array of numbers or bools, not copied when it is one already.
 
-    Raises TypeError for what has no real numbers in it and ValueError for ragged rows.
+    missing: values missing in tables become nan. Raises TypeError for what has no real numbers in
+    it and ValueError for ragged rows.
     """
+    if isinstance(value, _frames.Named):
+        return value
     if value is None:
         raise TypeError(f"{name} must be an array, got None")
     if isinstance(value, (str, bytes, dict, set)):
@@ -36,6 +40,9 @@ def as_array(value: object, name: str) -> Array:
         raise TypeError(f"{name} is a sparse matrix; convert it with {name}.toarray()")
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise ValueError(f"{name} has masked values; fill them with {name}.filled(...)")
+    table = None if isinstance(value, np.ndarray) else _frames.read(value, name, missing=missing)
+    if table is not None:
+        return table
     try:
         array = np.asarray(value)
     except ValueError as error:
@@ -80,23 +87,31 @@ def first_nonfinite(array: Array, dtype: npt.DTypeLike | None = None) -> int | N
     return None
 
 
-def place(index: int, shape: tuple[int, ...]) -> str:
-    """"row 3, column 1" for a flat index."""
+def place(index: int, shape: tuple[int, ...], columns: tuple[object, ...] = ()) -> str:
+    """"row 3, column 1" for a flat index, or "row 3, column 'age'"."""
     at = np.unravel_index(index, shape)
-    return f"row {at[0]}" if len(shape) == 1 else f"row {at[0]}, column {at[1]}"
+    if len(shape) == 1:
+        return f"row {at[0]}"
+    return f"row {at[0]}, column {repr(columns[at[1]]) if columns else at[1]}"
 
 
-def check_finite(array: Array, dtype: npt.DTypeLike, original: Array, name: str) -> None:
+def check_finite(
+    array: Array,
+    dtype: npt.DTypeLike,
+    original: Array,
+    name: str,
+    columns: tuple[object, ...] = (),
+) -> None:
     """ValueError saying where the first nan or inf is that `array` has or gets in dtype.
 
-    original: what the user gave; `array` is that or made from it.
+    original: what the user gave; `array` is that or made from it. columns: their names.
     """
     if original.dtype.kind in "biu":  # every 64-bit integer fits into a float32
         return
     index = first_nonfinite(array, dtype)
     if index is None:
         return
-    at = place(index, array.shape)
+    at = place(index, array.shape, columns)
     value = original[np.unravel_index(index, original.shape)]
     if np.isfinite(value):
         raise ValueError(
@@ -134,7 +149,8 @@ def prepare_x(
     shape: of a sample; None: any. finite: refuse nan, inf and what becomes inf in dtype. empty:
     allow zero rows.
     """
-    array = as_array(value, name)
+    given = as_array(value, name, missing=not finite)
+    array = np.asarray(given)
     if array.ndim == 0 or (array.ndim == 1 and array.size > 0):
         got = "a scalar" if array.ndim == 0 else f"shape {array.shape}"
         raise ValueError(
@@ -163,7 +179,7 @@ def prepare_x(
         array = array.view(np.uint8)  # other bytes, as in a file read as bool, mean True: converted
     x = array if streams(array) else convert(array, dtype)
     if finite:
-        check_finite(x, dtype, array, name)
+        check_finite(x, dtype, array, name, _frames.columns_of(given))
     return x
 
 
