@@ -177,6 +177,10 @@ class Stopwatch:
         self._counts["threads"] = max(self._counts["threads"], threads)
         self._flops += flops
 
+    def rows(self, plan: Plan) -> int:
+        """In the batches until now."""
+        return plan.ledger()[0]["rows"] + self._counts["rows"]
+
     def stop(self, plan: Plan) -> Performance:
         """The whole account; the plan's ledger has been restarted in between."""
         passed = perf_counter() - self.begun

@@ -70,7 +70,7 @@ class Arrays:
             piece=min(self._piece, at.batch_size),
         )
 
-    def after(self, at: Position, run: Run, meter: Meter) -> Position:
+    def after(self, at: Position, run: Progress, meter: Meter) -> Position:
         """Where a network is when a run that was opened there has stopped."""
         return at.after(run)
 
