@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import numpy.typing as npt
+
+from . import _check, _inputs
 from ._check import Array
 from ._engine import Plan
 from ._gate import Gate
@@ -23,6 +28,19 @@ def put(plan: Plan, name: str, values: Array) -> None:
     plan.set(0, name, values)
     if plan.averaged:
         plan.set(slot(plan), name, values)
+
+
+def get_all(plan: Plan, *, average: bool) -> dict[str, Array]:
+    """Copies of all parameters, or of their average."""
+    where = slot(plan) if _check.boolean("average", average) else 0
+    return {name: plan.get(where, name) for name in plan.graph.parameter_shapes()}
+
+
+def put_all(plan: Plan, parameters: Mapping[str, npt.ArrayLike]) -> None:
+    """Sets some or all; before any is set, all have been checked."""
+    shapes, dtype = plan.graph.parameter_shapes(), plan.graph.dtype
+    for name, values in _inputs.prepare_parameters(parameters, shapes, dtype).items():
+        put(plan, name, values)
 
 
 def takes(plan: Plan, epoch: int) -> bool:

@@ -348,9 +348,7 @@ class Network:
         """Copies: {"0.weight": (n_in, n_out), "0.bias": (n_out,), ...}; or of their average:
         ValueError without one, RuntimeError where it has not begun."""
         with self._gate.reading("parameters()"):
-            plan = self._built("parameters()")
-            slot = _averaged.slot(plan) if _check.boolean("average", average) else 0
-            return {name: plan.get(slot, name) for name in plan.graph.parameter_shapes()}
+            return _averaged.get_all(self._built("parameters()"), average=average)
 
     def set_parameters(self, parameters: Mapping[str, npt.ArrayLike]) -> None:
         """Replaces some or all parameters, in an average, too; optimizer state stays as it is.
@@ -359,11 +357,7 @@ class Network:
         what is not real numbers, nan and inf.
         """
         with self._gate.training("set_parameters()"):
-            plan = self._built("set_parameters()")
-            shapes = plan.graph.parameter_shapes()
-            checked = _inputs.prepare_parameters(parameters, shapes, self.dtype)
-            for name, values in checked.items():
-                _averaged.put(plan, name, values)
+            _averaged.put_all(self._built("set_parameters()"), parameters)
 
     def restore_best_weights(self) -> None:
         """Puts the best weights in place that callbacks have had kept in a fit that none has ended.
