@@ -1,6 +1,6 @@
 /* A compiled network, from the inside. plan.c owns parameters, lower.c turns the graph into phases,
  * nodes/ computes what each kind of node does in them, workspace.c holds what one run needs, run.c
- * runs, team.c chooses the threads; linearize.c has the tasks of a method of second order. */
+ * runs, update.c changes weights, team.c chooses the threads; linearize.c has the tasks of a method of second order. */
 #ifndef DR_NETWORK_H
 #define DR_NETWORK_H
 
@@ -61,7 +61,7 @@ typedef enum {
     TASK_SEED, TASK_JACOBIAN,                                                   /* of one output */
     TASK_WHOLE_FORWARD, TASK_WHOLE_LOSS, TASK_WHOLE_BACKWARD,                   /* by thread 0 */
     TASK_STATISTICS, TASK_ERROR_SUMS, TASK_UPDATE, TASK_GRADIENT, TASK_APPLY,   /* by tiles */
-    TASK_MEASURE, TASK_DIRECTION, TASK_CONSTRAIN, TASK_PRODUCTS
+    TASK_MEASURE, TASK_DIRECTION, TASK_CONSTRAIN, TASK_AVERAGE, TASK_PRODUCTS
 } dr_task_kind;
 
 typedef struct {
@@ -77,6 +77,7 @@ typedef struct {
 typedef struct {
     dr_phase *phases;
     size_t n_phases;
+    size_t n_finishing;         /* of these, the last: only behind the last piece of a batch */
     dr_step_task *tasks;
 } dr_program;
 
@@ -103,17 +104,20 @@ struct dr_plan {
     dr_node *nodes;
     dr_loss_spec loss;
     dr_optimizer optimizer;
+    dr_averaging averaging;
     dr_hit hit;
     dr_custom custom;
     int custom_loss, by_batch;
     uint64_t seed;
     uint64_t step;              /* updates made */
+    uint64_t averaged;          /* weights that are part of the average */
     int fused;
     int clips_norms, layered;   /* norms of gradients have to be known; or of weights and directions */
     size_t n_parameters;        /* elements of one parameter area, padding included */
     size_t n_shadow;            /* elements of the shadow */
     size_t n_chunks;            /* of the gradients of all parameters */
     char *values, *states[DR_MAX_STATES], *shadow;
+    char *average;              /* a parameter area, NULL where there is none */
     size_t n_penalties;         /* tiles whose weights cost something */
     double multiply_adds;       /* of one sample's forward pass */
     dr_team team;               /* for training */
@@ -137,6 +141,7 @@ struct dr_run {
     dr_mode mode;
     dr_data data;
     size_t batch_size, n_batches, capacity;
+    size_t piece;               /* rows of a batch that are computed together */
     int shuffled;
     size_t order_room;          /* rows */
     int outputs;                /* data.y is there */
@@ -149,6 +154,7 @@ struct dr_run {
     void *row_loss, *row_hit;
     double *penalties;          /* what each tile of weights costs, before the update */
     double *squares[N_NORMS];   /* summed over each chunk, of what norms are wanted of, or NULL */
+    double loss_sum, hit_sum;   /* of the batch under way, piece by piece */
     dr_linear linear;
     dr_position position;
     uint64_t opened_at;         /* updates made by then */
@@ -172,7 +178,10 @@ typedef struct {
     dr_watch watch;             /* first: tick() gets back to the cursor; has the ledger */
     dr_run *run;
     int thread, team;
-    size_t batch, first, m;
+    size_t batch, rows;         /* the number of the batch and its rows */
+    size_t before, first, m;    /* of the piece at hand: rows of the batch before it, its first row in all of the
+                                   order, and its rows */
+    int last;                   /* it is the last of its batch */
     double weight;              /* sum of the batch's weights */
     uint64_t step;              /* the one that this batch makes */
     double rate;                /* the learning rate of its update, */
@@ -183,6 +192,7 @@ typedef struct {
     double factor;
     const dr_parameter *along;  /* whose direction `ratio` is about; NULL: none yet */
     double ratio;
+    double share;               /* of the weights behind it in their average; 0: none */
     double work;                /* since the last look at the clock */
     double now;                 /* at that look */
     size_t fetched, fetch_end;  /* rows of the next batch that are on their way, and are to be */
@@ -230,6 +240,9 @@ static inline int dr_training(const dr_run *run) {
     return run->mode == DR_TRAIN || run->mode == DR_GRADIENT || run->mode == DR_LINEARIZE;
 }
 
+/* Whether gradients are added to those of earlier pieces of the batch. */
+static inline int dr_adding(const dr_cursor *c) { return c->before > 0; }
+
 static inline dr_activation dr_node_activation(const dr_run *run, const dr_node *node) {
     return run->mode == DR_PREDICT ? node->output : node->activation;
 }
@@ -258,7 +271,7 @@ void dr_custom_loss(dr_cursor *c);
 /* nodes/merge.c: the error at the node's target, columns from `from` on, goes to one of its sources. */
 void dr_send_error(dr_cursor *c, const dr_node *node, size_t source, size_t from, size_t row, size_t m);
 
-/* run.c: applies n elements of the gradient of parameter `index` to what is at `offset` of the areas, and
+/* update.c: applies n elements of the gradient of parameter `index` to what is at `offset` of the areas, and
  * may change them; and the parameters and the optimizer's state there, where there is none NULL; and the
  * constants of its step. */
 void dr_apply(dr_cursor *c, const dr_node *node, size_t index, size_t offset, size_t n, void *gradient);
@@ -284,7 +297,13 @@ static inline int dr_fused(const dr_plan *plan) {
 /* lower.c: `tasks` and `phases` must have room for these. */
 size_t dr_program_tasks(const dr_plan *plan, dr_mode mode);
 size_t dr_program_phases(const dr_plan *plan);
-void dr_program_build(const dr_plan *plan, dr_mode mode, int outputs, dr_program *program);
+void dr_program_build(const dr_plan *plan, dr_mode mode, int fused, int outputs, dr_program *program);
+
+/* average.c: what the batch under way makes of the average: the share of the weights, 0 for nothing; and its
+ * tiles. */
+double dr_average_share(const dr_cursor *c);
+size_t dr_average_tiles(const dr_plan *plan);
+void dr_average_tile(dr_cursor *c, size_t tile);
 
 /* linearize.c: memory, multiply-adds of a row beside its way forward, and what the tasks do. */
 void dr_linear_lay_out(dr_run *run, dr_arena *arena);

@@ -8,7 +8,8 @@
 #define ROWS_AT_ONCE 512
 
 static int keeps_gradients(const dr_run *run) {
-    return run->mode == DR_GRADIENT || (run->mode == DR_TRAIN && !dr_fused(run->plan));
+    const int fused = dr_fused(run->plan) && run->piece >= run->batch_size;
+    return run->mode == DR_GRADIENT || (run->mode == DR_TRAIN && !fused);
 }
 
 static void lay_out(dr_run *run, dr_arena *arena) {
@@ -85,9 +86,10 @@ void dr_run_leave(dr_run *run) {
 dr_status dr_run_open(dr_plan *plan, dr_mode mode, const dr_data *data, size_t batch_size,
                       const dr_stream *shuffle, dr_run **out) {
     if (!batch_size) batch_size = ROWS_AT_ONCE;
-    const dr_run wanted = {.plan = plan, .mode = mode, .capacity = dr_min(batch_size, data->n),
-                           .shuffled = shuffle != NULL, .order_room = data->n,
-                           .outputs = data->y != NULL};
+    const size_t piece = data->piece ? dr_min(data->piece, batch_size) : batch_size;
+    const dr_run wanted = {.plan = plan, .mode = mode, .batch_size = batch_size, .piece = piece,
+                           .capacity = dr_min(piece, data->n), .shuffled = shuffle != NULL,
+                           .order_room = data->n, .outputs = data->y != NULL};
     dr_run *run = atomic_exchange(&plan->spare[mode], NULL);
     if (run && !fits(run, &wanted)) {
         dr_run_close(run);
@@ -96,10 +98,11 @@ dr_status dr_run_open(dr_plan *plan, dr_mode mode, const dr_data *data, size_t b
     if (!run) {
         run = allocate(&wanted);
         if (!run) return DR_NO_MEMORY;
-        dr_program_build(plan, mode, wanted.outputs, &run->program);
+        dr_program_build(plan, mode, !run->gradients, wanted.outputs, &run->program);
     }
     run->data = *data;
     run->batch_size = batch_size;
+    run->piece = piece;
     run->n_batches = data->n / batch_size + (data->n % batch_size != 0);
     dr_run_set_position(run, (dr_position){0});
     run->order = shuffle ? run->shuffle : data->order;

@@ -48,7 +48,8 @@ void dr_dense_product(dr_dtype dt, const dr_kernels *k, size_t m, size_t row, si
 }
 
 void dr_dense_weight_gradient(dr_dtype dt, const dr_kernels *k, size_t m, dr_matrix x, size_t p_in,
-                              dr_matrix dy, size_t p_out, size_t count, const dr_tile *tiles) {
+                              dr_matrix dy, size_t p_out, size_t count, int adding,
+                              const dr_tile *tiles) {
     static const _Alignas(64) char zeros[128];
     const size_t rows = dr_panel_cols(dt, x.cols, p_in), x_width = dr_panel_width(dt, x.cols, p_in);
     const size_t blocks = (m + BLOCK - 1) / BLOCK;
@@ -56,20 +57,21 @@ void dr_dense_weight_gradient(dr_dtype dt, const dr_kernels *k, size_t m, dr_mat
         n = m / blocks + (b < m % blocks);
         for (size_t i = 0; i < count; i++) {
             const size_t width = dr_panel_width(dt, dy.cols, p_out + i);
+            const int on = b || adding;
             /* the rows after these: of x once for all tiles, of dy otherwise */
             const char *next = i ? dr_at(dt, dy, p_out + i, r + n) : dr_at(dt, x, p_in, r + n);
             const void *const following[DR_AHEAD] = {next, next + n * 64, next};
             k->product_t(rows, width / dr_unit(dt), n, dr_at(dt, x, p_in, r), x_width,
-                         dr_at(dt, dy, p_out + i, r), b ? tiles[i].gradient : zeros, b ? width : 0,
+                         dr_at(dt, dy, p_out + i, r), on ? tiles[i].gradient : zeros, on ? width : 0,
                          tiles[i].gradient, b + 1 < blocks ? following : tiles[i].ahead);
         }
     }
 }
 
 void dr_dense_bias_gradient(dr_dtype dt, const dr_kernels *k, size_t m, dr_matrix dy, size_t p_out,
-                            void *g) {
+                            int adding, void *g) {
     const size_t width = dr_panel_width(dt, dy.cols, p_out);
-    memset(g, 0, width * dr_size(dt));
+    if (!adding) memset(g, 0, width * dr_size(dt));
     k->column_sum(m, width / dr_unit(dt), dr_at(dt, dy, p_out, 0), g);
 }
 
@@ -141,10 +143,10 @@ dr_status dr_dense_backward(dr_dtype dt, dr_activation act, double alpha, size_t
     for (size_t q = 0; q < dr_panels(dt, n_out); q++) {
         for (size_t p = 0; p < dr_panels(dt, n_in); p++) {
             const dr_tile one = {dr_at(dt, gradient, q, p * panel), {NULL}};
-            dr_dense_weight_gradient(dt, k, n, in, p, dout, q, 1, &one);
+            dr_dense_weight_gradient(dt, k, n, in, p, dout, q, 1, 0, &one);
             dr_dense_transpose(dt, k, weight, p, q, shadow);
         }
-        dr_dense_bias_gradient(dt, k, n, dout, q, tile);
+        dr_dense_bias_gradient(dt, k, n, dout, q, 0, tile);
         memcpy(dr_offset(dt, db, q * panel), tile, dr_panel_cols(dt, n_out, q) * size);
     }
     dr_dense_product(dt, k, n, 0, n_out, dout, shadow, DR_FROM_ZERO, NULL, DR_IDENTITY, 0, din, NULL);

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import _engine, layers, losses
+from . import _averaged, _engine, layers, losses
 from ._engine import F64
 from ._graph import Graph
 from .layers import Layer, Normalization
@@ -70,8 +70,8 @@ def _measure(
     total, n = sums(lambda rows: rows)
     mean = total / n
     var = sums(lambda rows: np.square(rows - mean))[0] / n
-    plan.set(0, f"{name}.running_mean", mean)
-    plan.set(0, f"{name}.running_var", np.where(var > 0, var, 1.0))
+    _averaged.put(plan, f"{name}.running_mean", mean)
+    _averaged.put(plan, f"{name}.running_var", np.where(var > 0, var, 1.0))
 
 
 def _up_to(plan: _engine.Plan, backend: str, buffer: int) -> _engine.Plan | None:

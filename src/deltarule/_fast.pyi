@@ -73,6 +73,7 @@ def dense_backward(
     dw: _Array,
     db: _Array,
 ) -> None: ...
+def average_step(dtype: str, share: float, n: int, w: _Array, average: _Array) -> None: ...
 def batch_norm_forward(
     dtype: str,
     eps: float,
@@ -234,7 +235,9 @@ class Plan:
     graph: Graph
     n_slots: int
     step: int
+    averaged: int
     def __new__(cls, graph: Graph) -> Plan: ...
+    def of_average(self) -> Plan: ...
     def set_fused(self, fused: bool) -> None: ...
     def restart_ledger(self) -> None: ...
     def ledger(self) -> tuple[dict[str, int], dict[str, float]]: ...
@@ -260,7 +263,12 @@ class Plan:
     ) -> tuple[_Sums, _Array]: ...
     def linearize(self, x: _Array, t: _Array, w: _Array | None) -> Linearization: ...
     def train_batch(
-        self, x: _Array, t: _Array, w: _Array | None, rates: npt.NDArray[np.float64] | None = None
+        self,
+        x: _Array,
+        t: _Array,
+        w: _Array | None,
+        rates: npt.NDArray[np.float64] | None = None,
+        piece: int = 0,
     ) -> float: ...
     def train(
         self,
@@ -278,6 +286,8 @@ class Plan:
         y: _Array | None = None,
         order: npt.NDArray[np.int64] | None = None,
         window: int = 0,
+        averages: bool = False,
+        piece: int = 0,
     ) -> Run: ...
 
 @final

@@ -114,7 +114,7 @@ static void bias_task(dr_cursor *c, dr_task_kind task, const dr_node *node, size
     void *g = task == TASK_UPDATE ? (void *)buffer : dr_offset(dt, run->gradients, at);
     if (task != TASK_APPLY) {
         dr_lap(&c->watch.ledger, DR_UPDATES); /* of the weights before */
-        dr_dense_bias_gradient(dt, run->kernels, c->m, run->errors[node->target], p_out, g);
+        dr_dense_bias_gradient(dt, run->kernels, c->m, run->errors[node->target], p_out, dr_adding(c), g);
         dr_lap(&c->watch.ledger, DR_PRODUCTS);
     }
     if (task != TASK_GRADIENT) dr_apply(c, node, BIAS, at, dr_panel_width(dt, node->n_out, p_out), g);
@@ -155,9 +155,9 @@ static size_t on_tiles(dr_cursor *c, dr_task_kind task, const dr_node *node, siz
     }
     if (task != TASK_APPLY)
         dr_dense_weight_gradient(dt, run->kernels, c->m, run->values[node->sources[0].buffer], p_in,
-                                 run->errors[node->target], p_out, count, wanted);
+                                 run->errors[node->target], p_out, count, dr_adding(c), wanted);
     dr_lap(&c->watch.ledger, DR_PRODUCTS);
-    const int penalised = dr_penalised(node) && c->weight > 0 && task != TASK_APPLY;
+    const int penalised = dr_penalised(node) && c->weight > 0 && c->last && task != TASK_APPLY;
     const dr_penalty penalty = dr_penalty_of(c, node);
     for (size_t i = 0; i < count; i++) {
         if (penalised)
