@@ -8,14 +8,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from . import memory, parts, picture, regression, report, threads
+from . import memory, parts, picture, regression, report, sparse, threads
 from .cases import PREDICT, TRAIN
 from .peers import SYSTEMS
 from .race import QUICK, Effort
 from .train import CASES, races
 
 STEMS = sorted(p.stem.removeprefix("bench_") for p in Path(__file__).parent.glob("bench_*.py"))
-SUITES = ("train", "parts", "threads", "predict", "memory", "regression")
+SUITES = ("train", "parts", "threads", "predict", "memory", "sparse", "regression")
 ALL_SYSTEMS = sorted({name for systems in SYSTEMS.values() for name in systems})
 
 
@@ -76,6 +76,8 @@ def main(arguments: list[str]) -> int:
             results[name] = regression.main(options.quick)
         elif name == "memory":
             results[name] = memory.main(options.quick)
+        elif name == "sparse":
+            results[name] = sparse.main(options.quick)
         else:
             importlib.import_module(f"{__package__}.bench_{name}").main()
     if options.json:

@@ -23,6 +23,14 @@ typedef struct {
     ptrdiff_t stride;
 } dr_input;
 
+/* Where the numbers of a sparse matrix lie. The entries of row i are [starts[i], starts[i + 1]); they have a
+ * column each, ascending in a row. What another thread writes to `columns` meanwhile leads nowhere. */
+typedef struct {
+    const int64_t *starts;       /* (rows + 1); NULL: the matrix is not sparse */
+    const void *columns;         /* int64_t where wide, else int32_t */
+    int wide;
+} dr_sparse;
+
 typedef enum {
     DR_IDENTITY,
     DR_RELU,
@@ -352,7 +360,8 @@ typedef enum { DR_TRAIN, DR_EVALUATE, DR_PREDICT, DR_GRADIENT, DR_LINEARIZE, DR_
 
 typedef struct {
     size_t n;                    /* rows */
-    dr_input x;                  /* (n, widths[0]) */
+    dr_input x;                  /* (n, widths[0]); of a sparse one the entries, side by side */
+    dr_sparse sparse;
     const int64_t *labels;       /* (n), or NULL */
     const void *dense;           /* (n, n_out), or NULL */
     const void *weight;          /* (n), or NULL */

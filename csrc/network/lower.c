@@ -6,10 +6,10 @@
 
 size_t dr_program_tasks(const dr_plan *plan, dr_mode mode) {
     const size_t outputs = mode == DR_LINEARIZE ? plan->widths[plan->n_buffers - 1] : 0;
-    return 9 * plan->n_nodes + 3 + outputs * (plan->n_nodes + 2);
+    return 9 * plan->n_nodes + 4 + outputs * (plan->n_nodes + 2);
 }
 
-size_t dr_program_phases(const dr_plan *plan) { return 8 * plan->n_nodes + 6; }
+size_t dr_program_phases(const dr_plan *plan) { return 8 * plan->n_nodes + 7; }
 
 static void add(dr_program *program, dr_task_kind kind, size_t node) {
     dr_phase *phase = &program->phases[program->n_phases - 1];
@@ -66,7 +66,7 @@ static void add_linearizing(const dr_plan *plan, dr_program *program) {
     add(program, TASK_PRODUCTS, 0);
 }
 
-void dr_program_build(const dr_plan *plan, dr_mode mode, dr_program *program) {
+void dr_program_build(const dr_plan *plan, dr_mode mode, int sparse, dr_program *program) {
     const size_t n = plan->n_nodes;
     const int training = mode == DR_TRAIN || mode == DR_GRADIENT || mode == DR_LINEARIZE;
 
@@ -97,6 +97,10 @@ void dr_program_build(const dr_plan *plan, dr_mode mode, dr_program *program) {
         return;
     }
     add_backward(plan, program);
+    if (sparse && dr_sparse_wants_columns(plan, mode)) {
+        begin(program, 1);
+        add(program, TASK_COLUMNS, 0);
+    }
     /* An update may be fused into the gradient only when nothing else reads the weights any more:
      * so it is here, behind the barrier. */
     const int fused = mode == DR_TRAIN && plan->fused;

@@ -1,6 +1,7 @@
 /* A compiled network, from the inside. plan.c owns parameters, lower.c turns the graph into phases,
  * nodes/ computes what each kind of node does in them, workspace.c holds what one run needs, run.c
- * runs, team.c chooses the threads; linearize.c has the tasks of a method of second order. */
+ * runs, team.c chooses the threads; linearize.c has the tasks of a method of second order, sparse.c those of
+ * a sparse input. */
 #ifndef DR_NETWORK_H
 #define DR_NETWORK_H
 
@@ -56,6 +57,7 @@ typedef enum {
     TASK_GATHER, TASK_FORWARD, TASK_LOSS, TASK_BACKWARD, TASK_OUTPUT,           /* by rows */
     TASK_SEED, TASK_JACOBIAN,                                                   /* of one output */
     TASK_WHOLE_FORWARD, TASK_WHOLE_LOSS, TASK_WHOLE_BACKWARD,                   /* by thread 0 */
+    TASK_COLUMNS,                                                               /* of all nodes */
     TASK_STATISTICS, TASK_ERROR_SUMS, TASK_UPDATE, TASK_GRADIENT, TASK_APPLY,   /* by tiles */
     TASK_CONSTRAIN, TASK_PRODUCTS
 } dr_task_kind;
@@ -123,6 +125,19 @@ typedef struct {
     double *solution;
 } dr_linear;
 
+/* The entries of a batch of sparse rows (sparse.c), by rows and, where weights learn from them, by columns. */
+typedef struct {
+    size_t most, room;          /* of a batch: the most entries that one has, and memory for so many */
+    const int64_t *starts;      /* of all rows, in the order of the run; a batch begins at its first row's */
+    int64_t *shuffled_starts;
+    int64_t *columns;           /* of the batch from here on */
+    char *values;
+    int64_t *column_starts, *rows;
+    char *column_values;
+    void *memory;
+    size_t bytes;               /* of it */
+} dr_batch_entries;
+
 struct dr_run {
     dr_plan *plan;
     dr_mode mode;
@@ -131,8 +146,10 @@ struct dr_run {
     int shuffled;
     size_t order_room;          /* rows */
     int64_t *order;             /* NULL: rows as they come */
+    int sparse;                 /* X is */
+    dr_batch_entries entries;
     dr_program program;
-    dr_matrix *values, *errors; /* one of each a buffer */
+    dr_matrix *values, *errors; /* one of each a buffer; a sparse input may have none */
     char **scratch;             /* one a node: what its kind has asked for, or NULL */
     char *gradients;            /* a parameter area, where gradients are materialised */
     void *row_loss, *row_hit;
@@ -241,7 +258,21 @@ void dr_parameters_at(const dr_plan *plan, size_t offset, void *at[1 + DR_MAX_ST
 /* lower.c: `tasks` and `phases` must have room for these. */
 size_t dr_program_tasks(const dr_plan *plan, dr_mode mode);
 size_t dr_program_phases(const dr_plan *plan);
-void dr_program_build(const dr_plan *plan, dr_mode mode, dr_program *program);
+void dr_program_build(const dr_plan *plan, dr_mode mode, int sparse, dr_program *program);
+
+/* sparse.c: memory for a run whose order is known (0: there is none left), the tasks, and what nodes read. */
+int dr_sparse_open(dr_run *run);
+void dr_sparse_gather(dr_cursor *c, size_t row, size_t m);
+void dr_sparse_columns(dr_cursor *c, size_t panel, size_t panels);
+dr_entries dr_rows_of_batch(const dr_cursor *c);
+dr_entries dr_columns_of_batch(const dr_cursor *c);
+/* Whether a node reads entries in place of the input; whether other nodes want that as panels, and whether
+ * weights want columns. */
+int dr_reads_entries(const dr_run *run, const dr_node *node);
+int dr_sparse_wants_panels(const dr_plan *plan, dr_mode mode);
+int dr_sparse_wants_columns(const dr_plan *plan, dr_mode mode);
+/* Multiply-adds of a batch on its way forward that its zeros save. */
+double dr_sparse_saved(const dr_run *run);
 
 /* linearize.c: memory, multiply-adds of a row beside its way forward, and what the tasks do. */
 void dr_linear_lay_out(dr_run *run, dr_arena *arena);

@@ -11,6 +11,11 @@ static int keeps_gradients(const dr_run *run) {
     return run->mode == DR_GRADIENT || (run->mode == DR_TRAIN && !run->plan->fused);
 }
 
+/* Whether a buffer has rows of values: a sparse input only where a node wants it so. */
+static int has_values(const dr_run *run, size_t buffer) {
+    return buffer || !run->sparse || dr_sparse_wants_panels(run->plan, run->mode);
+}
+
 static void lay_out(dr_run *run, dr_arena *arena) {
     const dr_plan *plan = run->plan;
     const dr_dtype dt = plan->dtype;
@@ -23,7 +28,7 @@ static void lay_out(dr_run *run, dr_arena *arena) {
     for (size_t i = 0; i < plan->n_buffers; i++) {
         const size_t cols = plan->widths[i], stride = dr_panel_stride(dt, rows);
         const size_t n = dr_matrix_size(dt, rows, cols);
-        char *values = dr_arena_take(arena, n, size);
+        char *values = has_values(run, i) ? dr_arena_take(arena, n, size) : NULL;
         char *errors = dr_training(run) && i ? dr_arena_take(arena, n, size) : NULL;
         if (!arena->base) continue;
         run->values[i] = (dr_matrix){values, stride, cols};
@@ -43,6 +48,12 @@ static void lay_out(dr_run *run, dr_arena *arena) {
     run->gradients = keeps_gradients(run) ? dr_arena_take(arena, plan->n_parameters, size) : NULL;
     if (run->mode == DR_LINEARIZE) dr_linear_lay_out(run, arena);
     run->order = run->shuffled ? dr_arena_take(arena, run->order_room, sizeof *run->order) : NULL;
+    if (!run->sparse) return;
+    run->entries.shuffled_starts =
+        run->shuffled ? dr_arena_take(arena, run->order_room + 1, sizeof(int64_t)) : NULL;
+    run->entries.column_starts = dr_sparse_wants_columns(plan, run->mode)
+                                     ? dr_arena_take(arena, plan->widths[0] + 1, sizeof(int64_t))
+                                     : NULL;
 }
 
 static dr_run *allocate(const dr_run *wanted) {
@@ -68,12 +79,14 @@ static dr_run *allocate(const dr_run *wanted) {
 
 static int fits(const dr_run *run, const dr_run *wanted) {
     return run->capacity >= wanted->capacity && run->shuffled == wanted->shuffled &&
+           run->sparse == wanted->sparse &&
            (!run->shuffled || run->order_room >= wanted->order_room) &&
            (run->gradients == NULL) == !keeps_gradients(wanted);
 }
 
 void dr_run_leave(dr_run *run) {
-    if (run && run->bytes <= SPARE_BYTES) run = atomic_exchange(&run->plan->spare[run->mode], run);
+    if (run && run->bytes + run->entries.bytes <= SPARE_BYTES)
+        run = atomic_exchange(&run->plan->spare[run->mode], run);
     dr_run_close(run);
 }
 
@@ -81,7 +94,8 @@ dr_status dr_run_open(dr_plan *plan, dr_mode mode, const dr_data *data, size_t b
                       const dr_stream *shuffle, dr_run **out) {
     if (!batch_size) batch_size = ROWS_AT_ONCE;
     const dr_run wanted = {.plan = plan, .mode = mode, .capacity = dr_min(batch_size, data->n),
-                           .shuffled = shuffle != NULL, .order_room = data->n};
+                           .shuffled = shuffle != NULL, .order_room = data->n,
+                           .sparse = data->sparse.starts != NULL};
     dr_run *run = atomic_exchange(&plan->spare[mode], NULL);
     if (run && !fits(run, &wanted)) {
         dr_run_close(run);
@@ -90,7 +104,7 @@ dr_status dr_run_open(dr_plan *plan, dr_mode mode, const dr_data *data, size_t b
     if (!run) {
         run = allocate(&wanted);
         if (!run) return DR_NO_MEMORY;
-        dr_program_build(plan, mode, &run->program);
+        dr_program_build(plan, mode, run->sparse, &run->program);
     }
     run->data = *data;
     run->opened_at = plan->step;
@@ -98,12 +112,17 @@ dr_status dr_run_open(dr_plan *plan, dr_mode mode, const dr_data *data, size_t b
     run->n_batches = data->n / batch_size + (data->n % batch_size != 0);
     run->position = (dr_position){0};
     if (shuffle) dr_random_permutation(*shuffle, data->n, run->order);
+    if (run->sparse && !dr_sparse_open(run)) {
+        dr_run_close(run);
+        return DR_NO_MEMORY;
+    }
     *out = run;
     return DR_OK;
 }
 
 void dr_run_close(dr_run *run) {
     if (!run) return;
+    dr_free(run->entries.memory);
     dr_free(run->memory);
     dr_free(run);
 }

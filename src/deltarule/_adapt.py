@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,12 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _engine, layers, losses
+from ._check_sparse import Rows
 from ._graph import Graph
 from .layers import Layer, Normalization
 
 Array = npt.NDArray[Any]
 
-ROWS = 4096  # looked at in one go
+ROWS = 4096  # added up by themselves
+NUMBERS = 1 << 22  # looked at in one go
 
 
 def names(stack: Sequence[Layer]) -> list[str]:
@@ -32,13 +34,13 @@ def are_new(plan: _engine.Plan, stack: Sequence[Layer]) -> bool:
     return bool(found) and not any(means) and not any(variances)
 
 
-def measure(plan: _engine.Plan, backend: str, stack: Sequence[Layer], x: Array) -> None:
+def measure(plan: _engine.Plan, backend: str, stack: Sequence[Layer], x: Rows) -> None:
     """Sets mean and variance of each such layer, first to last."""
     for name in names(stack):
         _measure(plan, backend, name, x)
 
 
-def _measure(plan: _engine.Plan, backend: str, name: str, x: Array) -> None:
+def _measure(plan: _engine.Plan, backend: str, name: str, x: Rows) -> None:
     """Those of what reaches the layer `name` from the rows x.
 
     Two passes in float64, each adding up rows in their order, so both backends get the same bits
@@ -47,13 +49,24 @@ def _measure(plan: _engine.Plan, backend: str, name: str, x: Array) -> None:
     (node,) = (node for node in plan.graph.nodes if node.name == name)
     before = _up_to(plan, backend, node.source)
 
-    def chunks() -> Iterator[Array]:
-        for first in range(0, len(x), ROWS):
-            rows = x[first : first + ROWS]
-            yield np.asarray(rows if before is None else before.predict(rows), np.float64)
+    def pieces(rows: Rows) -> Iterator[Array]:
+        size = max(1, NUMBERS // rows.shape[1])
+        for first in range(0, len(rows), size):
+            piece = rows[first : first + size]
+            yield np.asarray(piece if before is None else before.predict(piece), np.float64)
 
-    mean = sum(rows.sum(axis=0) for rows in chunks()) / len(x)
-    var = sum(np.square(rows - mean).sum(axis=0) for rows in chunks()) / len(x)
+    def total(of: Callable[[Array], Array]) -> Array:
+        sums = []
+        for first in range(0, len(x), ROWS):
+            parts = map(of, pieces(x[first : first + ROWS]))
+            added = next(parts).sum(axis=0)
+            for part in parts:  # on from what there is: row by row, as if they were not in parts
+                added = np.vstack([added, part]).sum(axis=0)
+            sums.append(added)
+        return np.asarray(sum(sums))
+
+    mean = total(lambda rows: rows) / len(x)
+    var = total(lambda rows: np.square(rows - mean)) / len(x)
     plan.set(0, f"{name}.running_mean", mean)
     plan.set(0, f"{name}.running_var", np.where(var > 0, var, 1.0))
 

@@ -215,8 +215,9 @@ class Network:
     ) -> History:
         """Trains for a number of epochs, from where the network is.
 
-        X: (n, features), or (n, ...) where the first layer takes that; finite. y: (n,) labels or
-        numbers, or (n, n_out); the loss says more. sample_weight: (n,), finite and >= 0.
+        X: (n, features), dense or sparse, or (n, ...) where the first layer takes that; finite.
+        y: (n,) labels or numbers, or (n, n_out); the loss says more. sample_weight: (n,), finite and
+        >= 0.
         class_weight: with classes, a factor for each: a dict {class: weight} (others 1), an array
         or "balanced", n / (classes * samples of the class); where each output is a question of its
         own, their product, or a list of one for each output. batch_size: 32 unless told, or all
@@ -226,6 +227,9 @@ class Network:
         X is not copied where it is float32, float64, uint8 or bool and the numbers of a row lie
         side by side (slices of rows or columns, memory maps): its batches are converted. Any other
         X is converted whole; y and weights are copied, labels to 8 bytes each.
+        A sparse matrix of scipy is not copied where it is CSR with such numbers: Dense layers work on
+        its entries alone, others get the rows of a batch with their zeros. Other formats become CSR
+        first, once a call; columns out of order and duplicates, which are added up, cost a copy, too.
 
         Returns a History. After Ctrl-C the network is as after the last whole batch, and the next
         fit with the same number of rows, batch_size and shuffle first finishes that epoch, which
@@ -238,7 +242,7 @@ class Network:
             shuffle = _check.boolean("shuffle", shuffle)
             shown = _progress.wanted(verbose)
             with watch.on("data"):
-                X = _inputs.as_array(X, "X")
+                X = _inputs.as_rows(X, "X")
                 data = self._prepare(X, y, sample_weight, class_weight, positive=True)
             rows, *shape = X.shape
             size = rows_of_a_batch(self._optimizer, batch_size, rows)
@@ -251,7 +255,7 @@ class Network:
             with _progress.Progress(shown, epochs) as progress:
                 fit = Fit(self, plan, data, validation, watch, progress)
                 history = fit.run(epochs, size, shuffle)
-            history.performance = watch.stop(plan)
+            history.performance = watch.stop(plan, data[0])
             progress.conclude(history.performance)
             return history
 
@@ -268,7 +272,7 @@ class Network:
         """
         with self._gate.training("train_on_batch()"):
             check_steps(self._optimizer)
-            X = _inputs.as_array(X, "X")
+            X = _inputs.as_rows(X, "X")
             data = self._prepare(X, y, sample_weight, class_weight)
             _layers.check_batch(self._layers, len(X))
             plan = self._build(X.shape[1:])
@@ -282,7 +286,7 @@ class Network:
         with self._gate.training("adapt()"):
             if not _adapt.names(self._layers):
                 raise ValueError("this network has no Normalization layers")
-            X = _inputs.as_array(X, "X")
+            X = _inputs.as_rows(X, "X")
             x = _inputs.prepare_x(X, self._input_shape, self.dtype)
             _adapt.measure(self._build(X.shape[1:]), self._backend, self._layers, x)
 
@@ -296,7 +300,7 @@ class Network:
         plan = self._built("predict()")
         shape = self._input_shape
         if type(X) is np.ndarray and X.ndim == 2 and X.shape[1:] == shape and _inputs.streams(X):
-            x: Array = X
+            x: _inputs.Rows = X
         else:
             x = _inputs.prepare_x(X, shape, self.dtype, finite=False, empty=True)
         y = plan.predict(x) if len(x) else np.empty((0, plan.graph.n_out), self._dtype)

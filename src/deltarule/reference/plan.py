@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .. import _check
+from .. import _check, _check_sparse
 from .._check import Array
+from .._check_sparse import Rows
 from .._graph import Graph, Node
 from ..losses import CustomLoss
 from . import constraint, loss, nodes, optimizer, penalty, random
@@ -57,10 +58,11 @@ class Plan:
     """The state of a network and what is done with it; all arrays of the graph's dtype but for x.
 
     Rows x are (n, n_in), finite, float32, float64 or uint8; they stay where they are, and those of
-    a batch become the nearest numbers of the graph's dtype when their turn comes. Targets t are
-    int64 labels (n,) or (n, n_out), as the loss takes them. Weights w are (n,), finite and >= 0, or
-    None for all 1. Shapes and dtypes are checked here, the values by the caller (see _check.labels,
-    _check.sample_weight). Parameters and optimizer state start as zeros.
+    a batch become the nearest numbers of the graph's dtype when their turn comes, those of sparse
+    rows with all their zeros. Targets t are int64 labels (n,) or (n, n_out), as the loss takes
+    them. Weights w are (n,), finite and >= 0, or None for all 1. Shapes and dtypes are checked here,
+    the values by the caller (see _check.labels, _check.sample_weight). Parameters and optimizer
+    state start as zeros.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -148,7 +150,7 @@ class Plan:
 
     # -------------------------------------------------------------------------------- computation
     def _forward(
-        self, values: Parameters, x: Array, *, mode: Mode, lap: Lap = untimed
+        self, values: Parameters, x: Rows, *, mode: Mode, lap: Lap = untimed
     ) -> tuple[list[Array], list[Any]]:
         """Every buffer, in training the last with what the loss is computed on; and, by node, what
         it has kept for the way back."""
@@ -211,7 +213,7 @@ class Plan:
     def _pass(
         self,
         values: Parameters,
-        x: Array,
+        x: Rows,
         t: Array,
         w: Array | None,
         *,
@@ -248,7 +250,7 @@ class Plan:
             )
 
     def _train(
-        self, x: Array, t: Array, w: Array | None, rate: float | None
+        self, x: Rows, t: Array, w: Array | None, rate: float | None
     ) -> tuple[_Batch, _State]:
         """One batch, and the state after its update; nothing is changed yet."""
         state = self._state
@@ -271,8 +273,8 @@ class Plan:
         return batch, _State(slots, step)
 
     # ------------------------------------------------------------------------------------ checks
-    def _rows(self, x: npt.ArrayLike) -> Array:
-        return _check.input_rows("x", x, self._graph.widths[0])
+    def _rows(self, x: npt.ArrayLike) -> Rows:
+        return _check_sparse.input_rows("x", x, self._graph.widths[0])
 
     def _same(self, **arrays: Array) -> None:
         for name, array in arrays.items():
@@ -281,7 +283,7 @@ class Plan:
 
     def _samples(
         self, x: npt.ArrayLike, t: npt.ArrayLike, w: npt.ArrayLike | None
-    ) -> tuple[Array, Array, Array | None]:
+    ) -> tuple[Rows, Array, Array | None]:
         rows = self._rows(x)
         n = len(rows)
         target = np.asarray(t)
