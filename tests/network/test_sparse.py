@@ -73,12 +73,12 @@ WAYS: dict[str, Callable[[Any], Any]] = {
 
 NETWORKS: dict[str, Callable[[], list[Layer]]] = {
     "dense": lambda: [dr.Dense(33, "tanh")],
-    "its input is kept": lambda: [dr.Dense(17, "gelu", l1=1e-3, constraint=dr.constraints.MaxNorm(2))],
+    "its input is kept": lambda: [dr.Dense(17, "gelu", l1=1e-3, constraint=dr.MaxNorm(2))],
     "rowwise": lambda: [dr.Dense(40, "softmax"), dr.BatchNorm()],
     "dropout": lambda: [dr.Dropout(0.3), dr.Dense(8, "relu")],
     "measured": lambda: [dr.Normalization(), dr.Dense(8, "relu")],
     "many readers": lambda: [
-        dr.Concat([dr.Dense(33, "relu")], [dr.Dropout(0.2)], [dr.Dense(3), dr.Dense(5, "tanh")])
+        dr.Concat([[dr.Dense(33, "relu")], [dr.Dropout(0.2)], [], [dr.Dense(3), dr.Dense(5, "tanh")]])
     ],
     "frozen": lambda: [dr.Dense(9, "relu", trainable=False)],
 }
