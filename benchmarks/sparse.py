@@ -1,6 +1,6 @@
-"""Training on a sparse matrix against scikit-learn: the time of an epoch, and the memory that it takes.
+"""Training on a sparse matrix against scikit-learn: the time of an epoch, and peak memory.
 
-Each system has a process of its own: python -m benchmarks.sparse <system> <rows> <columns> <epochs>.
+A process for each system: python -m benchmarks.sparse <system> <rows> <columns> <epochs>.
 """
 
 from __future__ import annotations
@@ -95,12 +95,12 @@ def main(quick: bool) -> list[dict[str, Any]]:
             print(f"skipped: sparse: {system}: {done.stderr.splitlines()[-1]}")
             continue
         found.append(json.loads(done.stdout))
-    print(f"\nsparse X ({rows:,}, {columns:,}), {ENTRIES} entries a row; {UNITS} relu, {CLASSES} softmax, "
-          f"Adam, batch {BATCH}, float32; MiB")
+    print(f"\nsparse X ({rows:,}, {columns:,}), {ENTRIES} entries a row; {UNITS} relu, {CLASSES} "
+          f"softmax, Adam, batch {BATCH}, float32; MiB")
     report.table(
         ("", "s an epoch", "loss", "X", "layer, Adam", "above X", "X and above / X and layer"),
-        [(f["system"], f"{min(f['seconds']):.2f}", f"{f['losses'][-1]:.3f}", f"{f['matrix'] / MIB:.0f}",
-          f"{f['layer'] / MIB:.0f}", f"{f['above'] / MIB:.0f}",
+        [(f["system"], f"{min(f['seconds']):.2f}", f"{f['losses'][-1]:.3f}",
+          f"{f['matrix'] / MIB:.0f}", f"{f['layer'] / MIB:.0f}", f"{f['above'] / MIB:.0f}",
           f"{(f['matrix'] + f['above']) / (f['matrix'] + f['layer']):.2f}") for f in found],
     )
     return found

@@ -21,7 +21,8 @@ def csr(**changes: Any) -> Any:
     parts = {"data": [1.0, 2, 3, 4], "indices": [0, 3, 1, 2], "indptr": [0, 2, 2, 4]} | changes
     x = scipy_sparse.csr_matrix(([1.0, 2, 3, 4], [0, 3, 1, 2], [0, 2, 2, 4]), (3, 4))
     for part, value in parts.items():
-        setattr(x, part, np.asarray(value, "f4" if part == "data" and isinstance(value, list) else None))
+        plain = part == "data" and isinstance(value, list)
+        setattr(x, part, np.asarray(value, "f4" if plain else None))
     return x
 
 
@@ -43,12 +44,15 @@ BAD: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         "X.data must have 1 dimension, got shape"),
     "complex": (lambda: csr(data=np.ones(4, complex)), TypeError,
         "X must be numbers, got dtype complex128"),
-    "objects": (lambda: csr(data=np.ones(4, object)), TypeError, "X must be numbers, got dtype object"),
+    "objects": (lambda: csr(data=np.ones(4, object)), TypeError,
+        "X must be numbers, got dtype object"),
     "nan": (lambda: csr(data=[1.0, 2, np.nan, 4]), ValueError, "X has nan at row 2, column 1$"),
-    "infinity": (lambda: csr(data=[1.0, -np.inf, 3, 4]), ValueError, "X has -inf at row 0, column 3$"),
+    "infinity": (lambda: csr(data=[1.0, -np.inf, 3, 4]), ValueError,
+        "X has -inf at row 0, column 3$"),
     "too large": (lambda: csr(data=np.array([1, 2, 3, 1e300])), ValueError,
         r"X has 1e\+300 at row 2, column 2, which becomes inf in float32"),
-    "columns": (lambda: csr()[:, :3], ValueError, "X has the wrong number of features: expected 4, got 3"),
+    "columns": (lambda: csr()[:, :3], ValueError,
+        "X has the wrong number of features: expected 4, got 3"),
     "no rows": (lambda: csr()[:0], ValueError, r"X is empty: it has shape \(0, 4\)"),
     "one dimension": (lambda: SimpleNamespace(tocsr=None, nnz=0, shape=(4,)), ValueError,
         r"X must have shape \(n, features\), got shape \(4,\)"),
@@ -109,7 +113,9 @@ def test_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("deltarule._check_sparse._CHUNK", chunk)
         for _ in range(50):
             indices, indptr = rng.integers(0, 4, 6), np.sort([0, 0, *rng.integers(0, 7, 3), 6])
-            x = SimpleNamespace(format="csr", shape=(5, 4), data=np.ones(6), indices=indices, indptr=indptr)
+            x = SimpleNamespace(
+                format="csr", shape=(5, 4), data=np.ones(6), indices=indices, indptr=indptr
+            )
             parts = np.split(indices, indptr[1:-1])
             kept = read(x, "X")
             in_order = all((np.diff(part) > 0).all() for part in parts)

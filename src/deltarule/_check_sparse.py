@@ -169,8 +169,9 @@ def _add_up(rows: Sparse) -> Sparse:
     new[1:] = (row[1:] != row[:-1]) | (column[1:] != column[:-1])
     data = np.zeros(np.count_nonzero(new), rows.dtype)
     np.add.at(data, np.cumsum(new) - 1, rows.data[order])
-    indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.bincount(row[new], minlength=len(rows)))])
-    return Sparse(data, column[new], indptr.astype(np.int64), rows.columns)
+    ends = np.cumsum(np.bincount(row[new], minlength=len(rows)), dtype=np.int64)
+    indptr = np.concatenate([np.zeros(1, np.int64), ends])
+    return Sparse(data, column[new], indptr, rows.columns)
 
 
 def input_rows(argument: str, a: object, columns: int) -> Rows:

@@ -104,7 +104,8 @@ def check_finite(
 ) -> None:
     """ValueError saying where the first nan or inf is that `array` has or gets in dtype.
 
-    original: what the user gave; `array` is that or made from it. where: how a flat index is called.
+    original: what the user gave; `array` is that or made from it. where: the place of a flat index
+    in words.
     """
     if original.dtype.kind in "biu":  # every 64-bit integer fits into a float32
         return
@@ -135,7 +136,7 @@ def streams(array: Array) -> bool:
 
 
 def _as_bytes(array: Array) -> Array:
-    """Bools as numbers. Other bytes, as in a file read as bool, mean True: that is to be converted."""
+    """Bools as numbers, but not other bytes, which mean True, as in a file read as bool."""
     if array.dtype.kind == "b" and array.view(np.uint8).max(initial=0) <= 1:
         return array.view(np.uint8)
     return array
@@ -197,7 +198,8 @@ def _check_samples(array: Rows, shape: tuple[int, ...] | None, empty: bool, name
 def _prepare_sparse(rows: Sparse, dtype: str, finite: bool, name: str) -> Sparse:
     """Their numbers as those of an array that `streams`."""
     data = _as_bytes(rows.data)
-    x = replace(rows, data=data if data.dtype in ELEMENTS and data.flags.aligned else convert(data, dtype))
+    taken = data.dtype in ELEMENTS and data.flags.aligned
+    x = replace(rows, data=data if taken else convert(data, dtype))
     if finite:
         check_finite(x.data, dtype, data, name, x.place)
     return x

@@ -216,8 +216,7 @@ class Network:
         """Trains for a number of epochs, from where the network is.
 
         X: (n, features), dense or sparse, or (n, ...) where the first layer takes that; finite.
-        y: (n,) labels or numbers, or (n, n_out); the loss says more. sample_weight: (n,), finite and
-        >= 0.
+        y: (n,) labels or numbers, or (n, n_out); the loss says more. sample_weight: (n,), >= 0.
         class_weight: with classes, a factor for each: a dict {class: weight} (others 1), an array
         or "balanced", n / (classes * samples of the class); where each output is a question of its
         own, their product, or a list of one for each output. batch_size: 32 unless told, or all
@@ -227,9 +226,10 @@ class Network:
         X is not copied where it is float32, float64, uint8 or bool and the numbers of a row lie
         side by side (slices of rows or columns, memory maps): its batches are converted. Any other
         X is converted whole; y and weights are copied, labels to 8 bytes each.
-        A sparse matrix of scipy is not copied where it is CSR with such numbers: Dense layers work on
-        its entries alone, others get the rows of a batch with their zeros. Other formats become CSR
-        first, once a call; columns out of order and duplicates, which are added up, cost a copy, too.
+        A sparse matrix of scipy is not copied where it is CSR with such numbers: Dense layers work
+        on its entries alone, others get the rows of a batch with their zeros. Other formats become
+        CSR first, once a call; columns out of order, and duplicates, which are added up, cost a
+        copy, too.
 
         Returns a History. After Ctrl-C the network is as after the last whole batch, and the next
         fit with the same number of rows, batch_size and shuffle first finishes that epoch, which

@@ -80,8 +80,7 @@ def _data_bytes() -> int:
 
 
 def train_on_sparse_rows(threads: int) -> bool:
-    """All rows at once, which with their zeros would take 800 MB, and entries that lie where the user
-    has them."""
+    """Many rows at once, which with their zeros would take up to 800 MB."""
     from scipy.sparse import csr_array
 
     dr.set_num_threads(threads, exact=True)

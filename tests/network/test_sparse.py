@@ -78,7 +78,7 @@ NETWORKS: dict[str, Callable[[], list[Layer]]] = {
     "dropout": lambda: [dr.Dropout(0.3), dr.Dense(8, "relu")],
     "measured": lambda: [dr.Normalization(), dr.Dense(8, "relu")],
     "many readers": lambda: [
-        dr.Concat([[dr.Dense(33, "relu")], [dr.Dropout(0.2)], [], [dr.Dense(3), dr.Dense(5, "tanh")]])
+        dr.Concat([[dr.Dense(33)], [dr.Dropout(0.2)], [], [dr.Dense(3), dr.Dense(5, "tanh")]])
     ],
     "frozen": lambda: [dr.Dense(9, "relu", trainable=False)],
 }
@@ -199,7 +199,8 @@ def test_columns_that_another_thread_has_written(dtype: str) -> None:
     for index in ("int32", "int64"):
         indices, data = x.indices.astype(index), x.data.copy()
         outside = np.arange(len(indices)) % 7 == 0
-        indices[outside] = np.resize([-1, N_IN, np.iinfo(index).max, np.iinfo(index).min], outside.sum())
+        worst = np.iinfo(index)
+        indices[outside] = np.resize([-1, N_IN, worst.max, worst.min], outside.sum())
         bad = Sparse(data, indices, x.indptr.astype("int64"), N_IN)
         good = x.copy()
         good.data[outside] = 0
