@@ -67,7 +67,7 @@ class Sparse:
         taken = np.repeat(starts - indptr[:-1], counts) + np.arange(indptr[-1])
         return Sparse(self.data[taken], self.indices[taken], indptr, self.columns)
 
-    def __array__(self, dtype: npt.DTypeLike = None, copy: bool | None = None) -> Array:
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
         """All of it, zeros and all; -0 becomes +0, as in scipy's toarray()."""
         dense = np.zeros(self.shape, self.dtype)
         dense[_rows_of_entries(self.indptr), self.indices[self.entries]] += self.data[self.entries]
@@ -138,7 +138,7 @@ def _rows_of_entries(indptr: Int64) -> Int64:
 def _check_columns(rows: Sparse, name: str) -> None:
     for first in range(0, len(rows.indices), _CHUNK):
         chunk = rows.indices[first : first + _CHUNK]
-        if 0 <= chunk.min() and chunk.max() < rows.columns:
+        if chunk.min() >= 0 and chunk.max() < rows.columns:
             continue
         at = int(((chunk < 0) | (chunk >= rows.columns)).argmax())
         row = np.searchsorted(rows.indptr, first + at, side="right") - 1

@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _inputs
-from ._inputs import Array, Rows, as_array
+from ._check_sparse import Rows
+from ._inputs import Array, as_array
 from ._spec import describe
 from .layers import Layer, output_shape
 from .losses import Loss

@@ -23,6 +23,7 @@ from . import (
 )
 from . import layers as _layers
 from . import metrics as _metrics
+from ._check_sparse import Rows
 from ._fit import Fit, check_steps, check_trainable, learning_rates, rows_of_a_batch
 from ._gate import Gate
 from ._graph import Graph
@@ -300,7 +301,7 @@ class Network:
         plan = self._built("predict()")
         shape = self._input_shape
         if type(X) is np.ndarray and X.ndim == 2 and X.shape[1:] == shape and _inputs.streams(X):
-            x: _inputs.Rows = X
+            x: Rows = X
         else:
             x = _inputs.prepare_x(X, shape, self.dtype, finite=False, empty=True)
         y = plan.predict(x) if len(x) else np.empty((0, plan.graph.n_out), self._dtype)

@@ -154,10 +154,12 @@ def test_unfused_updates(rule: str, dtype: str) -> None:
 
 
 def both(g: Any, x: np.ndarray, change: Callable[[Any], None]) -> Iterator[tuple[Any, Any]]:
-    """A plan with x, and with its entries."""
-    row, column = np.nonzero(x)
+    """A plan with x, and with its entries, among which there are some of -0."""
+    stored = (x != 0) | (np.indices(x.shape).sum(axis=0) % 4 == 0)
+    row, column = map(np.ascontiguousarray, np.nonzero(stored))
     indptr = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=len(x)))])
-    for rows in (x, Sparse(x[row, column], column, indptr, x.shape[1])):
+    entries = np.where(x == 0, -x, x)[row, column]
+    for rows in (x, Sparse(entries, column, indptr, x.shape[1])):
         plan = ready(g)
         change(plan)
         yield plan, rows
