@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "sparse.h"
+
 typedef enum { DR_F32 = 0, DR_F64 = 1, DR_N_DTYPES = 2 } dr_dtype;
 
 /* What the numbers of an input may be; the first two as in dr_dtype. */
@@ -22,14 +24,6 @@ typedef struct {
     const void *data;
     ptrdiff_t stride;
 } dr_input;
-
-/* Where the numbers of a sparse matrix lie. The entries of row i are [starts[i], starts[i + 1]); they have a
- * column each, ascending in a row. What another thread writes to `columns` meanwhile leads nowhere. */
-typedef struct {
-    const int64_t *starts;       /* (rows + 1); NULL: the matrix is not sparse */
-    const void *columns;         /* int64_t where wide, else int32_t */
-    int wide;
-} dr_sparse;
 
 typedef enum {
     DR_IDENTITY,

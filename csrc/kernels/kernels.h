@@ -59,12 +59,6 @@ typedef struct {
 
 #define DR_AHEAD 3
 
-/* Sparse rows: the entries of row r are [starts[r], starts[r + 1]) - starts[0]; at: their columns, ascending. */
-typedef struct {
-    const int64_t *starts, *at;
-    const void *values;
-} dr_entries;
-
 typedef struct {
     dr_dtype dtype;
     /* c[m, units] = start + a[m, k] b[k, units], k ascending, by FMA. a: panels of a_width,
