@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from . import memory, parts, picture, regression, report, sparse, threads
-from .cases import PREDICT, TRAIN
+from .cases import MANY, PREDICT, TRAIN
 from .peers import SYSTEMS
 from .race import QUICK, Effort
 from .train import CASES, races
 
 STEMS = sorted(p.stem.removeprefix("bench_") for p in Path(__file__).parent.glob("bench_*.py"))
-SUITES = ("train", "parts", "threads", "predict", "memory", "sparse", "regression")
+SUITES = ("train", "many", "parts", "threads", "predict", "memory", "sparse", "regression")
 ALL_SYSTEMS = sorted({name for systems in SYSTEMS.values() for name in systems})
 
 
@@ -29,7 +29,7 @@ def one_of(names: list[str], found: str) -> list[str]:
 
 
 def parser() -> argparse.ArgumentParser:
-    names = [case.name for case in (*TRAIN, *PREDICT)]
+    names = [case.name for case in (*TRAIN, *MANY, *PREDICT)]
     p = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description="Training, threads, inference and memory against other libraries (install the "

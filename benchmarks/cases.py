@@ -36,7 +36,8 @@ FUNCTIONS = {
 
 @dataclass(frozen=True)
 class Case:
-    """A network and what is done with it: task "train", "gradient" or "predict"."""
+    """A network and what is done with it: task "train", "gradient", "predict" or "many", which
+    trains several that differ in the order of the rows alone."""
 
     name: str
     widths: tuple[int, ...]
@@ -49,6 +50,7 @@ class Case:
     dtype: str = "float32"
     task: str = "train"
     gain: float = 1.0  # of the first weights
+    networks: int = 1
     isa: str = ""  # the instruction set that systems are held to, as far as they let themselves
 
     def __post_init__(self) -> None:
@@ -66,7 +68,12 @@ class Case:
         products = [2 * self.batch * n_in * n_out for n_in, n_out in pairwise(self.widths)]
         if self.task == "predict":
             return sum(products)
-        return 3 * sum(products) - products[0]
+        return self.networks * (3 * sum(products) - products[0])
+
+    @property
+    def trains(self) -> bool:
+        """Whether the loss is to fall."""
+        return self.task in ("train", "many")
 
     @property
     def check_epochs(self) -> int:
@@ -82,8 +89,9 @@ class Case:
     def title(self) -> str:
         shape = "-".join(map(str, self.widths))
         how = f"{self.hidden}, {self.dtype}" + (f", {self.isa}" if self.isa else "")
-        if self.task == "train":
+        if self.trains:
             how = f"batch {self.batch:,} of {self.rows:,}, {how}, {self.loss}, {self.optimizer}"
+            shape = f"{self.networks} times {shape}" if self.networks > 1 else shape
         else:
             how = f"{self.rows:,} row{'s' if self.rows > 1 else ''}, {how}"
         return f"{self.name}: {shape}, {how}"
@@ -171,3 +179,5 @@ PREDICT = (
     Case("wide", (784, 512, 512, 10), 10_000, 10_000, task="predict"),
     Case("many rows", (64, 64, 10), 100_000, 100_000, task="predict"),
 )
+
+MANY = (Case("many", (64, 64, 10), 32, 1440, networks=64, task="many"),)

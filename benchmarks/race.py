@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from multiprocessing import Pipe
 from pathlib import Path
@@ -23,7 +23,9 @@ from .peers import PEAK
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 300.0  # seconds: torch compiles for up to a minute, more where many start together
-REST = 0.006  # seconds between windows: OpenMP's idle threads spin for some 5 ms
+REST = 0.003  # seconds between two looks whether a system has come to rest
+REST_MOST = 0.3  # OpenMP's idle threads spin for some 5 ms after a window, OpenBLAS's for some 30
+IDLE = 0.1  # the share of a core that counts as rest
 TOLERANCE = 0.2  # of the median fall of the loss, by which a system's may differ
 
 # What holds the others to an instruction set that deltarule is held to.
@@ -151,9 +153,28 @@ class Racer:
         return float(self.receive()) * 1e6 / (self.n * self.case.steps)
 
     def window(self) -> float:
-        time.sleep(REST)
         self.begin()
-        return self.end()
+        took = self.end()
+        self.settle()
+        return took
+
+    def settle(self) -> None:
+        """Waits until its threads no longer spin: they would be in the way of the next one."""
+        until = time.perf_counter() + REST_MOST
+        used, at = self.cpu_seconds(), time.perf_counter()
+        while at < until:
+            time.sleep(REST)
+            before, then, used, at = used, at, self.cpu_seconds(), time.perf_counter()
+            if used - before < IDLE * (at - then):
+                return
+
+    def cpu_seconds(self) -> float:
+        """That its threads have run until now; 0 where the system does not say."""
+        found = 0
+        for entry in Path(f"/proc/{self.process.pid}/task").glob("*/schedstat"):
+            with suppress(OSError):  # the thread has ended
+                found += int(entry.read_text(encoding="ascii").split()[0])
+        return found / 1e9
 
     def close(self) -> None:
         self.pipe.close()

@@ -89,11 +89,11 @@ def case_table(results: list[Result]) -> None:
     base = next((r for r in best if r.system == OWN), None)
     title = f"\n{case.title}; {number(case.flops / 1e3)} kflop a step"
     print(title + (f"; peak {peak.gflops:.0f} GFLOP/s a core" if peak else ""))
-    check = "loss" if case.task == "train" else "norm"
+    check = "loss" if case.trains else "norm"
     head = ("", "threads", "median us", "best us", "GFLOP/s", "of peak", "times", check, "")
     rows = []
     for r in sorted(lines, key=lambda r: r.median):
-        marks = f"{r.start:.4f} -> {r.end:.4f}" if case.task == "train" else f"{r.end:.5g}"
+        marks = f"{r.start:.4f} -> {r.end:.4f}" if case.trains else f"{r.end:.5g}"
         rows.append((
             r.system, str(r.threads), number(r.median), number(r.best), number(r.gflops),
             f"{share(r, peak):.1%}", f"{r.median / base.median:.2f}" if base else "", marks,

@@ -1,15 +1,15 @@
-"""Training steps of all systems, and their predictions: the races of cases.py."""
+"""Training steps of all systems, of many networks, and predictions: the races of cases.py."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from . import report
-from .cases import PREDICT, TRAIN, Case
+from .cases import MANY, PREDICT, TRAIN, Case
 from .peers import SYSTEMS
 from .race import Effort, Result, race
 
-CASES = {"train": TRAIN, "predict": PREDICT}
+CASES = {"train": TRAIN, "many": MANY, "predict": PREDICT}
 
 
 def races(

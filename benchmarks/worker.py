@@ -21,7 +21,7 @@ def check(system: System, n: int) -> tuple[float, float]:
     n epochs; of gradients and predictions the Euclidean norm."""
     import numpy as np
 
-    if system.case.task == "train":
+    if system.case.trains:
         before = system.case.mean_loss(system.result())
         system.run(n)
         return before, system.case.mean_loss(system.result())

@@ -9,7 +9,6 @@
 
 #include <stddef.h>
 #include <stdint.h>
-
 #include "sparse.h"
 
 typedef enum { DR_F32 = 0, DR_F64 = 1, DR_N_DTYPES = 2 } dr_dtype;
@@ -155,6 +154,7 @@ double dr_peak(int isa, dr_dtype dt, double seconds);
 int dr_has_openmp(void);
 int dr_threads_limit(void);              /* how many threads a call may use now */
 void dr_threads_set(int n, int exact);   /* n = 0: back to the automatic limit */
+void dr_threads_alone(int on);           /* calls by this thread use it only, whatever is set */
 int dr_threads_exact(void);
 int dr_threads_last_team(void);          /* team size of this thread's last call: for tests */
 void dr_threads_before_fork(void);
@@ -258,9 +258,7 @@ typedef enum {
 } dr_node_kind;
 
 /* Of a parameter: rows x cols, or with rows = 0 a vector. */
-typedef struct {
-    size_t rows, cols;
-} dr_shape;
+typedef struct { size_t rows, cols; } dr_shape;
 
 /* A node: reads the buffers `sources`, writes the buffer `target`. */
 typedef struct {
@@ -368,6 +366,7 @@ typedef struct {
 typedef struct {
     size_t batch;                        /* batches done */
     double loss_sum, weight_sum, hit_sum; /* over them, weighted */
+    size_t finite;                       /* the first so many had a finite loss_sum */
 } dr_position;
 
 /* Everything is allocated here; dr_plan_run allocates nothing. The arrays behind `data` and `plan`

@@ -21,6 +21,7 @@
 static atomic_int wanted; /* 0: automatic */
 static atomic_int exact_mode;
 static _Thread_local int last_team = 1;
+static _Thread_local int alone; /* others beside this thread have the other cores */
 
 #ifdef _OPENMP
 static _Thread_local int has_pool; /* this thread has started workers, which libgomp keeps */
@@ -35,7 +36,7 @@ static int cores(void) {
 
 int dr_has_openmp(void) { return 1; }
 
-int dr_threads_limit(void) {
+static int most(void) {
     const int n = atomic_load(&wanted), available = cores();
     if (n && atomic_load(&exact_mode)) return n;
     /* omp_get_max_threads follows OMP_NUM_THREADS and threadpoolctl */
@@ -45,7 +46,7 @@ int dr_threads_limit(void) {
 #else
 static int cores(void) { return 1; }
 int dr_has_openmp(void) { return 0; }
-int dr_threads_limit(void) { return 1; }
+static int most(void) { return 1; }
 #endif
 
 void dr_threads_set(int n, int exact) {
@@ -53,6 +54,8 @@ void dr_threads_set(int n, int exact) {
     atomic_store(&exact_mode, exact);
 }
 
+int dr_threads_limit(void) { return alone ? 1 : most(); }
+void dr_threads_alone(int on) { alone = on; }
 int dr_threads_exact(void) { return atomic_load(&exact_mode); }
 int dr_threads_last_team(void) { return last_team; }
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__, memory, report, sparse, threads
-from benchmarks.cases import PREDICT, TRAIN, Case
+from benchmarks.cases import MANY, PREDICT, TRAIN, Case
 from benchmarks.peers import BESIDE, OWN, PEAK, SYSTEMS, load
 from benchmarks.race import Effort, Result, best_of_threads, judge, race
 from benchmarks.worker import check
@@ -17,7 +17,7 @@ from deltarule import set_num_threads
 
 SHORT = Effort(windows=2, seconds=0.001, budget=1)
 NET = Case("net", (5, 8, 6, 3), 8, 64, learning_rate=0.01)
-HERE = (OWN, "deltarule plan", "numpy")  # what needs no other package
+HERE = (OWN, "deltarule plan", "deltarule loop", "numpy")  # what needs no other package
 CASES = [
     NET,
     replace(NET, name="sgd", optimizer="sgd", learning_rate=0.1),
@@ -27,6 +27,7 @@ CASES = [
     replace(NET, name="binary", loss="binary_cross_entropy", widths=(5, 8, 1)),
     replace(NET, name="whole", batch=64),
     replace(NET, name="one", batch=1),
+    replace(NET, name="many", networks=3, task="many"),
     replace(NET, name="gradient", batch=64, task="gradient"),
     replace(NET, name="gradient mse", batch=64, task="gradient", loss="mse", hidden="tanh"),
     replace(NET, name="gradient sigmoid", batch=64, task="gradient", hidden="sigmoid"),
@@ -50,13 +51,14 @@ def test_useful_operations():
     assert case.flops == 4 * 5 * 3 * 4 + 6 * 5 * 4 * 2
     assert replace(case, task="gradient").flops == case.flops
     assert replace(case, task="predict").flops == 2 * 5 * (3 * 4 + 4 * 2)
+    assert replace(case, task="many", networks=7).flops == 7 * case.flops
     assert case.steps == 2
     with pytest.raises(ValueError, match="no multiple"):
         Case("x", (3, 4, 2), 4, 10)
 
 
 def test_cases_have_names_of_their_own():
-    names = [case.name for case in (*TRAIN, *PREDICT)]
+    names = [case.name for case in (*TRAIN, *MANY, *PREDICT)]
     assert len(set(names)) == len(names)
     assert all("," not in name for name in names)  # --cases separates with it
 
@@ -94,7 +96,7 @@ def test_systems_do_the_same_work(case):
     checks = [check(load(case, name, 1), 6) for name in systems(case.task)]
     before, after = zip(*checks, strict=True)
     np.testing.assert_allclose(before, before[0], rtol=1e-4)
-    if case.task == "train":
+    if case.trains:
         assert max(after) < before[0]
         falls = before[0] - np.array(after)
         np.testing.assert_allclose(falls, falls[0], rtol=0.25)
@@ -123,7 +125,7 @@ def test_beside_times_the_first_only():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", [c for c in CASES if c.name in ("net", "sgd", "mse", "binary",
-                                                                 "gradient", "predict")],
+                                                                 "many", "gradient", "predict")],
                          ids=lambda c: c.name)
 def test_every_system_does_the_same_work(case):
     """Those that are installed; the others are skipped with a word."""
@@ -137,7 +139,8 @@ def test_every_system_does_the_same_work(case):
 # -------------------------------------------------------------------------------------------- race
 def test_race():
     results = race(NET, systems("train"), [1, 10_000], SHORT)
-    assert [(r.system, r.threads) for r in results] == [(PEAK, 1), *((s, 1) for s in HERE)]
+    systems_here = [(s, 1) for s in systems("train")]
+    assert [(r.system, r.threads) for r in results] == [(PEAK, 1), *systems_here]
     for r in results:
         assert len(r.times) == SHORT.windows and min(r.times) > 0
         assert r.best <= r.median and r.gflops == NET.flops / r.best / 1e3
@@ -269,7 +272,7 @@ def test_command_line(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
-    (["nothing"], "unknown benchmark 'nothing'; there are: train, parts, threads, predict, mem"),
+    (["nothing"], "unknown benchmark 'nothing'; there are: train, many, parts, threads"),
     (["train", "--cases", "tiny,none"], "unknown: 'none'; there are: tiny, small"),
     (["train", "--systems", "none"], "unknown: 'none'; there are: deltarule"),
 ])

@@ -34,6 +34,14 @@ def test_readme_python(code: str, tmp_path: Path) -> None:
     assert accuracy > 0.9
 
 
+def test_callbacks_python(tmp_path: Path) -> None:
+    """The blocks of docs/callbacks.md, one after the other."""
+    code = "\n".join(blocks("docs/callbacks.md", "python"))
+    first, second = run([sys.executable, "-W", "error", "-c", code], tmp_path).splitlines()
+    assert re.fullmatch(r"val_loss has not been better than 0\.\d+ for 10 epochs", first)
+    assert second == "the loss is below 0.05 True"
+
+
 def test_custom_python(tmp_path: Path) -> None:
     """The blocks of docs/custom.md, one after the other; each class says once that it is slow."""
     code = "\n".join(blocks("docs/custom.md", "python"))

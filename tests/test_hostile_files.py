@@ -15,6 +15,8 @@ import pytest
 import deltarule as dr
 from deltarule import _header
 
+from .interruption import assert_same
+
 Make = Callable[..., dr.Network]
 
 
@@ -71,6 +73,11 @@ def unfinished(**changes: Any) -> Callable[[dict[str, Any], dict[str, Any]], Non
         "shuffle": True,
     }
     return put("position", value={**good, **changes})
+
+
+def best(**changes: Any) -> Callable[[dict[str, Any], dict[str, Any]], None]:
+    good = {"monitor": "loss", "mode": "min", "value": "0x1p+0", "epoch": 2}
+    return put("best", value={**good, **changes})
 
 
 HEADER = "__header__"
@@ -130,7 +137,7 @@ EDITS: list[tuple[Callable[[dict[str, Any], dict[str, Any]], None], str]] = [
     (put("position", value={"epoch": 1, "batch": 0, "rows": 3}), "must have the keys"),
     (put("position", value={"epoch": 1, "batch": 2}), "must have the keys"),
     (unfinished(epoch=-1), "position.epoch must be"),
-    (unfinished(batch=10), "behind the last batch"),
+    (unfinished(batch=11), "behind the last batch"),
     (unfinished(batch_size=0), "position.batch_size must be"),
     (unfinished(batch_size=97), "position.batch_size must be"),
     (unfinished(shuffle=1), "position.shuffle must be"),
@@ -138,6 +145,19 @@ EDITS: list[tuple[Callable[[dict[str, Any], dict[str, Any]], None], str]] = [
     (unfinished(sums=[1.0, 2.0, 3.0]), "hexadecimal"),
     (unfinished(sums=["1", "2", "three"]), "hexadecimal"),
     (unfinished(sums=["0x1p+99999", "1", "1"]), "too large"),
+    (put("callbacks", value={}), "callbacks must be a list"),
+    (put("callbacks", value=[3]), "objects with class and state"),
+    (put("callbacks", value=[{"class": "EarlyStopping"}]), "objects with class and state"),
+    (put("callbacks", value=[{"class": 3, "state": {}}]), "class of a callback must be a text"),
+    (put("callbacks", value=[{"class": "A", "state": []}]), "its state an object"),
+    (best(), "array 'best.0.weight' is missing"),
+    (put("best", value=None), "best must be an object"),
+    (put("best", value={"value": "0x1p+0"}), "best must have the keys"),
+    (best(monitor=3), "monitor must be a name"),
+    (best(mode="auto"), "best.mode must be one of"),
+    (best(value=1.0), "best.value must be a hexadecimal number"),
+    (best(value="x"), "invalid hexadecimal"),
+    (best(epoch=-1), "best.epoch must be"),
     (put(HEADER, "__metadata__", value={}), "no description of a deltarule network"),
     (put(HEADER, "__metadata__", value=KeyError), "no description of a deltarule network"),
     (put(HEADER, "__metadata__", value=[]), "__metadata__ is not an object"),
@@ -196,6 +216,8 @@ def test_harmless_edits(saved: tuple[dr.Network, Path]) -> None:
         put("layers", 0, "bias_init", value=KeyError),
         put("optimizer", "eps", value=KeyError),
         unfinished(),
+        unfinished(batch=10),
+        put("callbacks", value=[{"class": "os.system", "state": {"command": "true"}}]),
     ):
         path.write_bytes(edit(data, change))
         np.testing.assert_array_equal(
@@ -218,7 +240,7 @@ def raw(data: bytes) -> list[tuple[bytes, str]]:
         (b"\0" * 7, "too few for a header"),
         (b"\0" * 8, "does not begin with '{'"),
         (struct.pack("<Q", 2**64 - 1) + data[8:], "its header is said to have"),
-        (struct.pack("<Q", (1 << 20) + 1) + b" " * (2 << 20), "at most 1048576 may"),
+        (struct.pack("<Q", (1 << 22) + 1) + b" " * (5 << 20), "at most 4194304 may"),
         (struct.pack("<Q", len(data)) + data[8:], "but its header is said to have"),
         (join(b" " + text, payload), "does not begin with '{'"),
         (join(b"\xef\xbb\xbf" + text, payload), "does not begin with '{'"),
@@ -320,3 +342,35 @@ def test_single_bit_flips(tiny: Path, backend: str, bits: int) -> None:
             loaded += 1
             assert net.predict(x).shape == (3, 1)
     assert loaded >= bits * (len(data) - begin)
+
+
+STATES = {
+    "EarlyStopping": (
+        dr.EarlyStopping("loss", patience=9),
+        {"best": "0x1p+0", "seen": 2, "wait": 1},
+        [("best", 1.0), ("best", "x"), ("seen", -1), ("seen", 1.5), ("wait", "2"), ("wait", True)],
+    ),
+    "ReduceLROnPlateau": (
+        dr.ReduceLROnPlateau("loss"),
+        {"best": None, "factor": "0x1p-1", "wait": 0, "cooling": 0},
+        [("factor", 0.5), ("factor", "nan"), ("factor", "0x1p+1"), ("factor", "-0x1p+0"), ("cooling", -1), ("best", [])],
+    ),
+    "ModelCheckpoint": (dr.ModelCheckpoint("/no/where"), {"best": None}, [("best", 3)]),
+    "CSVLogger": (dr.CSVLogger("/no/where"), {"rows": 0}, [("rows", -1), ("rows", None)]),
+}
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_states_of_callbacks(saved: tuple[dr.Network, Path], blobs: Any, name: str) -> None:
+    """What a callback cannot have said is an error of the fit that wants it; nothing changes."""
+    net, path = saved
+    callback, good, bad = STATES[name]
+    data = path.read_bytes()
+    for key, value in bad:
+        state = [{"class": name, "state": {**good, key: value}}]
+        path.write_bytes(edit(data, put("callbacks", value=state)))
+        again = dr.load(path, backend=net.backend)
+        before = copy.deepcopy(again)
+        with pytest.raises((TypeError, ValueError), match=f"{key} of {name}|hexadecimal"):
+            again.fit(*blobs, callbacks=[callback])
+        assert_same(again, before)

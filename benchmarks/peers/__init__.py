@@ -27,6 +27,12 @@ SYSTEMS = {
         "jax step": ("jax_xla", "Steps"),
         "numpy": ("plain", "Train"),
     },
+    "many": {
+        OWN: ("many", "FitMany"),
+        "deltarule loop": ("many", "Loop"),
+        "deltarule joblib": ("many", "Processes"),
+        "jax vmap": ("jax_xla", "Vmap"),
+    },
     "gradient": {
         OWN: ("own", "Gradients"),
         "deltarule plan": ("own", "GradientPlan"),

@@ -129,6 +129,40 @@ class Scan(_Net):
         self.state = jax.block_until_ready(state)
 
 
+class Vmap(_Net):
+    """One call an epoch for all networks."""
+
+    def __init__(self, case: Case, threads: int) -> None:
+        super().__init__(case, threads)
+        self.m, self.v = self._many(self.m), self._many(self.v)
+        self.count = jnp.zeros(case.networks, case.dtype)
+
+        def epoch(state: State, order: Any) -> State:
+            return jax.lax.scan(
+                lambda state, rows: (self.step(state, self.x[rows], self.t[rows]), None),
+                state,
+                order,
+            )[0]
+
+        self.epoch = jax.jit(jax.vmap(epoch), donate_argnums=0)
+
+    def _many(self, arrays: list[Any]) -> list[Any]:
+        return [jnp.stack([array] * self.case.networks) for array in arrays]
+
+    def reset(self) -> None:
+        self.parameters = self._many([jnp.array(p) for p in self.case.parameters()])
+
+    def result(self) -> list[Array]:
+        return [np.asarray(p[0]) for p in self.parameters]
+
+    def run(self, n: int) -> None:
+        state = self.state
+        for _ in range(n):
+            orders = np.stack([self.order() for _ in range(self.case.networks)])
+            state = self.epoch(state, orders)
+        self.state = jax.block_until_ready(state)
+
+
 class Gradient(_Net):
     def __init__(self, case: Case, threads: int) -> None:
         super().__init__(case, threads)

@@ -11,13 +11,14 @@ from ..cases import Array, Case
 from . import System
 
 
-def network(case: Case) -> dr.Network:
+def network(case: Case, seed: int = 0) -> dr.Network:
     """With the weights of the case."""
     layers = [
         dr.Dense(n, activation=a) for n, a in zip(case.widths[1:], case.activations, strict=True)
     ]
     kind = {"adam": dr.Adam, "sgd": dr.SGD}[case.optimizer]
-    net = dr.Network(layers, loss=case.loss, optimizer=kind(case.learning_rate), dtype=case.dtype)
+    optimizer = kind(case.learning_rate)
+    net = dr.Network(layers, loss=case.loss, optimizer=optimizer, dtype=case.dtype, seed=seed)
     net.build(case.widths[0])
     return net
 

@@ -255,6 +255,7 @@ static int end_batch(dr_cursor *c, int idle) {
                                                      run->data.weight, run->order, c->first);
     }
     run->position.batch = c->batch + 1;
+    if (run->position.loss_sum - run->position.loss_sum == 0) run->position.finite = c->batch + 1;
     if (run->mode == DR_TRAIN && !idle) {
         run->plan->step = c->step + 1;
         c->watch.ledger.sum.steps++;
@@ -320,7 +321,9 @@ dr_status dr_plan_run(dr_run *run, double budget, dr_poll poll, void *context) {
     const int training = run->mode == DR_TRAIN;
     const size_t rows = dr_min(run->batch_size, run->data.n);
     const double work = work_of(run, (double)rows);
-    const int advised = dr_threads_for(work, rows);
+    /* without updates no weights travel between cores at each barrier: what counts is all rows */
+    const double shared = dr_training(run) ? work : work / 2 * (double)run->data.n / (double)rows;
+    const int advised = dr_threads_for(shared, rows);
     const int adaptive = training && work >= DR_LEAST_WORK && !dr_threads_exact();
     const int most = adaptive ? (int)dr_min((size_t)dr_threads_limit(), rows) : 1;
     const double begun = dr_now(), end = begun + budget;

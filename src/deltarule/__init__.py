@@ -2,6 +2,7 @@
 
 from . import (
     activations,
+    callbacks,
     constraints,
     initializers,
     layers,
@@ -14,6 +15,23 @@ from . import (
 )
 from ._custom import SlowWarning
 from ._header import ModelFileError
+from ._many import FitErrors, fit_many
+from ._scale import ScaleWarning
+from ._warn import DivergenceWarning
+from .callbacks import (
+    Callback,
+    CSVLogger,
+    EarlyStopping,
+    LambdaCallback,
+    LearningRateScheduler,
+    ModelCheckpoint,
+    ProgressBar,
+    ReduceLROnPlateau,
+    TensorBoard,
+    TerminateOnNaN,
+    TimeBudget,
+    Training,
+)
 from .config import config, get_isa, get_num_threads, set_isa, set_num_threads
 from .constraints import MaxNorm, NonNegative
 from .history import History
@@ -71,19 +89,27 @@ __all__ = [
     "Add",
     "AlphaDropout",
     "BatchNorm",
+    "CSVLogger",
+    "Callback",
     "Concat",
     "CustomLayer",
     "CustomLoss",
     "Dense",
+    "DivergenceWarning",
     "Dropout",
+    "EarlyStopping",
+    "FitErrors",
     "Flatten",
     "GaussianNoise",
     "History",
+    "LambdaCallback",
     "Layer",
     "LayerNorm",
+    "LearningRateScheduler",
     "LevenbergMarquardt",
     "Lion",
     "MaxNorm",
+    "ModelCheckpoint",
     "ModelFileError",
     "NAdam",
     "Network",
@@ -91,16 +117,25 @@ __all__ = [
     "Normalization",
     "PReLU",
     "Performance",
+    "ProgressBar",
     "RAdam",
     "RMSNorm",
     "RMSprop",
+    "ReduceLROnPlateau",
     "Reshape",
     "Residual",
     "Rprop",
+    "ScaleWarning",
     "SlowWarning",
+    "TensorBoard",
+    "TerminateOnNaN",
+    "TimeBudget",
+    "Training",
     "activations",
+    "callbacks",
     "config",
     "constraints",
+    "fit_many",
     "get_isa",
     "get_num_threads",
     "initializers",

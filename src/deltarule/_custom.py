@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import math
-import warnings
 from abc import ABC
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ import numpy as np
 
 from ._check import Array
 from ._spec import Spec, describe
+from ._warn import warn
 
 
 class SlowWarning(UserWarning):
@@ -146,14 +146,13 @@ def classes(layers: Iterable[Any], loss: Spec) -> dict[str, type[Custom]]:
 _warned: set[type[Custom]] = set()
 
 
-def warn_slow(classes: Iterable[type[Custom]], stacklevel: int) -> None:
+def warn_slow(classes: Iterable[type[Custom]]) -> None:
     """Says once for each class that it is computed in Python."""
     for cls in classes:
         if cls not in _warned:
-            warnings.warn(
+            warn(
                 f"{cls.__name__} is computed in Python: a network with it is slower than one in C, "
                 "and outside of the promise of the same bits",
                 SlowWarning,
-                stacklevel=stacklevel + 1,
             )
             _warned.add(cls)

@@ -1,23 +1,31 @@
-"""The epochs of one `fit`."""
+"""`Network.fit`: its arguments made ready, and its epochs."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Iterable
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
 
-from . import _check, _engine, _full_batch
+from . import _adapt, _check, _engine, _full_batch, _inputs, _scale
+from . import layers as _layers
 from . import metrics as _metrics
-from ._engine import F64, Plan, Run
+from ._best import Best
+from ._engine import F64, Plan
 from ._graph import Graph
+from ._position import Position
+from ._targets import Data, prepare_validation
+from ._warn import DivergenceWarning, warn
+from .callbacks import Callback, Monitor, Training
+from .callbacks import together as _callbacks
 from .history import History
 from .optimizers import FullBatch, Optimizer
+from .performance import Stopwatch
 
 if TYPE_CHECKING:
-    from ._progress import Progress
-    from ._targets import Data
     from .network import Network
-    from .performance import Stopwatch
 
-_SLICE = 0.05  # seconds of training between two looks at Ctrl-C and the progress bar
+_SLICE = 0.05  # seconds of training between two looks at Ctrl-C and the callbacks
 _BATCH_SIZE = 32
 
 
@@ -58,41 +66,126 @@ def learning_rates(net: Network, plan: Plan, n: int) -> F64 | None:
     return net.optimizer.rates(n, step=plan.step, epoch=net._position.epoch)
 
 
+def fit(
+    net: Network,
+    X: object,
+    y: object,
+    sample_weight: object,
+    class_weight: object,
+    validation_data: object,
+    callbacks: object,
+    *,
+    epochs: object,
+    batch_size: object,
+    shuffle: object,
+    verbose: object,
+) -> History:
+    """What Network.fit says; the network's gate is closed already."""
+    watch = Stopwatch()
+    epochs = _check.positive_int("epochs", epochs)
+    shuffle = _check.boolean("shuffle", shuffle)
+    called = _callbacks.of_fit(callbacks, verbose)
+    with watch.on("data"):
+        X = _inputs.as_rows(X, "X")
+        data = net._prepare(X, y, sample_weight, class_weight, positive=True)
+    rows, *shape = X.shape
+    size = rows_of_a_batch(net.optimizer, batch_size, rows)
+    _layers.check_batch(net.layers, size)
+    validation = prepare_validation(validation_data, net._target(tuple(shape)))
+    names = _names(net, validation)
+    monitor = _callbacks.check(called, net, names)
+    plan = net._build(tuple(shape))
+    if _adapt.are_new(plan, net.layers):
+        _adapt.measure(plan, net.backend, net.layers, data[0])
+    _scale.check(plan, data[0])
+    plan.restart_ledger()
+    training = Training(net, History(), epochs, names, watch.begun)
+    return Fit(plan, data, validation, watch, called, monitor, training).run(size, shuffle)
+
+
+def _names(net: Network, validation: Data | None) -> tuple[str, ...]:
+    """Of the values that there are for an epoch."""
+    names = tuple(_metrics.report((0.0, 0.0, 0.0), net.metrics))
+    return names if validation is None else (*names, *(f"val_{name}" for name in names))
+
+
 class Fit:
-    """What the epochs of a fit have in common. The network's position moves with them, whatever
-    happens."""
+    """The epochs of a fit. What they change is the network's: it is what it is between two batches,
+    whatever happens."""
 
     def __init__(
         self,
-        net: Network,
         plan: Plan,
         data: Data,
         validation: Data | None,
         watch: Stopwatch,
-        progress: Progress,
+        callbacks: tuple[Callback, ...],
+        monitor: Monitor | None,
+        training: Training,
     ) -> None:
-        self._net, self._plan, self._data = net, plan, data
-        self._validation, self._watch, self._progress = validation, watch, progress
-        self.history = History()
+        self._net, self._plan, self._data = training.network, plan, data
+        self._validation, self._watch = validation, watch
+        self._callbacks, self._training = callbacks, training
+        self._by_batch = [callback for callback in callbacks if callback.batches]
+        self._monitor, self._diverged = monitor, False
 
-    def run(self, epochs: int, batch_size: int, shuffle: bool) -> History:
+    def run(self, batch_size: int, shuffle: bool) -> History:
         """So many epochs, or fewer."""
-        optimizer: Optimizer | FullBatch = self._net.optimizer
-        if isinstance(optimizer, FullBatch):
-            problem = _full_batch.Problem(
-                self._net, self._plan, self._data, self._watch, self._end_epoch
-            )
-            self.history.stopped = _full_batch.train(optimizer, problem, epochs)
-            return self.history
-        for _ in range(epochs):
-            self._end_epoch(self._epoch(batch_size, shuffle))
-        return self.history
+        history = self._training.history
+        with ExitStack() as begun:
+            self._begin(begun)
+            optimizer: Optimizer | FullBatch = self._net.optimizer
+            if isinstance(optimizer, FullBatch):
+                self._iterations(optimizer)
+            else:
+                while self._goes_on():
+                    self._epoch(batch_size, shuffle)
+            self._conclude()
+            history.performance = self._watch.stop(self._plan, self._data[0])
+        return history
 
-    def _epoch(self, batch_size: int, shuffle: bool) -> Run:
-        """The rest of the epoch at the present position."""
+    # ----------------------------------------------------------------------------- begin and end
+    def _tell(self, event: str, *arguments: Any, to: Iterable[Callback] | None = None) -> None:
+        with self._net._gate.resting():
+            for callback in self._callbacks if to is None else to:
+                getattr(callback, event)(self._training, *arguments)
+
+    def _begin(self, begun: ExitStack) -> None:
         net = self._net
+        if not _callbacks.restore(self._callbacks, net._callback_states):
+            net._callback_states, net._best = (), None
+        if net._best is not None and net._best.monitor != self._monitor:
+            net._best = None
+        for callback in self._callbacks:
+            self._tell("on_fit_begin", to=[callback])
+            begun.callback(self._tell, "on_fit_end", to=[callback])
+
+    def _goes_on(self) -> bool:
+        training = self._training
+        return training.history.epochs < training.epochs and training.stopped is None
+
+    def _conclude(self) -> None:
+        """A fit that is over, rather than at an end for the time being, gets its best weights."""
+        net, training = self._net, self._training
+        training.history.stopped = training.stopped or training.history.stopped
+        if training.stopped is None or training._paused:
+            return
+        if net._position.batch:
+            net._position = Position(net._position.epoch + 1)
+        best, net._best, net._callback_states = net._best, None, ()
+        if best is not None:
+            best.put(self._plan)
+
+    # ------------------------------------------------------------------------------------ epochs
+    def _epoch(self, batch_size: int, shuffle: bool) -> None:
+        """What is left of the epoch at the present position."""
+        net, training = self._net, self._training
         at = net._position = net._position.start(len(self._data[0]), batch_size, shuffle)
-        run = self._plan.train(
+        self._begin_epoch()
+        if training.stopped is not None:
+            return
+        n = -(-at.rows // at.batch_size)
+        run = training._run = self._plan.train(
             *self._data,
             batch_size=at.batch_size,
             shuffle=at.shuffle,
@@ -100,22 +193,79 @@ class Fit:
             epoch=at.epoch,
             batch=at.batch,
             sums=at.sums,
-            rates=learning_rates(net, self._plan, -(-at.rows // at.batch_size)),
+            rates=training._settle_rates(learning_rates(net, self._plan, n), n),
         )
+        over = at.batch == n  # but for its end
         try:
-            while not run.advance(_SLICE):
-                self._progress.update(self.history.epochs, run)
+            while not over and training.stopped is None:
+                over = run.advance(0.0 if self._by_batch else training._slice(_SLICE))
+                self._tell("on_batch_end", to=self._by_batch)
+                self._tell("on_slice")
         finally:
             net._position = at.after(run)
-        return run
+            net._callback_states = _callbacks.states(self._callbacks)
+        if training.stopped is None:
+            self._warn_of_divergence(run)
+            self._end_epoch(run, Position(at.epoch + 1))
 
-    def _end_epoch(self, run: _engine.Progress) -> None:
-        self._progress.update(self.history.epochs, run)
+    def _warn_of_divergence(self, run: _engine.Progress) -> None:
+        if self._diverged or math.isfinite(run.sums[0]):
+            return
+        self._diverged = True
+        warn(
+            f"the loss is not a number any more since batch {run.finite + 1} of {run.n_batches} in "
+            f"epoch {self._training.epoch + 1}: try a smaller learning rate, inputs and targets "
+            "of a scale of about 1 (layers.Normalization), or bounds for the gradients; "
+            "TerminateOnNaN() ends such a fit at once",
+            DivergenceWarning,
+        )
+
+    def _iterations(self, optimizer: FullBatch) -> None:
+        """Epochs of a method that has its own way."""
+        net, training = self._net, self._training
+
+        def end(found: _full_batch.Iteration) -> str | None:
+            training._run = found
+            self._tell("on_slice")
+            if training.stopped is None:
+                self._end_epoch(found, net._position)
+            if self._goes_on():
+                self._begin_epoch()
+            return training.stopped
+
+        problem = _full_batch.Problem(net, self._plan, self._data, self._watch, end)
+        if self._goes_on():
+            self._begin_epoch()
+        if self._goes_on():
+            training.history.stopped = _full_batch.train(optimizer, problem, training.epochs)
+
+    def _begin_epoch(self) -> None:
+        self._training._begin_epoch()
+        self._tell("on_epoch_begin")
+
+    def _end_epoch(self, run: _engine.Progress, position: Position) -> None:
+        """Before `position` counts as reached, all callbacks have seen this epoch: if one raises an
+        error, or Ctrl-C comes, all of them will again."""
+        net, training = self._net, self._training
+        values = self._measure(run)
+        if self._monitor is not None:
+            value, best = values[self._monitor.name], net._best
+            if self._monitor.better(value, None if best is None else best.value):
+                net._best = Best.of(self._plan, self._monitor, value, position.epoch)
+        training.history.append(values)
+        self._tell("on_epoch_end", values)
+        seen = _callbacks.states(self._callbacks)
+        # no call between these two, so Ctrl-C cannot come there, either
+        net._position, net._callback_states = position, seen
+        with net._gate.resting():
+            for path in training._checkpoints:
+                net.save(path)
+
+    def _measure(self, run: _engine.Progress) -> dict[str, float]:
         metrics = self._net.metrics
         values = _metrics.report(run.sums, metrics)
         if self._validation is not None:
             with self._watch.on("validation"):
                 found = _metrics.report(self._plan.evaluate(*self._validation), metrics)
             values |= {f"val_{name}": value for name, value in found.items()}
-        self.history.append(values)
-        self._progress.end_epoch(values)
+        return values

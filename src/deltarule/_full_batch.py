@@ -73,6 +73,7 @@ class Iteration(NamedTuple):
     sums: Sums
     batch: int = 1
     n_batches: int = 1
+    finite: int = 0
 
 
 class Problem:
@@ -91,7 +92,7 @@ class Problem:
         plan: Plan,
         data: Data,
         watch: Stopwatch,
-        end_epoch: Callable[[Iteration], None],
+        end_epoch: Callable[[Iteration], str | None],
     ) -> None:
         self._net, self._plan, self._data = net, plan, data
         self._watch, self._end_epoch = watch, end_epoch
@@ -155,12 +156,13 @@ class Problem:
             return linear.solve(self.curvature + damping, right)
 
     def accept(self, at: F64, sums: Sums, why: str | None = None) -> str | None:
-        """An iteration is over, and the network is at this point. Returns `why`."""
+        """An iteration is over, and the network is at this point. Returns why to end: `why`, or what
+        callbacks say."""
         self._plan.set_vector(at)
         self._net._position = Position(self._net._position.epoch + 1, damping=self.damping)
         self._watch.count(steps=1)
-        self._end_epoch(Iteration(sums))
-        return why
+        asked = self._end_epoch(Iteration(sums))
+        return why or asked
 
 
 def train(method: FullBatch, problem: Problem, epochs: int) -> str | None:

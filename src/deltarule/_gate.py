@@ -11,13 +11,15 @@ class Gate:
     """A training and what reads a consistent state (saving, evaluating) shut each other out.
 
     A training in progress is an error for everybody else: it may last for hours. A training that
-    starts waits for readers in other threads, which are short.
+    starts waits for readers in other threads, which are short. While it rests between two batches,
+    its own thread may read.
     """
 
     def __init__(self) -> None:
         self._changed = threading.Condition()  # its lock is reentrant: signal handlers may come in
         self._trainer: int | None = None
         self._doing = ""
+        self._resting = False
         self._readers: list[int] = []
 
     @contextmanager
@@ -38,11 +40,21 @@ class Gate:
                 self._trainer = None
 
     @contextmanager
+    def resting(self) -> Iterator[None]:
+        """Inside, the thread that trains is between two batches."""
+        self._resting = True
+        try:
+            yield
+        finally:
+            self._resting = False
+
+    @contextmanager
     def reading(self, what: str) -> Iterator[None]:
         """Keeps trainings away meanwhile. RuntimeError when one is in progress."""
         me = threading.get_ident()
         with self._changed:
-            self._refuse_while_training(what)
+            if not (self._resting and self._trainer == me):
+                self._refuse_while_training(what)
             self._readers.append(me)
         try:
             yield

@@ -14,7 +14,7 @@ import stat
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-MAX_HEADER = 1 << 20
+MAX_HEADER = 1 << 22
 MAX_DEPTH = 16
 MAX_RANK = 8
 ITEMSIZE = {"F32": 4, "F64": 8}

@@ -42,7 +42,8 @@ def minimize(method: LBFGS, problem: Problem, epochs: int) -> str | None:
         if not np.array_equal(at, intermediate_result.x):
             at = intermediate_result.x.copy()
             sums = problem.evaluate(at)
-        problem.accept(at, sums)
+        if problem.accept(at, sums):
+            raise StopIteration  # as scipy wants it
 
     found = minimize(
         function,

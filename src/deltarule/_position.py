@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from . import _check
@@ -18,6 +18,7 @@ class Position:
     """epoch: epochs begun before this one; it keys the order of the rows.
 
     batch: batches of this epoch that are done; 0 means that it has not begun and the rest is void.
+    Where all are, its end is still to come: validation and callbacks.
     sums: of the loss, the weights and the hits over those batches.
     rows, batch_size, shuffle: of the fit that was interrupted.
     damping: of the Levenberg-Marquardt method, 0 before it has begun.
@@ -41,9 +42,7 @@ class Position:
 
     def after(self, run: Run) -> Position:
         """Where the network is when a run of this epoch has stopped."""
-        if run.batch >= run.n_batches:
-            return Position(self.epoch + 1)
-        return Position(self.epoch, run.batch, run.sums, self.rows, self.batch_size, self.shuffle)
+        return replace(self, batch=run.batch, sums=run.sums)
 
     def to_config(self) -> dict[str, Any]:
         """The JSON form. The sums are in hexadecimal: exact, and JSON has no nan."""
@@ -73,21 +72,24 @@ class Position:
         sums = config["sums"]
         if not (isinstance(sums, list) and len(sums) == 3):
             raise ValueError("position.sums must be three numbers")
-        if not all(isinstance(value, str) and len(value) <= 40 for value in sums):
-            raise TypeError("position.sums must be hexadecimal numbers")
         rows = _check.integer("position.rows", config["rows"], 1, _LARGE)
         batch_size = _check.integer("position.batch_size", config["batch_size"], 1, rows + 1)
-        if batch >= -(-rows // batch_size):
+        if batch > -(-rows // batch_size):
             raise ValueError("position.batch is behind the last batch of the epoch")
-        loss, weight, hits = (float.fromhex(value) for value in sums)
+        loss, weight, hits = (from_hex("position.sums", value) for value in sums)
         shuffle = _check.boolean("position.shuffle", config["shuffle"])
         return cls(epoch, batch, (loss, weight, hits), rows, batch_size, shuffle, damping)
 
 
 def _damping(text: object) -> float:
-    if not isinstance(text, str) or len(text) > 40:
-        raise TypeError("position.damping must be a hexadecimal number")
-    value = float.fromhex(text)
+    value = from_hex("position.damping", text)
     if not 0 <= value < math.inf:
         raise ValueError("position.damping must be finite and >= 0")
     return value
+
+
+def from_hex(argument: str, text: object) -> float:
+    """The number of which float.hex made the text: exact, and JSON has no nan."""
+    if not isinstance(text, str) or len(text) > 40:
+        raise TypeError(f"{argument} must be a hexadecimal number")
+    return float.fromhex(text)

@@ -15,10 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _check, layers, losses, metrics, optimizers
+from ._best import Best
 from ._custom import Custom, knowing
 from ._graph import Graph
 from ._position import Position
 from ._spec import from_config
+from .callbacks.together import State as CallbackStates
 
 if TYPE_CHECKING:
     from .network import Network
@@ -39,6 +41,8 @@ KEYS = (
     "step",
     "position",
 )
+OPTIONAL = ("callbacks", "best")  # there where there is something to say
+_BEST = -1  # the "slot" of the best weights
 
 
 @dataclass(frozen=True)
@@ -49,11 +53,14 @@ class State:
     input_shape: tuple[int, ...] | None
     step: int
     position: Position
+    callbacks: CallbackStates
+    best: Best | None
 
 
 def describe_network(net: Network, version: str) -> dict[str, Any]:
-    """The description: constructor arguments, shape, updates made and position in training."""
-    return {
+    """The description: constructor arguments, shape, updates made, position in training, and what
+    callbacks remember."""
+    description = {
         "format": FORMAT,
         "version": version,
         "layers": [layer.to_config() for layer in net.layers],
@@ -66,6 +73,12 @@ def describe_network(net: Network, version: str) -> dict[str, Any]:
         "step": net._plan.step if net._plan is not None else 0,
         "position": net._position.to_config(),
     }
+    if net._callback_states:
+        known = [{"class": name, "state": state} for name, state in net._callback_states]
+        description["callbacks"] = known
+    if net._best is not None:
+        description["best"] = net._best.to_config()
+    return description
 
 
 def parse_description(
@@ -86,7 +99,7 @@ def parse_description(
         if key not in description:
             raise ValueError(f"the description has no {key!r}")
     for key in description:
-        if key not in KEYS:
+        if key not in KEYS and key not in OPTIONAL:
             raise ValueError(f"the description has an unknown key {key!r:.60}")
     if not isinstance(description["version"], str):
         raise TypeError("version must be a text")
@@ -108,7 +121,20 @@ def parse_description(
         sizes = _list(description, "input_shape")
         shape = tuple(_check.integer("input_shape", size, 1, 1 << 31) for size in sizes)
     step = _check.integer("step", description["step"], 0, 1 << 62)
-    return State(arguments, shape, step, Position.from_config(description["position"]))
+    position = Position.from_config(description["position"])
+    known = _list({"callbacks": [], **description}, "callbacks")
+    states = tuple(_callback_state(one) for one in known)
+    best = Best.from_config(description["best"]) if "best" in description else None
+    return State(arguments, shape, step, position, states, best)
+
+
+def _callback_state(config: object) -> tuple[str, dict[str, Any]]:
+    """The state itself is for the callback to check, in the next fit with one of that class."""
+    if not isinstance(config, Mapping) or set(config) != {"class", "state"}:
+        raise ValueError("callbacks must be a list of objects with class and state")
+    if not isinstance(config["class"], str) or not isinstance(config["state"], dict):
+        raise TypeError("the class of a callback must be a text, its state an object")
+    return config["class"], config["state"]
 
 
 def _list(description: Mapping[str, Any], key: str) -> list[Any]:
@@ -118,13 +144,16 @@ def _list(description: Mapping[str, Any], key: str) -> list[Any]:
     return value
 
 
-def array_names(graph: Graph, n_slots: int) -> dict[str, tuple[int, str]]:
-    """Names in the file -> (slot, parameter): "0.weight", "optimizer.1.0.weight", ..."""
+def array_names(graph: Graph, n_slots: int, best: bool) -> dict[str, tuple[int, str]]:
+    """Names in the file -> (slot, parameter): "0.weight", "optimizer.1.0.weight", "best.0.weight",
+    ..."""
     names: dict[str, tuple[int, str]] = {}
     for slot in range(n_slots):
         for parameter in graph.parameter_shapes():
             name = parameter if slot == 0 else f"optimizer.{slot}.{parameter}"
             names[name] = (slot, parameter)
+    if best:
+        names |= {f"best.{name}": (_BEST, name) for name in graph.parameter_shapes()}
     return names
 
 
@@ -133,14 +162,20 @@ def collect_arrays(net: Network) -> dict[str, Array]:
     plan = net._plan
     if plan is None:
         return {}
-    names = array_names(plan.graph, net.optimizer.n_slots)
-    return {name: plan.get(slot, parameter) for name, (slot, parameter) in names.items()}
+    best = net._best
+    names = array_names(plan.graph, net.optimizer.n_slots, best is not None)
+    return {
+        name: best.arrays[parameter] if best and slot == _BEST else plan.get(slot, parameter)
+        for name, (slot, parameter) in names.items()
+    }
 
 
-def check_arrays(graph: Graph, n_slots: int, shapes: Mapping[str, tuple[int, ...]]) -> None:
+def check_arrays(
+    graph: Graph, n_slots: int, shapes: Mapping[str, tuple[int, ...]], best: bool
+) -> None:
     """ValueError unless the arrays are exactly those that the graph needs."""
     wanted = graph.parameter_shapes()
-    names = array_names(graph, n_slots)
+    names = array_names(graph, n_slots, best)
     for name, (_, parameter) in names.items():
         if name not in shapes:
             raise ValueError(f"the array {name!r} is missing")
@@ -164,9 +199,15 @@ def restore(net: Network, state: State, arrays: Mapping[str, Array]) -> None:
     for name, array in arrays.items():
         if array.dtype != np.dtype(graph.dtype):
             raise ValueError(f"the array {name!r:.80} has dtype {array.dtype}, not {graph.dtype}")
-    check_arrays(graph, net.optimizer.n_slots, {name: a.shape for name, a in arrays.items()})
+    n_slots, best = net.optimizer.n_slots, state.best
+    shapes = {name: array.shape for name, array in arrays.items()}
+    check_arrays(graph, n_slots, shapes, best is not None)
     plan = net._new_plan(graph)
-    for name, (slot, parameter) in array_names(graph, net.optimizer.n_slots).items():
-        plan.set(slot, parameter, arrays[name])
+    for name, (slot, parameter) in array_names(graph, n_slots, best is not None).items():
+        if best and slot == _BEST:
+            best.arrays[parameter] = np.array(arrays[name])
+        else:
+            plan.set(slot, parameter, arrays[name])
     plan.step = state.step
     net._adopt(plan, state.input_shape, state.position)
+    net._callback_states, net._best = state.callbacks, best

@@ -14,28 +14,29 @@ from . import (
     _check,
     _custom,
     _engine,
+    _fit,
     _initial,
     _inputs,
-    _progress,
     _state,
     losses,
     optimizers,
 )
 from . import layers as _layers
 from . import metrics as _metrics
+from ._best import Best
 from ._check_sparse import Rows
-from ._fit import Fit, check_steps, check_trainable, learning_rates, rows_of_a_batch
 from ._gate import Gate
 from ._graph import Graph
 from ._position import Position
 from ._summary import Summary, in_one_line, summarize
-from ._targets import ClassWeight, Data, Target, Validation, prepare_data, prepare_validation
+from ._targets import ClassWeight, Data, Target, Validation, prepare_data
+from .callbacks import Callback
+from .callbacks.together import State
 from .history import History
 from .layers import Layer
 from .losses import Loss
 from .metrics import Metric
 from .optimizers import FullBatch, Optimizer
-from .performance import Stopwatch
 
 Array = npt.NDArray[Any]
 
@@ -85,6 +86,8 @@ class Network:
         self._input_shape: tuple[int, ...] | None = None
         self._output_shape: tuple[int, ...] = ()
         self._position = Position()
+        self._callback_states: State = ()
+        self._best: Best | None = None
         self._gate = Gate()
 
     # ------------------------------------------------------------------ what it was made from
@@ -175,7 +178,7 @@ class Network:
             accuracy=self._check_output(builder.widths[-1]),
             seed=self._seed,
         )
-        check_trainable(self._optimizer, graph)
+        _fit.check_trainable(self._optimizer, graph)
         return graph
 
     def _check_output(self, n_out: int) -> str:
@@ -188,7 +191,7 @@ class Network:
         if size * np.dtype(self._dtype).itemsize * self._optimizer.n_slots > _MAX_BYTES:
             raise MemoryError(f"this network has {size:,} parameters")
         if self._backend == "fast":
-            _custom.warn_slow(self._custom.values(), 4)
+            _custom.warn_slow(self._custom.values())
         return _engine.new_plan(self._backend, graph)
 
     def _adopt(self, plan: _engine.Plan, shape: tuple[int, ...], position: Position) -> None:
@@ -211,6 +214,7 @@ class Network:
         validation_data: Validation | None = None,
         sample_weight: npt.ArrayLike | None = None,
         class_weight: ClassWeight = None,
+        callbacks: Iterable[Callback] = (),
         shuffle: bool = True,
         verbose: bool | str = "auto",
     ) -> History:
@@ -222,7 +226,8 @@ class Network:
         or "balanced", n / (classes * samples of the class); where each output is a question of its
         own, their product, or a list of one for each output. batch_size: 32 unless told, or all
         where the optimizer needs them. validation_data: (X, y) or (X, y, sample_weight), measured
-        after every epoch, classes all the same. shuffle: a new order of rows every epoch.
+        after every epoch, classes all the same. callbacks: a list of objects of
+        deltarule.callbacks, called in this order. shuffle: a new order of rows every epoch.
         verbose: a progress bar and a line on speed; "auto": if in a terminal.
         X is not copied where it is float32, float64, uint8 or bool and the numbers of a row lie
         side by side (slices of rows or columns, memory maps): its batches are converted. Any other
@@ -232,33 +237,16 @@ class Network:
         CSR first, once a call; columns out of order, and duplicates, which are added up, cost a
         copy, too.
 
-        Returns a History. After Ctrl-C the network is as after the last whole batch, and the next
-        fit with the same number of rows, batch_size and shuffle first finishes that epoch, which
-        counts as one of its own.
+        Returns a History. After Ctrl-C, or an error of a callback, the network is as after the last
+        whole batch, and the next fit with the same number of rows, batch_size and shuffle first
+        finishes that epoch, which counts as one of its own.
         Raises TypeError or ValueError before anything has changed, RuntimeError while training.
         """
         with self._gate.training("fit()"):
-            watch = Stopwatch()
-            epochs = _check.positive_int("epochs", epochs)
-            shuffle = _check.boolean("shuffle", shuffle)
-            shown = _progress.wanted(verbose)
-            with watch.on("data"):
-                X = _inputs.as_rows(X, "X")
-                data = self._prepare(X, y, sample_weight, class_weight, positive=True)
-            rows, *shape = X.shape
-            size = rows_of_a_batch(self._optimizer, batch_size, rows)
-            _layers.check_batch(self._layers, size)
-            validation = prepare_validation(validation_data, self._target(tuple(shape)))
-            plan = self._build(tuple(shape))
-            if _adapt.are_new(plan, self._layers):
-                _adapt.measure(plan, self._backend, self._layers, data[0])
-            plan.restart_ledger()
-            with _progress.Progress(shown, epochs) as progress:
-                fit = Fit(self, plan, data, validation, watch, progress)
-                history = fit.run(epochs, size, shuffle)
-            history.performance = watch.stop(plan, data[0])
-            progress.conclude(history.performance)
-            return history
+            return _fit.fit(
+                self, X, y, sample_weight, class_weight, validation_data, callbacks,
+                epochs=epochs, batch_size=batch_size, shuffle=shuffle, verbose=verbose,
+            )  # fmt: skip
 
     def train_on_batch(
         self,
@@ -272,12 +260,12 @@ class Network:
         Weights that sum to zero change nothing and give 0.0. Arguments and errors as for fit.
         """
         with self._gate.training("train_on_batch()"):
-            check_steps(self._optimizer)
+            _fit.check_steps(self._optimizer)
             X = _inputs.as_rows(X, "X")
             data = self._prepare(X, y, sample_weight, class_weight)
             _layers.check_batch(self._layers, len(X))
             plan = self._build(X.shape[1:])
-            return plan.train_batch(*data, learning_rates(self, plan, 1))
+            return plan.train_batch(*data, _fit.learning_rates(self, plan, 1))
 
     def adapt(self, X: npt.ArrayLike) -> None:
         """Measures mean and variance of the Normalization layers over X, as the first `fit` does.
@@ -369,6 +357,17 @@ class Network:
             checked = _inputs.prepare_parameters(parameters, shapes, self.dtype)
             for name, values in checked.items():
                 plan.set(0, name, values)
+
+    def restore_best_weights(self) -> None:
+        """Puts the best weights in place that callbacks have had kept in a fit that none has ended.
+
+        Raises RuntimeError where there are none (EarlyStopping(restore_best_weights=True)).
+        """
+        with self._gate.training("restore_best_weights()"):
+            plan = self._built("restore_best_weights()")
+            if self._best is None:
+                raise RuntimeError("restore_best_weights(): no best weights have been kept")
+            self._best.put(plan)
 
     def summary(self) -> Summary:
         """A printable table of the layers, their shapes and parameters, and the memory."""

@@ -160,10 +160,10 @@ def flops_per_row(graph: Graph, x: Rows | None = None) -> float:
 
 
 class Stopwatch:
-    """The time of one fit, from its making on; what the engine's ledger does not see."""
+    """The time of one fit, from its making on (`begun`); what the engine's ledger does not see."""
 
     def __init__(self) -> None:
-        self._start = perf_counter()
+        self.begun = perf_counter()
         self._spent = dict.fromkeys(("data", "validation", "products", "optimizer"), 0.0)
         self._counts = {"steps": 0, "rows": 0, "threads": 0}
         self._flops = 0.0
@@ -184,7 +184,7 @@ class Stopwatch:
 
     def stop(self, plan: Plan, x: Rows | None = None) -> Performance:
         """The whole account of training on x; the plan's ledger has been restarted in between."""
-        passed = perf_counter() - self._start
+        passed = perf_counter() - self.begun
         ledger, seconds = plan.ledger()
         counts = {what: ledger[what] + n for what, n in self._counts.items()}
         parts: dict[str, Any] = {

@@ -152,6 +152,7 @@ def _build(
         if entry.dtype != _DTYPES[net.dtype]:
             raise ValueError(f"the array {array!r:.80} is {entry.dtype}, but dtype is {net.dtype}")
     shapes = {array: entry.shape for array, entry in header.tensors.items()}
-    _state.check_arrays(net._lower(state.input_shape), net.optimizer.n_slots, shapes)
+    graph, n_slots = net._lower(state.input_shape), net.optimizer.n_slots
+    _state.check_arrays(graph, n_slots, shapes, state.best is not None)
     _state.restore(net, state, from_bytes(data))
     return net

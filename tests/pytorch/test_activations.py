@@ -40,6 +40,7 @@ PEERS = {
     "tanh": nn.Tanh,
     "softmax": lambda: nn.Softmax(1),
     "log_softmax": lambda: nn.LogSoftmax(1),
+    "prelu": nn.PReLU,
 }
 NOT_THERE = {"exp"}  # torch.exp is no module
 

@@ -58,6 +58,7 @@ cdef extern from "deltarule.h" nogil:
     int dr_has_openmp()
     int dr_threads_limit()
     void dr_threads_set(int n, int exact)
+    void dr_threads_alone(int on)
     int dr_threads_exact()
     int dr_threads_last_team()
     void dr_threads_before_fork()
@@ -217,6 +218,7 @@ cdef extern from "deltarule.h" nogil:
         double loss_sum
         double weight_sum
         double hit_sum
+        size_t finite
     ctypedef int (*dr_poll)(void *context) noexcept
     dr_status dr_run_open(dr_plan *plan, dr_mode mode, const dr_data *data, size_t batch_size,
                           const dr_stream *shuffle, dr_run **run)

@@ -17,7 +17,7 @@ cdef class Linearization:
 
     def compute(self):
         cdef dr_position start
-        start.batch = 0
+        start.batch = start.finite = 0
         start.loss_sum = start.weight_sum = start.hit_sum = 0
         dr_run_set_position(self.call.run, start)
         self.call.advance(_FOREVER)

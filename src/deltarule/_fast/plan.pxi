@@ -258,7 +258,7 @@ cdef class Plan:
         cdef dr_position position
         cdef Run run = Run()
         run.call = self._open(DR_TRAIN, x, t, w, None, batch_size, &stream if shuffle else NULL, rates)
-        position.batch = batch
+        position.batch = position.finite = batch
         position.loss_sum, position.weight_sum, position.hit_sum = sums
         dr_run_set_position(run.call.run, position)
         return run

@@ -18,6 +18,10 @@ cdef class Run:
         return dr_run_n_batches(self.call.run)
 
     @property
+    def finite(self):
+        return dr_run_position(self.call.run).finite
+
+    @property
     def sums(self):
         return _sums(dr_run_position(self.call.run))
 

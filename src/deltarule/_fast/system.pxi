@@ -58,6 +58,11 @@ def threads_set(int n, bint exact):
     dr_threads_set(n, exact)
 
 
+def threads_alone(bint on):
+    """Whether calls by this Python thread run on it alone, whatever the work and the settings."""
+    dr_threads_alone(on)
+
+
 def threads_exact():
     """Whether exactly the number of threads that was set is used."""
     return bool(dr_threads_exact())

@@ -1,11 +1,13 @@
-"""A small real data set that travels with the package, for the demo, the examples and the tests."""
+"""A small real data set that travels with the package, and readers of files of data."""
 
 from importlib import resources
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["load_digits"]
+from .idx import load_idx
+
+__all__ = ["load_digits", "load_idx"]
 
 
 def load_digits() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,7 @@ class Run:
         self._size = size
         self._rates, self._opened_at = rates, plan.step
         self._position = batch, (float(sums[0]), float(sums[1]), float(sums[2]))
+        self._finite = batch
 
     @property
     def batch(self) -> int:
@@ -46,6 +48,11 @@ class Run:
     def n_batches(self) -> int:
         """Batches in the epoch."""
         return -(-len(self._data[0]) // self._size)
+
+    @property
+    def finite(self) -> int:
+        """The first so many batches had a finite sum of losses."""
+        return self._finite
 
     @property
     def sums(self) -> Sums:
@@ -89,3 +96,5 @@ class Run:
         # CPython runs signal handlers only at calls, jumps back and function entries, so none can
         # come between these two stores.
         self._plan._state, self._position = state, position
+        if math.isfinite(position[1][0]):
+            self._finite = number + 1
