@@ -197,7 +197,7 @@ def test_zeros_have_the_same_sign(dtype: str) -> None:
 def test_columns_that_another_thread_has_written(dtype: str) -> None:
     """Checked where they are used: what leads outside is left out."""
     x = entries("float32")
-    g = graph((N_IN, 5, 3), ("tanh", "softmax"), dtype=dtype, loss="cross_entropy")
+    g = graph((N_IN, 33, 3), ("tanh", "softmax"), dtype=dtype, loss="cross_entropy")
     for index in ("int32", "int64"):
         indices, data = x.indices.astype(index), x.data.copy()
         outside = np.arange(len(indices)) % 7 == 0
