@@ -103,7 +103,8 @@ def main(quick: bool) -> list[dict[str, Any]]:
     report.table(
         ("", "s an epoch", "processor s", "loss", "X", "layer", "above X", "all / X and layer"),
         [(f["system"], f"{min(f['seconds']):.2f}", f"{min(f['processor']):.2f}",
-          f"{f['losses'][-1]:.3f}", f"{f['matrix'] / MIB:.0f}", f"{f['layer'] / MIB:.0f}", f"{f['above'] / MIB:.0f}",
+          f"{f['losses'][-1]:.3f}", f"{f['matrix'] / MIB:.0f}",
+          f"{f['layer'] / MIB:.0f}", f"{f['above'] / MIB:.0f}",
           f"{(f['matrix'] + f['above']) / (f['matrix'] + f['layer']):.2f}") for f in found],
     )
     return found

@@ -73,6 +73,7 @@ typedef enum {
 #define DR_LOSS_PARAMETERS 99
 typedef struct {
     dr_loss kind;
+    double value_over, slope_over; /* of what is a sum over the outputs; 0: over their number */
     size_t n_parameters;
     double parameters[DR_LOSS_PARAMETERS];
 } dr_loss_spec;
@@ -313,7 +314,7 @@ typedef struct {
     dr_optimizer optimizer;
     dr_hit hit;
     uint64_t seed;               /* of what is random in the nodes */
-    int custom_loss;             /* `custom` computes it; `loss` says nothing */
+    int by_batch, custom_loss;   /* as in _graph.py; `custom` computes it and `loss` says nothing */
     dr_custom custom;            /* NULL where there is nothing for it */
 } dr_graph;
 
@@ -358,8 +359,8 @@ typedef struct {
     const void *dense;           /* (n, n_out), or NULL */
     const void *weight;          /* (n), or NULL */
     void *y;                     /* DR_PREDICT: (n, n_out) */
-    const double *rates;         /* DR_TRAIN: the learning rates of the updates to come, as many as there
-                                    are batches in all; NULL: the optimizer's own */
+    const int64_t *order;        /* DR_TRAIN: the rows in another order, or NULL */
+    const double *rates;         /* DR_TRAIN: of the updates to come, n_batches; NULL: the optimizer's */
 } dr_data;
 
 /* Where a run stands: a batch boundary. */

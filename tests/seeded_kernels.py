@@ -138,10 +138,10 @@ KERNELS = {
         "p.w = decays ? wi + (left - left) :", " step"),
     "adam does not correct its second mean": Kernel(
         "numbers", "ops/optimizer.c",
-        "k->c[4] = 1 / sqrt(1 - dr_power(h[1], t));\n    k->c[5] = h[2];\n    k->rate",
-        "k->c[4] = 1;\n    k->c[5] = h[2];\n    k->rate", " step"),
+        "k->c[4] = 1 / sqrt(1 - dr_power(h[1], t));\n    k->c[5] = h[3]",
+        "k->c[4] = 1;\n    k->c[5] = h[3]", " step"),
     "the gradient of mse is no mean": Kernel(
-        "numbers", "kernels/loss.inc", "vset(row_scale(a, source) / (real)n)",
+        "numbers", "kernels/loss.inc", "vset(row_scale(a, source) / slope_over)",
         "vset(row_scale(a, source))", "loss gradient"),
     "too much is flushed": Kernel(
         "numbers", "simd.h", "vlt(vabs(v), vset(DR_TINY))", "vlt(vabs(v), vset(DR_TINY * 16))",
@@ -197,7 +197,7 @@ KERNELS = {
         "weights", "kernels/penalty.inc", "vselect(vlt(wi, zero), -l1, zero)", "zero",
         "gradient with penalty"),
     "a penalty counts twice": Kernel(
-        "weights", "network/run.c", "c->weight * penalty(run)", "2 * c->weight * penalty(run)",
+        "weights", "network/run.c", "weight_of_penalties(c) *", "2 * weight_of_penalties(c) *",
         "loss", LAYERS),
     "evaluate forgets the penalties": Kernel(
         "weights", "network/run.c", "if (run->mode == DR_EVALUATE || run", "if (run",

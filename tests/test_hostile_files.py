@@ -353,11 +353,12 @@ STATES = {
     "ReduceLROnPlateau": (
         dr.ReduceLROnPlateau("loss"),
         {"best": None, "factor": "0x1p-1", "wait": 0, "cooling": 0},
-        [("factor", 0.5), ("factor", "nan"), ("factor", "0x1p+1"), ("factor", "-0x1p+0"), ("cooling", -1), ("best", [])],
+        [("factor", 0.5), ("factor", "nan"), ("factor", "0x1p+1"), ("factor", "-0x1p+0"),
+         ("cooling", -1), ("best", [])],
     ),
     "ModelCheckpoint": (dr.ModelCheckpoint("/no/where"), {"best": None}, [("best", 3)]),
     "CSVLogger": (dr.CSVLogger("/no/where"), {"rows": 0}, [("rows", -1), ("rows", None)]),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", STATES)

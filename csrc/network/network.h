@@ -100,7 +100,7 @@ struct dr_plan {
     dr_optimizer optimizer;
     dr_hit hit;
     dr_custom custom;
-    int custom_loss;
+    int custom_loss, by_batch;
     uint64_t seed;
     uint64_t step;              /* updates made */
     int fused;
@@ -129,7 +129,7 @@ typedef struct {
 typedef struct {
     size_t most, room;          /* of a batch: the most entries that one has, and memory for so many */
     const int64_t *starts;      /* of all rows, in the order of the run; a batch begins at its first row's */
-    int64_t *shuffled_starts;
+    int64_t *own_starts;        /* where that is not the order of the rows */
     int64_t *columns;           /* of the batch from here on */
     char *values;
     int64_t *column_starts, *rows;
@@ -145,7 +145,8 @@ struct dr_run {
     size_t batch_size, n_batches, capacity;
     int shuffled;
     size_t order_room;          /* rows */
-    int64_t *order;             /* NULL: rows as they come */
+    int64_t *shuffle;           /* what a shuffled run draws its order into */
+    const int64_t *order;       /* NULL: rows as they come */
     int sparse;                 /* X is */
     dr_batch_entries entries;
     dr_program program;
@@ -234,6 +235,12 @@ static inline dr_activation dr_node_activation(const dr_run *run, const dr_node 
 
 static inline int dr_penalised(const dr_node *node) {
     return node->penalty.l1 > 0 || node->penalty.l2 > 0;
+}
+
+/* Of the node's weights, in the batch under way. */
+static inline dr_penalty dr_penalty_of(const dr_cursor *c, const dr_node *node) {
+    const double samples = c->run->plan->by_batch ? c->weight : 1;
+    return (dr_penalty){node->penalty.l1 / samples, node->penalty.l2 / samples};
 }
 
 /* plan.c */

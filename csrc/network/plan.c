@@ -96,6 +96,7 @@ dr_status dr_plan_create(const dr_graph *graph, dr_plan **out) {
     plan->seed = graph->seed;
     plan->custom = graph->custom;
     plan->custom_loss = graph->custom_loss;
+    plan->by_batch = graph->by_batch;
     plan->fused = 1;
     dr_ledger_restart(&plan->ledger);
     plan->n_states = (size_t)dr_rule_states(graph->optimizer.rule);

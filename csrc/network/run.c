@@ -240,19 +240,27 @@ static double penalty(const dr_run *run) {
     return sum;
 }
 
+/* How often the sums count them. All rows together are one batch, cut up only to be evaluated. */
+static double weight_of_penalties(const dr_cursor *c) {
+    const int evaluating = c->run->mode == DR_EVALUATE;
+    return c->run->plan->by_batch && evaluating ? c->batch == 0 : c->weight;
+}
+
 /* By thread 0, before the batch's last barrier: what the batch adds to the position. Returns whether
  * it was the last one of this call. A poll that says stop here finds the batch whole. */
 static int end_batch(dr_cursor *c, int idle) {
     dr_run *run = c->run;
     const dr_plan *plan = run->plan;
     if (run->mode != DR_PREDICT && c->weight > 0) {
-        run->position.weight_sum += c->weight;
-        run->position.loss_sum += dr_weighted_sum(plan->dtype, c->m, run->row_loss,
-                                                  run->data.weight, run->order, c->first);
-        run->position.loss_sum += c->weight * penalty(run);
+        const int by_rows = plan->by_batch && run->mode == DR_TRAIN;
+        const double counts = by_rows ? (double)c->m / c->weight : 1;
+        run->position.weight_sum += counts * c->weight;
+        run->position.loss_sum += counts * dr_weighted_sum(plan->dtype, c->m, run->row_loss,
+                                                           run->data.weight, run->order, c->first);
+        run->position.loss_sum += counts * weight_of_penalties(c) * penalty(run);
         if (plan->hit != DR_HIT_NONE)
-            run->position.hit_sum += dr_weighted_sum(plan->dtype, c->m, run->row_hit,
-                                                     run->data.weight, run->order, c->first);
+            run->position.hit_sum += counts * dr_weighted_sum(plan->dtype, c->m, run->row_hit,
+                                                              run->data.weight, run->order, c->first);
     }
     run->position.batch = c->batch + 1;
     if (run->position.loss_sum - run->position.loss_sum == 0) run->position.finite = c->batch + 1;

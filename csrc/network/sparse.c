@@ -82,11 +82,11 @@ static int make_room(dr_run *run) {
 int dr_sparse_open(dr_run *run) {
     dr_batch_entries *s = &run->entries;
     const int64_t *given = run->data.sparse.starts;
-    s->starts = run->shuffled ? s->shuffled_starts : given;
-    if (run->shuffled) s->shuffled_starts[0] = 0;
-    for (size_t i = 0; run->shuffled && i < run->data.n; i++) {
+    s->starts = run->order ? s->own_starts : given;
+    if (run->order) s->own_starts[0] = 0;
+    for (size_t i = 0; run->order && i < run->data.n; i++) {
         const int64_t row = run->order[i];
-        s->shuffled_starts[i + 1] = s->shuffled_starts[i] + given[row + 1] - given[row];
+        s->own_starts[i + 1] = s->own_starts[i] + given[row + 1] - given[row];
     }
     s->most = 0;
     for (size_t first = 0; first < run->data.n; first += dr_min(run->batch_size, run->data.n - first)) {

@@ -47,10 +47,10 @@ static void lay_out(dr_run *run, dr_arena *arena) {
         run->penalties = dr_arena_take(arena, plan->n_penalties, sizeof *run->penalties);
     run->gradients = keeps_gradients(run) ? dr_arena_take(arena, plan->n_parameters, size) : NULL;
     if (run->mode == DR_LINEARIZE) dr_linear_lay_out(run, arena);
-    run->order = run->shuffled ? dr_arena_take(arena, run->order_room, sizeof *run->order) : NULL;
+    run->shuffle = run->shuffled ? dr_arena_take(arena, run->order_room, sizeof *run->shuffle) : NULL;
     if (!run->sparse) return;
-    run->entries.shuffled_starts =
-        run->shuffled ? dr_arena_take(arena, run->order_room + 1, sizeof(int64_t)) : NULL;
+    run->entries.own_starts =
+        run->mode == DR_TRAIN ? dr_arena_take(arena, run->order_room + 1, sizeof(int64_t)) : NULL;
     run->entries.column_starts = dr_sparse_wants_columns(plan, run->mode)
                                      ? dr_arena_take(arena, plan->widths[0] + 1, sizeof(int64_t))
                                      : NULL;
@@ -80,7 +80,7 @@ static dr_run *allocate(const dr_run *wanted) {
 static int fits(const dr_run *run, const dr_run *wanted) {
     return run->capacity >= wanted->capacity && run->shuffled == wanted->shuffled &&
            run->sparse == wanted->sparse &&
-           (!run->shuffled || run->order_room >= wanted->order_room) &&
+           ((!run->shuffled && !run->sparse) || run->order_room >= wanted->order_room) &&
            (run->gradients == NULL) == !keeps_gradients(wanted);
 }
 
@@ -111,7 +111,8 @@ dr_status dr_run_open(dr_plan *plan, dr_mode mode, const dr_data *data, size_t b
     run->batch_size = batch_size;
     run->n_batches = data->n / batch_size + (data->n % batch_size != 0);
     run->position = (dr_position){0};
-    if (shuffle) dr_random_permutation(*shuffle, data->n, run->order);
+    run->order = shuffle ? run->shuffle : data->order;
+    if (shuffle) dr_random_permutation(*shuffle, data->n, run->shuffle);
     if (run->sparse && !dr_sparse_open(run)) {
         dr_run_close(run);
         return DR_NO_MEMORY;

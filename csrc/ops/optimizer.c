@@ -22,11 +22,12 @@ static void of_means(const double *h, uint64_t t, dr_constants *k) {
     k->c[3] = 1 - h[1];
 }
 
-/* h: beta1, beta2, eps. The means begin at 0 and after t steps have weights that sum to 1 - beta^t. */
+/* h: beta1, beta2, eps, whether eps is added before the correction. The means begin at 0 and after t
+ * steps have weights that sum to 1 - beta^t. */
 static void of_adam(const double *h, uint64_t t, dr_constants *k) {
     of_means(h, t, k);
     k->c[4] = 1 / sqrt(1 - dr_power(h[1], t));
-    k->c[5] = h[2];
+    k->c[5] = h[3] != 0 ? h[2] * k->c[4] : h[2];
     k->rate /= 1 - dr_power(h[0], t);
 }
 

@@ -90,6 +90,7 @@ class Plan(Protocol):
         batch: int = 0,
         sums: Sums = (0.0, 0.0, 0.0),
         rates: F64 | None = None,
+        order: npt.NDArray[np.int64] | None = None,
     ) -> Run: ...
 
 

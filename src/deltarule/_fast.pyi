@@ -260,6 +260,7 @@ class Plan:
         batch: int = 0,
         sums: _Sums = (0.0, 0.0, 0.0),
         rates: npt.NDArray[np.float64] | None = None,
+        order: npt.NDArray[np.int64] | None = None,
     ) -> Run: ...
 
 @final

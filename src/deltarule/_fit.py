@@ -249,7 +249,7 @@ class Fit:
         net, training = self._net, self._training
         values = self._measure(run)
         if self._monitor is not None:
-            value, best = values[self._monitor.name], net._best
+            value, best = float(values[self._monitor.name]), net._best
             if self._monitor.better(value, None if best is None else best.value):
                 net._best = Best.of(self._plan, self._monitor, value, position.epoch)
         training.history.append(values)

@@ -156,8 +156,8 @@ class Problem:
             return linear.solve(self.curvature + damping, right)
 
     def accept(self, at: F64, sums: Sums, why: str | None = None) -> str | None:
-        """An iteration is over, and the network is at this point. Returns why to end: `why`, or what
-        callbacks say."""
+        """An iteration is over, and the network is at this point. Returns why to end:
+        `why`, or what callbacks say."""
         self._plan.set_vector(at)
         self._net._position = Position(self._net._position.epoch + 1, damping=self.damping)
         self._watch.count(steps=1)

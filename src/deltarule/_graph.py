@@ -102,6 +102,9 @@ class Graph:
     loss: an object of deltarule.losses, or the name of one.
     accuracy: how a sample counts as a hit: "none", "argmax" or "threshold".
     seed: of what is random in the nodes; each of them has a stream of its own, by its number.
+    by_batch: as in scikit-learn. Penalties are of a batch and not of a sample: they are divided by
+        the sum of the batch's weights; and over an epoch batches count by their rows, whatever
+        these weigh.
     """
 
     dtype: str
@@ -111,6 +114,7 @@ class Graph:
     optimizer: Optimizer
     accuracy: str
     seed: int = 0
+    by_batch: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "loss", losses.get(self.loss))

@@ -15,7 +15,7 @@ from deltarule import callbacks
 
 from ..conftest import Data
 from ..interruption import assert_same
-from .common import EVENTS, Counter, Fault, faulty, listening
+from .common import EVENTS, Counter, Fault, by_clock, faulty, listening
 
 Make = Callable[..., dr.Network]
 HOW = {"batch_size": 40}  # 3 batches of 96 rows
@@ -40,6 +40,24 @@ def test_an_epoch_is_one_run(make_net: Make, blobs: Data, monkeypatch: pytest.Mo
     monkeypatch.setattr("deltarule._fit._SLICE", 1e9)
     make_net().fit(*blobs, epochs=2, callbacks=[listening(heard, batches=False)], **HOW)
     assert [h for h in heard if h[0] == "on_slice"] == [("on_slice", 0, 3), ("on_slice", 1, 3)]
+
+
+def test_looks_that_are_asked_for(
+    make_net: Make, blobs: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next slice is as short as they say, those behind it are not."""
+    net, seen = make_net(), []
+    net.build(5)
+    by_clock(net, monkeypatch, 1.0)
+    monkeypatch.setattr("deltarule._fit._SLICE", 5.0)
+
+    def look(fit: dr.Training) -> None:
+        seen.append(fit.batch)
+        for seconds in (4.5, 1.5, 9.5) if fit.batch == 5 else ():
+            fit.look_again_in(seconds)
+
+    net.fit(*blobs, batch_size=6, callbacks=[dr.LambdaCallback(on_slice=look)])
+    assert seen == [5, 7, 12, 16]
 
 
 def test_callbacks_do_not_change_bits(make_net: Make, blobs: Data) -> None:
@@ -321,6 +339,8 @@ def test_states_belong_to_classes_in_their_order(make_net: Make, blobs: Data) ->
     for given, seen in [([one, two], 1), ([silent, one, two], 2), ([two, one], 1), ([one], 1)]:
         net.fit(*blobs, callbacks=given, verbose=False)
         assert len(one.losses) == seen
+    with pytest.raises(Fault):
+        net.fit(*blobs, callbacks=[one, faulty("on_epoch_begin", 0)])
     one.losses.append("mine")  # what the network has kept is its own
     net.fit(*blobs, callbacks=[one])
     assert len(one.losses) == 2

@@ -178,7 +178,7 @@ def test_time_budget(
     data = make_blobs(96)
     net.build(5)
     clock = by_clock(net, monkeypatch, 0.25, validation)
-    monkeypatch.setattr("deltarule._fit._SLICE", 0.4)
+    monkeypatch.setattr("deltarule._fit._SLICE", 9.9)
     kept: list[Any] = []
     budget = dr.TimeBudget(seconds, restore_best_weights=restore)
     given = {"validation_data": data} if validation else {}
@@ -250,4 +250,5 @@ def test_divergence_is_reported(make_net: Make) -> None:
     message = "since batch 4 of 10 in epoch 1: try a smaller learning rate"
     with pytest.warns(dr.DivergenceWarning, match=message) as caught:
         net.fit(*data, epochs=3, batch_size=8, shuffle=False)
-    assert [warning.filename for warning in caught] == [__file__]
+    of_it = [w.filename for w in caught if w.category is dr.DivergenceWarning]
+    assert of_it == [__file__]

@@ -139,7 +139,7 @@ static int64_t *labels_for(size_t n, size_t n_out) {
 
 /* A loss with numbers that all of them can be made with. */
 static dr_loss_spec made(dr_loss kind, double first) {
-    return (dr_loss_spec){.kind = kind, .n_parameters = 2, .parameters = {first, 0.7}};
+    return (dr_loss_spec){.kind = kind, .n_parameters = 2, .parameters = {first, kind == DR_CROSS_ENTROPY ? first / 3 : 0.7}};
 }
 
 static void losses(dr_dtype dt, const size_t *s) {

@@ -144,10 +144,13 @@ def test_unfused_updates(rule: str, dtype: str) -> None:
               optimizer=RULES[rule])  # fmt: skip
     x, plans = entries("float32"), []
     sparse = Sparse(x.data, x.indices, x.indptr.astype("int64"), N_IN)
+    order = np.random.default_rng(0).permutation(N)
     for rows, fused in ((x.toarray(), True), (sparse, True), (sparse, False)):
         plan = ready(g)
         plan.set_fused(fused)
-        plans.append((plan, epochs(plan, (rows, LABELS, None), batch_size=16, shuffle=True)))
+        sums = epochs(plan, (rows, LABELS, None), batch_size=16, shuffle=True)
+        sums += epochs(plan, (rows, LABELS, None), batch_size=16, shuffle=False, order=order)
+        plans.append((plan, sums))
     (_, expected), *others = plans
     for plan, sums in others:
         assert sums == expected and state(plan) == state(plans[0][0])

@@ -177,10 +177,11 @@ static size_t on_tiles(dr_cursor *c, dr_task_kind task, const dr_node *node, siz
     if (task != TASK_APPLY) weight_gradient(c, node, p_in, p_out, count, wanted);
     dr_lap(&c->watch.ledger, DR_PRODUCTS);
     const int penalised = dr_penalised(node) && c->weight > 0 && task != TASK_APPLY;
+    const dr_penalty penalty = dr_penalty_of(c, node);
     for (size_t i = 0; i < count; i++) {
         if (penalised)
             run->penalties[node->first_penalty + (p_out + i) * dr_panels(dt, node->n_in) + p_in] =
-                run->kernels->penalty(n[i], node->penalty, dr_offset(dt, plan->values, at[i]),
+                run->kernels->penalty(n[i], penalty, dr_offset(dt, plan->values, at[i]),
                                       wanted[i].gradient);
         if (task != TASK_GRADIENT) {
             dr_apply(c, at[i], n[i], wanted[i].gradient);

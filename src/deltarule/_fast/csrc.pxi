@@ -26,6 +26,8 @@ cdef extern from "deltarule.h" nogil:
         DR_MAX_NUMBERS
     ctypedef struct dr_loss_spec:
         dr_loss kind
+        double value_over
+        double slope_over
         size_t n_parameters
         double parameters[99]
     ctypedef enum dr_noise:
@@ -184,6 +186,7 @@ cdef extern from "deltarule.h" nogil:
         dr_optimizer optimizer
         dr_hit hit
         uint64_t seed
+        int by_batch
         int custom_loss
         dr_custom custom
     dr_status dr_plan_create(const dr_graph *graph, dr_plan **plan)
@@ -212,6 +215,7 @@ cdef extern from "deltarule.h" nogil:
         const void *dense
         const void *weight
         void *y
+        const int64_t *order
         const double *rates
     ctypedef struct dr_position:
         size_t batch

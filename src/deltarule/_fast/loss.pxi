@@ -15,6 +15,7 @@ cdef dr_loss_spec _loss_spec(loss) except *:
     if n > DR_LOSS_PARAMETERS:
         raise ValueError(f"{loss.kind} has {n} parameters, at most {DR_LOSS_PARAMETERS} are possible")
     spec.kind = <dr_loss><int>_LOSSES.get(loss.kind, 0)  # one that users have written has no kind here
+    spec.value_over, spec.slope_over = loss.over
     spec.n_parameters = n
     for i in range(DR_LOSS_PARAMETERS):
         spec.parameters[i] = 0

@@ -85,6 +85,7 @@ cdef class Plan:
             g.optimizer = _optimizer(graph.optimizer)
             g.hit = <dr_hit><int>_HITS[graph.accuracy]
             g.seed = graph.seed
+            g.by_batch = graph.by_batch
             g.custom_loss = isinstance(graph.loss, losses.CustomLoss)
             g.custom = _custom
             self.n_slots = 1 + dr_rule_states(g.optimizer.rule)
@@ -162,13 +163,13 @@ cdef class Plan:
         return self.shapes[name]
 
     cdef _Call _open(self, dr_mode mode, x, t, w, y, size_t batch_size, dr_stream *shuffle,
-                     rates=None):
+                     rates=None, order=None):
         """A run over the rows of x. The arrays must stay alive and unchanged meanwhile: the call
         keeps their buffers."""
         cdef dr_data data
         cdef _Call call = _Call()
         cdef dr_status status
-        cdef _Buffer xb, tb = None, wb = None, yb = None, rb = None
+        cdef _Buffer xb, tb = None, wb = None, yb = None, rb = None, ob = None
         cdef size_t n
         cdef tuple held
         data.sparse.starts = NULL
@@ -179,7 +180,8 @@ cdef class Plan:
             xb = _hold_rows(x, self.n_in, &data.x)
             held, n = (xb,), xb.view.shape[0]
         data.n = n
-        data.labels, data.dense, data.weight, data.y, data.rates = NULL, NULL, NULL, NULL, NULL
+        data.labels, data.dense, data.weight, data.y = NULL, NULL, NULL, NULL
+        data.order, data.rates = NULL, NULL
         if t is None:
             if mode != DR_PREDICT:
                 raise ValueError("targets are needed")
@@ -191,7 +193,7 @@ cdef class Plan:
                     raise ValueError("labels are no matter of thresholds")
                 tb = _hold(t, "int64", n)
                 data.labels = <const int64_t *>_at(tb)
-                _check_labels(data.labels, n, self.n_out)
+                _check_below(data.labels, n, self.n_out, "labels")
             else:
                 tb = _hold(t, self.dtype, n * self.n_out)
                 data.dense = _at(tb)
@@ -204,11 +206,15 @@ cdef class Plan:
         if rates is not None:
             rb = _hold(rates, "float64", n // batch_size + (n % batch_size != 0))
             data.rates = <const double *>_at(rb)
+        if order is not None:
+            ob = _hold(order, "int64", n)
+            data.order = <const int64_t *>_at(ob)
+            _check_below(data.order, n, n, "order")
         with nogil:
             status = dr_run_open(self.plan, mode, &data, batch_size, shuffle, &call.run)
         _raise(status)
         call.plan, call.kept, call.labels = self, {}, data.labels != NULL
-        call.buffers = (*held, tb, wb, yb, rb)
+        call.buffers = (*held, tb, wb, yb, rb, ob)
         return call
 
     def predict(self, x):
@@ -253,11 +259,12 @@ cdef class Plan:
         return _mean(dr_run_position(call.run))
 
     def train(self, x, t, w, *, size_t batch_size, bint shuffle, seed, epoch, size_t batch=0,
-              sums=(0.0, 0.0, 0.0), rates=None):
+              sums=(0.0, 0.0, 0.0), rates=None, order=None):
         cdef dr_stream stream = _stream(seed, _check.PURPOSES["shuffle"], 0, epoch)
         cdef dr_position position
         cdef Run run = Run()
-        run.call = self._open(DR_TRAIN, x, t, w, None, batch_size, &stream if shuffle else NULL, rates)
+        run.call = self._open(DR_TRAIN, x, t, w, None, batch_size, &stream if shuffle else NULL, rates,
+                              order)
         position.batch = position.finite = batch
         position.loss_sum, position.weight_sum, position.hit_sum = sums
         dr_run_set_position(run.call.run, position)

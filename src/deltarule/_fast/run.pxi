@@ -26,13 +26,13 @@ cdef class Run:
         return _sums(dr_run_position(self.call.run))
 
 
-cdef int _check_labels(const int64_t *labels, size_t n, size_t n_out) except -1:
-    """Before every run: an index that C trusts. A negative one is huge when unsigned."""
+cdef int _check_below(const int64_t *indices, size_t n, size_t end, str name) except -1:
+    """Before every run: what C trusts. A negative index is huge when unsigned."""
     cdef size_t i, outside = 0
     for i in range(n):
-        outside += <uint64_t>labels[i] >= n_out
+        outside += <uint64_t>indices[i] >= end
     if outside:
-        raise ValueError(f"labels must lie in 0 .. {n_out - 1}")
+        raise ValueError(f"{name} must lie in 0 .. {end - 1}")
     return 0
 
 

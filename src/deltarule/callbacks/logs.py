@@ -104,7 +104,10 @@ class TensorBoard(Callback):
 
     def _write(self, part: str, name: str, value: float, epoch: int) -> None:
         if part not in self._writers:
-            self._writers[part] = self._writer(str(self._folder / part))
+            # the name of a file has only seconds: another fit must not replace it
+            self._writers[part] = self._writer(
+                str(self._folder / part), filename_suffix=f".{os.getpid()}.{epoch}"
+            )
         self._writers[part].add_scalar(f"epoch_{name}", value, epoch)
 
     def on_fit_end(self, training: Training) -> None:

@@ -62,7 +62,7 @@ class Monitoring(Callback):
 
     def state(self) -> dict[str, Any]:
         """The best value until now."""
-        return {"best": None if self._best is None else self._best.hex()}
+        return {"best": None if self._best is None else float(self._best).hex()}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Raises TypeError or ValueError for what `state` cannot have returned."""

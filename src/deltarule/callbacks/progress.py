@@ -39,8 +39,8 @@ class ProgressBar(Callback):
 
     def on_slice(self, training: Training) -> None:
         """Shows how far it has come, and the loss until now."""
-        loss = training.values["loss"]
-        self._show(training, training.history.epochs, training.batch, {**self._values, "loss": loss})
+        shown = {**self._values, "loss": training.values["loss"]}
+        self._show(training, training.history.epochs, training.batch, shown)
 
     def on_epoch_end(self, training: Training, values: Mapping[str, float]) -> None:
         """Shows the values of the epoch, from here on."""

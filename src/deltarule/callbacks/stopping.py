@@ -153,7 +153,5 @@ class TerminateOnNaN(Callback):
         """Looks at the loss."""
         loss = training.values["loss"]
         if not math.isfinite(loss):
-            training.stop(
-                f"the loss is {loss} since batch {training.finite + 1} of {training.batches} in epoch "
-                f"{training.epoch + 1}"
-            )
+            batch = f"batch {training.finite + 1} of {training.batches}"
+            training.stop(f"the loss is {loss} since {batch} in epoch {training.epoch + 1}")

@@ -90,8 +90,8 @@ class Training:
     def set_learning_rate(self, rate: float) -> None:
         """The learning rate of the epoch about to begin, in place of the optimizer's.
 
-        Raises ValueError unless it is finite and >= 0, or where the optimizer has none; RuntimeError
-        anywhere but in `on_epoch_begin`.
+        Raises ValueError unless it is finite and >= 0, or where the optimizer has none;
+        RuntimeError anywhere but in `on_epoch_begin`.
         """
         self._settable()
         self._rate = _check.non_negative_real("rate", rate)

@@ -20,6 +20,7 @@ from .classes import (
 )
 from .custom import CustomLoss
 from .numbers import MAE, MSE, Cosine, GaussianNLL, Huber, LogCosh, Poisson, Quantile
+from .sums import Summed
 
 __all__ = [
     "MAE",
@@ -101,6 +102,8 @@ def get(loss: str | Loss) -> Loss:
     """
     if isinstance(loss, CustomLoss):
         _custom.check(loss)
+        return loss
+    if isinstance(loss, Summed):
         return loss
     return resolve(loss, TABLE, "loss", ALIASES)
 

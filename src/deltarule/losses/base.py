@@ -74,6 +74,12 @@ class Loss(Spec):
         return ()
 
     @property
+    def over(self) -> tuple[float, float]:
+        """What the sum over the outputs is divided by, in the value and in the slope of a loss that
+        is a mean over them; 0 is their number."""
+        return 0.0, 0.0
+
+    @property
     def outputs(self) -> tuple[str, ...]:
         """The activations that the last layer may have; empty means any."""
         return ()

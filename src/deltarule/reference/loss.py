@@ -70,6 +70,9 @@ RATE_EPS = 1e-8  # PyTorch's: keeps the logarithm of a rate of 0 finite
 
 def _poisson(y: Array, t: Array, p: Numbers) -> Array:
     """-log(r^t e^-r / t!) without t!: r - t log r. With p[0] y is log r, else the rate itself."""
+    if p[0] == 2:  # the deviance, halved
+        rate = np.exp(y)
+        return np.where(t == 0, y.dtype.type(0), t * np.log(t / rate)) - t + rate
     each: Array = np.exp(y) - t * y if p[0] else y - t * np.log(y + y.dtype.type(RATE_EPS))
     return each
 
@@ -114,8 +117,17 @@ def _binary_cross_entropy(y: Array, t: Array, p: Numbers) -> Array:
     For y < 0, log(1 + e^-y) = -y + log(1 + e^y); both cases together are
     max(y, 0) - t y + log1p(e^-|y|), which neither overflows nor loses a small loss.
     """
-    each: Array = np.maximum(y, 0) - t * y + np.log1p(np.exp(-np.abs(y)))
+    if p:
+        q = _held(1 / (1 + np.exp(-y)), p[0])
+        each: Array = -(t * np.log(q) + (1 - t) * np.log(1 - q))
+        return each
+    each = np.maximum(y, 0) - t * y + np.log1p(np.exp(-np.abs(y)))
     return each
+
+
+def _held(chance: Array, eps: float) -> Array:
+    """Between eps and 1 - eps."""
+    return np.clip(chance, chance.dtype.type(eps), chance.dtype.type(1 - eps))
 
 
 def _side(y: Array, t: Array, p: Numbers) -> tuple[Array, Array, Array]:
@@ -175,6 +187,8 @@ def _cross_entropy(y: Array, t: Array, p: Numbers) -> Array:
     """l = -sum_j t_j log p_j; for a label c this is -log p_c. Where t_j = 0 the term is 0, though
     y_j be -infinite."""
     t = _smooth(y, t, p[0])
+    if p[1:]:  # of labels
+        return -np.log(_held(np.sum(np.where(t == 0, y.dtype.type(0), _softmax(y)), axis=1), p[1]))
     each: Array = np.sum(np.where(t == 0, y.dtype.type(0), t * _lost(y)), axis=1)
     return each
 
@@ -308,7 +322,8 @@ def weights(y: Sized, w: Array | None) -> npt.NDArray[np.float64]:
 
 def samples(loss: Loss, y: Array, t: Array) -> npt.NDArray[np.float64]:
     """The loss of each sample, computed in the dtype of y; float64 for summing."""
-    return _formulas(loss)[0](y, t, loss.parameters).astype(np.float64)
+    factor = y.shape[1] / loss.over[0] if loss.over[0] else 1.0
+    return factor * _formulas(loss)[0](y, t, loss.parameters).astype(np.float64)
 
 
 def backward(loss: Loss, y: Array, t: Array, w: npt.NDArray[np.float64]) -> Array:
@@ -316,7 +331,8 @@ def backward(loss: Loss, y: Array, t: Array, w: npt.NDArray[np.float64]) -> Arra
     total = np.sum(w)
     if total == 0:
         return np.zeros_like(y)
-    share = (w / total).astype(y.dtype)
+    factor = y.shape[1] / loss.over[1] if loss.over[1] else 1.0
+    share = (w / total * factor).astype(y.dtype)
     return flush(share[:, None] * _formulas(loss)[1](y, t, loss.parameters))
 
 

@@ -80,7 +80,8 @@ def _of_adam(rate: Any, h: Numbers, t: int) -> tuple[Any, Numbers]:
     """Means begin at zero; after t steps the weights of what they have seen sum to 1 - beta^t, and
     divisions by that correct them: one for the rate, one for the root."""
     correction = 1 / np.sqrt(1 - power(h[1], t))
-    return rate / (1 - power(h[0], t)), (*_of_means(rate, h, t)[1], correction, h[2])
+    eps = h[2] * correction if len(h) > 3 and h[3] else h[2]
+    return rate / (1 - power(h[0], t)), (*_of_means(rate, h, t)[1], correction, eps)
 
 
 def _means(g: Array, s: Arrays, c: Numbers) -> tuple[Array, Array]:
@@ -117,7 +118,7 @@ def _nadam_product(h: Numbers, t: int) -> float:
 def _of_nadam(rate: Any, h: Numbers, t: int) -> tuple[Any, Numbers]:
     (now, after), product = _nadam_momentum(h, np.array([t, t + 1.0])), _nadam_product(h, t)
     shares = ((1 - now) / (1 - product), after / (1 - product * after))
-    return rate, (*_of_adam(rate, h, t)[1], *shares)
+    return rate, (*_of_adam(rate, h[:3], t)[1], *shares)
 
 
 def _nadam(w: Array, g: Array, s: Arrays, rate: Any, c: Numbers) -> Arrays:

@@ -236,8 +236,9 @@ class Plan:
             dy = loss.backward(kind, y, t, weights) if backward else None
             lap("outside" if isinstance(kind, CustomLoss) else "activations")
             gradients = {} if dy is None else self._backward(values, buffers, kept, dy, lap)
-            costs = 0.0
-            for name, l1, l2 in self._penalties:
+            costs, each = 0.0, total if self._graph.by_batch else 1.0
+            for name, *rates in self._penalties:
+                l1, l2 = (rate / each for rate in rates)
                 costs += penalty.value(values[name], l1, l2)
                 if gradients:
                     gradients[name] = gradients[name] + penalty.gradient(values[name], l1, l2)
@@ -268,6 +269,13 @@ class Plan:
             for name, kind, limit in self._constraints:
                 slots[0][name] = constraint.TABLE[kind](slots[0][name], limit)
         slots[0].update(batch.measured)
+        if self._graph.by_batch:
+            counts = len(x) / batch.weight_sum
+            batch = batch._replace(
+                loss_sum=batch.loss_sum * counts,
+                weight_sum=float(len(x)),
+                hit_sum=batch.hit_sum * counts,
+            )
         self._ledger.lap("optimizer")
         self._ledger.count(len(x))
         return batch, _State(slots, step)
@@ -365,13 +373,14 @@ class Plan:
         batch: int = 0,
         sums: Sums = (0.0, 0.0, 0.0),
         rates: F64 | None = None,
+        order: npt.NDArray[np.int64] | None = None,
     ) -> Run:
         """An epoch, from batch number `batch` on; call `advance` of the result until it is True.
 
         Batches are consecutive slices, the last may be short, of 0..n-1 or, with `shuffle`, of
-        random_permutation(n, seed=seed, purpose="shuffle", step=epoch). To resume, pass `batch` and
-        `sums` as the interrupted run had them. rates: the learning rates of the updates to come, as
-        many as the epoch has batches; None: the optimizer's own.
+        random_permutation(n, seed=seed, purpose="shuffle", step=epoch), or of `order`. To resume,
+        pass `batch` and `sums` as the interrupted run had them. rates: the learning rates of the
+        updates to come, as many as the epoch has batches; None: the optimizer's own.
         """
         rows, target, weights = self._samples(x, t, w)
         size = _check.positive_int("batch_size", batch_size)
@@ -379,7 +388,10 @@ class Plan:
         first = _check.integer("batch", batch, 0, n_batches + 1)
         step = _check.integer("epoch", epoch, 0, 1 << 64)
         key = _check.random_arguments(len(rows), 2, seed, "shuffle", 0, step)
-        order = random.permutation(*key) if _check.boolean("shuffle", shuffle) else None
+        if _check.boolean("shuffle", shuffle):
+            order = random.permutation(*key)
+        elif order is not None and not 0 <= order.min() <= order.max() < len(rows):
+            raise ValueError(f"order must lie in 0 .. {len(rows) - 1}")
         if rates is not None:
             rates = _check.real_array("rates", rates, shape=(n_batches,), dtype=np.dtype(float))
         return Run(self, (rows, target, weights), order, size, first, sums, rates)

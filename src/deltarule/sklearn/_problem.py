@@ -1,0 +1,286 @@
+"""A perceptron of scikit-learn's and its data, as a plan of the C core.
+
+Its parameters are arrays of the caller's, all weights and then all biases, as scikit-learn orders
+them; they are copied into the plan and back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse
+from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
+
+from .. import _inputs
+from .._fast import Plan
+from .._graph import Graph, Node
+from ..losses import MSE, Loss
+from ..losses.sums import BinaryLogLoss, Deviance, HalfSquares, LogLoss
+from ..optimizers import SGD, Adam, Optimizer
+
+Array = npt.NDArray[Any]
+
+_ACTIVATIONS = {
+    "identity": "identity",
+    "logistic": "sigmoid",
+    "tanh": "tanh",
+    "relu": "relu",
+    "softmax": "softmax",
+    "exp": "exp",
+}
+_LOSSES: dict[tuple[str, str], type[HalfSquares | Deviance | BinaryLogLoss | LogLoss]] = {
+    ("log_loss", "softmax"): LogLoss,
+    ("log_loss", "logistic"): BinaryLogLoss,
+    ("squared_error", "identity"): HalfSquares,
+    ("poisson", "exp"): Deviance,
+}
+_NUMBERS_AT_ONCE = 1 << 22  # of a sparse X that are made dense
+_FOREVER = float("inf")
+
+
+class Shape(NamedTuple):
+    """What a perceptron computes, but for the numbers in it."""
+
+    dtype: str
+    widths: tuple[int, ...]
+    activation: str
+    output: str
+
+    @classmethod
+    def of(cls, mlp: Any, dtype: npt.DTypeLike) -> Shape:
+        widths = mlp.coefs_[0].shape[0], *(coef.shape[1] for coef in mlp.coefs_)
+        return cls(np.dtype(dtype).name, widths, mlp.activation, mlp.out_activation_)
+
+    @property
+    def names(self) -> list[str]:
+        """Of the parameters, in scikit-learn's order."""
+        layers = range(len(self.widths) - 1)
+        return [f"{i}.weight" for i in layers] + [f"{i}.bias" for i in layers]
+
+    def graph(self, loss: Loss, optimizer: Optimizer, l2: float = 0.0) -> Graph:
+        last = len(self.widths) - 2
+        nodes = (
+            Node(
+                "dense",
+                str(i),
+                (i,),
+                i + 1,
+                activation=_ACTIVATIONS[self.output if i == last else self.activation],
+                bias=True,
+                l2=l2,
+            )
+            for i in range(last + 1)
+        )
+        return Graph(
+            dtype=self.dtype,
+            widths=self.widths,
+            nodes=tuple(nodes),
+            loss=loss,
+            optimizer=optimizer,
+            accuracy="none",
+            by_batch=True,
+        )
+
+
+def set_parameters(plan: Plan, names: Sequence[str], parameters: Sequence[Array]) -> None:
+    for name, values in zip(names, parameters, strict=True):
+        plan.set(0, name, values)
+
+
+def pieces(n: int, columns: int, multiple: int = 1) -> Iterator[slice]:
+    """Of n rows as many at once as may be dense."""
+    step = max(1, _NUMBERS_AT_ONCE // (columns * multiple)) * multiple
+    for start in range(0, n, step):
+        yield slice(start, min(n, start + step))
+
+
+def as_rows(X: Any, dtype: npt.DTypeLike) -> Array:
+    """Dense rows that the core can read."""
+    if scipy.sparse.issparse(X):
+        X = X.toarray()
+    return X if _inputs.streams(X) else np.ascontiguousarray(X, dtype)
+
+
+def predict(mlp: Any, X: Any, dtype: npt.DTypeLike) -> Array:
+    """The outputs (n, n_outputs_) for rows X, from coefs_ and intercepts_ as they are now."""
+    shape = Shape.of(mlp, dtype)
+    plan = Plan(shape.graph(MSE(), SGD()))
+    set_parameters(plan, shape.names, mlp.coefs_ + mlp.intercepts_)
+    if not scipy.sparse.issparse(X):
+        return plan.predict(as_rows(X, dtype))
+    X = X.tocsr()
+    return np.concatenate(
+        [plan.predict(as_rows(X[piece], dtype)) for piece in pieces(*X.shape)]
+    )
+
+
+@dataclass(frozen=True, repr=False)
+class _Adam(Adam):
+    """Adam with eps added before the correction of v (Kingma and Ba's "epsilon hat")."""
+
+    def __post_init__(self) -> None:
+        """scikit-learn has checked the numbers."""
+
+    @property
+    def numbers(self) -> tuple[float, ...]:
+        return (*self.betas, self.eps, 1.0)
+
+
+@dataclass(frozen=True, repr=False)
+class _SGD(SGD):
+    def __post_init__(self) -> None:
+        """scikit-learn has checked the numbers; its momentum may be 1."""
+
+
+def _engine_of(optimizer: SGDOptimizer | AdamOptimizer | None) -> Optimizer:
+    if optimizer is None:
+        return SGD()
+    rate = float(optimizer.learning_rate_init)
+    if isinstance(optimizer, AdamOptimizer):
+        betas = float(optimizer.beta_1), float(optimizer.beta_2)
+        return _Adam(rate, betas=betas, eps=float(optimizer.epsilon))
+    momentum = float(optimizer.momentum)
+    return _SGD(rate, momentum=momentum, nesterov=bool(optimizer.nesterov) and momentum > 0)
+
+
+class Problem:
+    """The rows that a perceptron is trained on, and a plan that trains it.
+
+    X (n, features), dense or sparse; y (n, n_outputs_), as scikit-learn's _validate_input leaves
+    it; sample_weight (n,) or None. optimizer: scikit-learn's, which holds the state between calls.
+    """
+
+    def __init__(
+        self,
+        mlp: Any,
+        X: Any,
+        y: Array,
+        sample_weight: Array | None,
+        dtype: npt.DTypeLike,
+        optimizer: Any = None,
+    ) -> None:
+        shape = Shape.of(mlp, dtype)
+        self.names = shape.names
+        loss = _LOSSES[mlp.loss, mlp.out_activation_](n_out=shape.widths[-1], dtype=shape.dtype)
+        self.plan = Plan(shape.graph(loss, _engine_of(optimizer), float(mlp.alpha) / 2))
+        self.n: int = X.shape[0]
+        self._optimizer: Any = optimizer
+        self._rate = 0.0
+        self._dtype = dtype
+        self._sparse = scipy.sparse.issparse(X)
+        self._x = X.tocsr() if self._sparse else as_rows(X, dtype)
+        labels = isinstance(loss, LogLoss)
+        self._t = y.argmax(axis=1) if labels else np.ascontiguousarray(y, dtype)
+        self._w = None if sample_weight is None else np.ascontiguousarray(sample_weight, dtype)
+        self._signed = self._w is not None and bool((self._w <= 0).any())
+
+    # ---------------------------------------------------------------- parameters and their state
+    def load(self, parameters: Sequence[Array]) -> None:
+        """Parameters, and the state of the optimizer."""
+        set_parameters(self.plan, self.names, parameters)
+        optimizer = self._optimizer
+        if isinstance(optimizer, AdamOptimizer):
+            self._set_states(optimizer.ms, optimizer.vs)
+            self.plan.step = optimizer.t
+        else:
+            self._rate = float(optimizer.learning_rate)
+            if self.plan.n_slots > 1:  # our velocities have no learning rate in them
+                self._set_states([-v / self._rate for v in optimizer.velocities])
+
+    def _set_states(self, *states: Sequence[Array]) -> None:
+        for slot, arrays in enumerate(states, start=1):
+            for name, array in zip(self.names, arrays, strict=True):
+                self.plan.set(slot, name, array)
+
+    def _state(self, slot: int) -> list[Array]:
+        return [self.plan.get(slot, name) for name in self.names]
+
+    def write(self, parameters: Sequence[Array]) -> None:
+        """Into these arrays, where they are."""
+        for name, array in zip(self.names, parameters, strict=True):
+            np.copyto(array, self.plan.get(0, name), casting="same_kind")
+
+    def write_state(self) -> None:
+        """Into the optimizer."""
+        optimizer = self._optimizer
+        if isinstance(optimizer, AdamOptimizer):
+            optimizer.ms, optimizer.vs = self._state(1), self._state(2)
+            t = optimizer.t = self.plan.step
+            if t:
+                optimizer.learning_rate = (
+                    optimizer.learning_rate_init
+                    * np.sqrt(1 - optimizer.beta_2**t)
+                    / (1 - optimizer.beta_1**t)
+                )
+        elif self.plan.n_slots > 1:
+            optimizer.velocities = [-self._rate * u for u in self._state(1)]
+
+    # -------------------------------------------------------------------------------- computation
+    def _rates(self, n_batches: int) -> npt.NDArray[np.float64] | None:
+        """None: always the first one. Velocities have the learning rate of their time in them."""
+        if isinstance(self._optimizer, AdamOptimizer):
+            return None
+        rate = float(self._optimizer.learning_rate)
+        if rate != self._rate and self.plan.n_slots > 1:
+            factor = self._rate / rate if rate else 0.0
+            self._set_states([factor * u for u in self._state(1)])
+        self._rate = rate
+        return None if rate == self._optimizer.learning_rate_init else np.full(n_batches, rate)
+
+    def epoch(self, order: npt.NDArray[np.int64] | None, batch_size: int) -> float:
+        """One epoch over the rows in this order; returns its loss."""
+        self._check_weights(order, batch_size)
+        rates = self._rates(-(-self.n // batch_size))
+        sums = (0.0, 0.0, 0.0)
+        for x, t, w, rows in self._parts(order, batch_size):
+            given = None if rates is None else rates[: -(-len(x) // batch_size)]
+            run = self.plan.train(
+                x,
+                t,
+                w,
+                batch_size=batch_size,
+                shuffle=False,
+                seed=0,
+                epoch=0,
+                sums=sums,
+                rates=given,
+                order=rows,
+            )
+            while not run.advance(_FOREVER):
+                pass
+            sums = run.sums
+        return sums[0] / self.n
+
+    def _parts(
+        self, order: npt.NDArray[np.int64] | None, batch_size: int
+    ) -> Iterator[tuple[Array, Array, Array | None, npt.NDArray[np.int64] | None]]:
+        """All of it, or of a sparse X some whole batches at a time, in order."""
+        if not self._sparse:
+            yield self._x, self._t, self._w, order
+            return
+        for piece in pieces(self.n, self._x.shape[1], batch_size):
+            rows: Any = piece if order is None else order[piece]
+            w = None if self._w is None else self._w[rows]
+            yield as_rows(self._x[rows], self._dtype), self._t[rows], w, None
+
+    def _check_weights(self, order: npt.NDArray[np.int64] | None, batch_size: int) -> None:
+        """Batches without weight have no mean."""
+        if self._w is None or not self._signed:
+            return
+        weights = self._w if order is None else self._w[order]
+        least = np.add.reduceat(weights, np.arange(0, len(weights), batch_size)).min()
+        if least == 0:
+            raise ZeroDivisionError("Weights sum to zero, can't be normalized")
+        if least < 0:
+            raise ValueError("the sample weights of a batch sum to a negative number")
+
+    def loss_and_gradient(self, parameters: Sequence[Array]) -> tuple[float, Array]:
+        """Over all rows, the gradient as one vector in the order of the parameters."""
+        set_parameters(self.plan, self.names, parameters)
+        x = as_rows(self._x, self._dtype) if self._sparse else self._x
+        loss, gradients = self.plan.gradients(x, self._t, self._w)
+        return np.float64(loss), np.concatenate([gradients[name].ravel() for name in self.names])
