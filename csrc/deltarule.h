@@ -128,7 +128,7 @@ typedef enum {
     DR_PURPOSE_WEIGHT,
     DR_PURPOSE_BIAS,
     DR_PURPOSE_SHUFFLE,
-    DR_PURPOSE_NOISE,
+    DR_PURPOSE_NOISE, DR_PURPOSE_SPLIT,
     DR_N_PURPOSES
 } dr_purpose;
 
@@ -358,7 +358,7 @@ typedef struct {
     const int64_t *labels;       /* (n), or NULL */
     const void *dense;           /* (n, n_out), or NULL */
     const void *weight;          /* (n), or NULL */
-    void *y;                     /* DR_PREDICT: (n, n_out) */
+    void *y;                     /* (n, n_out) or NULL: outputs; but for DR_PREDICT, what the loss takes */
     const int64_t *order;        /* DR_TRAIN: the rows in another order, or NULL */
     const double *rates;         /* DR_TRAIN: of the updates to come, n_batches; NULL: the optimizer's */
 } dr_data;

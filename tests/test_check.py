@@ -19,7 +19,7 @@ def test_the_order_of_names_is_that_of_the_c_enums():
     enum = header.split("DR_N_ACTIVATIONS")[0].split("typedef enum {")[-1]
     names = re.findall(r"DR_(\w+)", enum)
     assert tuple(name.lower() for name in names) == _check.ACTIVATIONS
-    assert _check.PURPOSES == {"weight": 0, "bias": 1, "shuffle": 2, "noise": 3}
+    assert _check.PURPOSES == {"weight": 0, "bias": 1, "shuffle": 2, "noise": 3, "split": 4}
     noises = re.search(r"typedef enum \{ ([^}]*), DR_N_NOISES \}", header)
     assert noises and noises[1].lower() == ", ".join(f"dr_{name}" for name in _check.NOISES)
 

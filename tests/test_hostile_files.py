@@ -132,6 +132,7 @@ EDITS: list[tuple[Callable[[dict[str, Any], dict[str, Any]], None], str]] = [
     (put("optimizer", "betas", value=[0.9]), "betas must be a pair"),
     (put("metrics", value=[{"kind": "auc"}]), "unknown metric 'auc'"),
     (put("metrics", value=[{"kind": "accuracy"}] * 2), "same metric twice"),
+    (put("metrics", value=[{"kind": "f1", "average": "all"}]), "average must be"),
     (put("position", value=None), "position must be an object"),
     (put("position", value={"epoch": 1}), "position.batch must be"),
     (put("position", value={"epoch": 1, "batch": 0, "rows": 3}), "must have the keys"),

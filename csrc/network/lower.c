@@ -66,7 +66,7 @@ static void add_linearizing(const dr_plan *plan, dr_program *program) {
     add(program, TASK_PRODUCTS, 0);
 }
 
-void dr_program_build(const dr_plan *plan, dr_mode mode, int sparse, dr_program *program) {
+void dr_program_build(const dr_plan *plan, dr_mode mode, int sparse, int outputs, dr_program *program) {
     const size_t n = plan->n_nodes;
     const int training = mode == DR_TRAIN || mode == DR_GRADIENT || mode == DR_LINEARIZE;
 
@@ -88,6 +88,7 @@ void dr_program_build(const dr_plan *plan, dr_mode mode, int sparse, dr_program 
         interpose(program, TASK_WHOLE_LOSS, 0);
     else
         add(program, TASK_LOSS, 0);
+    if (outputs) add(program, TASK_OUTPUT, 0);
     if (!training) {
         begin(program, 1); /* end_batch sums the losses of all rows */
         return;

@@ -145,6 +145,7 @@ struct dr_run {
     size_t batch_size, n_batches, capacity;
     int shuffled;
     size_t order_room;          /* rows */
+    int outputs;                /* data.y is there */
     int64_t *shuffle;           /* what a shuffled run draws its order into */
     const int64_t *order;       /* NULL: rows as they come */
     int sparse;                 /* X is */
@@ -265,7 +266,7 @@ void dr_parameters_at(const dr_plan *plan, size_t offset, void *at[1 + DR_MAX_ST
 /* lower.c: `tasks` and `phases` must have room for these. */
 size_t dr_program_tasks(const dr_plan *plan, dr_mode mode);
 size_t dr_program_phases(const dr_plan *plan);
-void dr_program_build(const dr_plan *plan, dr_mode mode, int sparse, dr_program *program);
+void dr_program_build(const dr_plan *plan, dr_mode mode, int sparse, int outputs, dr_program *program);
 
 /* sparse.c: memory for a run whose order is known (0: there is none left), the tasks, and what nodes read. */
 int dr_sparse_open(dr_run *run);

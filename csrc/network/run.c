@@ -58,8 +58,13 @@ static void loss(dr_cursor *c, size_t row, size_t m) {
 static void output(dr_cursor *c, size_t row, size_t m) {
     const dr_run *run = c->run;
     const dr_matrix y = run->values[run->plan->n_buffers - 1];
-    run->kernels->scatter(m, y.cols, y.data, row, y.stride,
-                          dr_offset(run->plan->dtype, run->data.y, (c->first + row) * y.cols));
+    const size_t first = c->first + row, at_once = run->order ? 1 : m;
+    for (size_t r = 0; r < m; r += at_once) {
+        const size_t to = run->order ? (size_t)run->order[first + r] : first + r;
+        run->kernels->scatter(at_once, y.cols, y.data, row + r, y.stride,
+                              dr_offset(run->plan->dtype, run->data.y, to * y.cols));
+    }
+    dr_lap(&c->watch.ledger, DR_DATA);
 }
 
 static void task_on_rows(dr_cursor *c, dr_step_task task, size_t row, size_t m) {

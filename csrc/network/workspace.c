@@ -79,7 +79,7 @@ static dr_run *allocate(const dr_run *wanted) {
 
 static int fits(const dr_run *run, const dr_run *wanted) {
     return run->capacity >= wanted->capacity && run->shuffled == wanted->shuffled &&
-           run->sparse == wanted->sparse &&
+           run->sparse == wanted->sparse && run->outputs == wanted->outputs &&
            ((!run->shuffled && !run->sparse) || run->order_room >= wanted->order_room) &&
            (run->gradients == NULL) == !keeps_gradients(wanted);
 }
@@ -95,7 +95,7 @@ dr_status dr_run_open(dr_plan *plan, dr_mode mode, const dr_data *data, size_t b
     if (!batch_size) batch_size = ROWS_AT_ONCE;
     const dr_run wanted = {.plan = plan, .mode = mode, .capacity = dr_min(batch_size, data->n),
                            .shuffled = shuffle != NULL, .order_room = data->n,
-                           .sparse = data->sparse.starts != NULL};
+                           .outputs = data->y != NULL, .sparse = data->sparse.starts != NULL};
     dr_run *run = atomic_exchange(&plan->spare[mode], NULL);
     if (run && !fits(run, &wanted)) {
         dr_run_close(run);
@@ -104,7 +104,7 @@ dr_status dr_run_open(dr_plan *plan, dr_mode mode, const dr_data *data, size_t b
     if (!run) {
         run = allocate(&wanted);
         if (!run) return DR_NO_MEMORY;
-        dr_program_build(plan, mode, run->sparse, &run->program);
+        dr_program_build(plan, mode, run->sparse, run->outputs, &run->program);
     }
     run->data = *data;
     run->opened_at = plan->step;

@@ -55,6 +55,7 @@ from .layers import (
     RMSNorm,
 )
 from .losses import CustomLoss
+from .metrics import CustomMetric
 from .network import Network
 from .optimizers import (
     LBFGS,
@@ -94,6 +95,7 @@ __all__ = [
     "Concat",
     "CustomLayer",
     "CustomLoss",
+    "CustomMetric",
     "Dense",
     "DivergenceWarning",
     "Dropout",

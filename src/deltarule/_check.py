@@ -52,7 +52,7 @@ INITIALIZERS = (
     *(f"{by}_{how}" for by in ("glorot", "he", "lecun") for how in ("uniform", "normal")),
 )
 # What random numbers are drawn for: part of the counter, so that no two uses share a stream.
-PURPOSES = {"weight": 0, "bias": 1, "shuffle": 2, "noise": 3}
+PURPOSES = {"weight": 0, "bias": 1, "shuffle": 2, "noise": 3, "split": 4}
 
 # The default of the parameter of the activations that have one. It may be 0 but in celu, which
 # divides by it; it is never negative, as the side of the kink is read off the sign of the output.

@@ -1,4 +1,4 @@
-"""Specifications that users write: what layers and losses of their own have in common."""
+"""Specifications that users write: what layers, losses and metrics of their own have in common."""
 
 from __future__ import annotations
 
@@ -56,14 +56,14 @@ def _is_plain(value: object) -> bool:
 
 def check_class(cls: type[Custom]) -> None:
     """Raises ValueError unless the class has a kind of its own, which is not one of the library."""
-    from . import layers, losses
+    from . import layers, losses, metrics
 
     if not isinstance(cls.kind, str) or not cls.kind:
         raise ValueError(
             f"{cls.__name__} needs a kind, the name by which model files call it: "
             f"kind = {cls.__name__.lower()!r}"
         )
-    if cls.kind in layers.TABLE or cls.kind in losses.TABLE:
+    if any(cls.kind in room.TABLE for room in (layers, losses, metrics)):
         raise ValueError(f"{cls.__name__} must have a kind of its own, {cls.kind!r} is taken")
 
 
@@ -132,10 +132,10 @@ def _every(layers: Iterable[Any]) -> Iterator[Any]:
 HINT = "; a class of your own is found by the argument custom={kind: class} of load"
 
 
-def classes(layers: Iterable[Any], loss: Spec) -> dict[str, type[Custom]]:
+def classes(layers: Iterable[Any], *others: Spec) -> dict[str, type[Custom]]:
     """The classes, by kind, of what users have written; ValueError when two share a kind."""
     found: dict[str, type[Custom]] = {}
-    for spec in (*_every(layers), loss):
+    for spec in (*_every(layers), *others):
         if isinstance(spec, Custom):
             cls = found.setdefault(spec.kind, type(spec))
             if cls is not type(spec):

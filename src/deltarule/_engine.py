@@ -70,7 +70,15 @@ class Plan(Protocol):
     def get_vector(self) -> Array: ...
     def set_vector(self, vector: Array) -> None: ...
     def predict(self, x: Rows) -> Array: ...
-    def evaluate(self, x: Rows, t: Array, w: Array | None) -> Sums: ...
+    def evaluate(
+        self,
+        x: Rows,
+        t: Array,
+        w: Array | None,
+        *,
+        y: Array | None = None,
+        sums: Sums = (0.0, 0.0, 0.0),
+    ) -> Sums: ...
     def gradients(self, x: Rows, t: Array, w: Array | None) -> tuple[float, dict[str, Array]]: ...
     def gradient_vector(self, x: Rows, t: Array, w: Array | None) -> tuple[Sums, Array]: ...
     def linearize(self, x: Rows, t: Array, w: Array | None) -> Linearization: ...
@@ -90,6 +98,7 @@ class Plan(Protocol):
         batch: int = 0,
         sums: Sums = (0.0, 0.0, 0.0),
         rates: F64 | None = None,
+        y: Array | None = None,
         order: npt.NDArray[np.int64] | None = None,
     ) -> Run: ...
 
@@ -110,12 +119,10 @@ def new_plan(backend: str, graph: Graph) -> Plan:
     return plan
 
 
-def initialize(backend: str, initializer: str, n_in: int, n_out: int, **where: Any) -> Array:
-    """First values of a parameter; both backends give the same bits."""
+def functions(backend: str) -> Any:
+    """The single operations: deltarule.ops or deltarule.reference."""
     module = "ops" if backend == "fast" else "reference"
-    functions = importlib.import_module(f"{__package__}.{module}")
-    values: Array = functions.initialize(initializer, n_in, n_out, **where)
-    return values
+    return importlib.import_module(f"{__package__}.{module}")
 
 
 def first_values(
@@ -130,4 +137,4 @@ def first_values(
             n_in, n_out = matrix if len(matrix) == 2 else (1, matrix[0])
             purpose = "weight" if len(shapes[name]) == 2 else "bias"
             where = {"seed": seed, "layer": index, "purpose": purpose, "dtype": graph.dtype}
-            yield name, initialize(backend, initializer.kind, n_in, n_out, **where)
+            yield name, functions(backend).initialize(initializer.kind, n_in, n_out, **where)

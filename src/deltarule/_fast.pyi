@@ -236,7 +236,15 @@ class Plan:
     def get_vector(self) -> _Array: ...
     def set_vector(self, vector: _Array) -> None: ...
     def predict(self, x: _Rows) -> _Array: ...
-    def evaluate(self, x: _Rows, t: _Array, w: _Array | None) -> _Sums: ...
+    def evaluate(
+        self,
+        x: _Rows,
+        t: _Array,
+        w: _Array | None,
+        *,
+        y: _Array | None = None,
+        sums: _Sums = (0.0, 0.0, 0.0),
+    ) -> _Sums: ...
     def gradients(
         self, x: _Rows, t: _Array, w: _Array | None
     ) -> tuple[float, dict[str, _Array]]: ...
@@ -260,6 +268,7 @@ class Plan:
         batch: int = 0,
         sums: _Sums = (0.0, 0.0, 0.0),
         rates: npt.NDArray[np.float64] | None = None,
+        y: _Array | None = None,
         order: npt.NDArray[np.int64] | None = None,
     ) -> Run: ...
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from . import _adapt, _check, _engine, _full_batch, _inputs, _scale
+from . import _adapt, _check, _engine, _full_batch, _inputs, _scale, _split
 from . import layers as _layers
-from . import metrics as _metrics
 from ._best import Best
-from ._engine import F64, Plan
+from ._engine import F64, Array, Plan
 from ._graph import Graph
+from ._measure import Meter, in_history
 from ._position import Position
-from ._targets import Data, prepare_validation
+from ._targets import Data
 from ._warn import DivergenceWarning, warn
 from .callbacks import Callback, Monitor, Training
 from .callbacks import together as _callbacks
@@ -73,6 +74,7 @@ def fit(
     sample_weight: object,
     class_weight: object,
     validation_data: object,
+    validation_split: object,
     callbacks: object,
     *,
     epochs: object,
@@ -87,14 +89,13 @@ def fit(
     called = _callbacks.of_fit(callbacks, verbose)
     with watch.on("data"):
         X = _inputs.as_rows(X, "X")
-        data = net._prepare(X, y, sample_weight, class_weight, positive=True)
-    rows, *shape = X.shape
-    size = rows_of_a_batch(net.optimizer, batch_size, rows)
+        values = (X, y, sample_weight, class_weight)
+        data, validation = _split.prepare(net, values, validation_data, validation_split)
+    size = rows_of_a_batch(net.optimizer, batch_size, len(data[0]))
     _layers.check_batch(net.layers, size)
-    validation = prepare_validation(validation_data, net._target(tuple(shape)))
     names = _names(net, validation)
     monitor = _callbacks.check(called, net, names)
-    plan = net._build(tuple(shape))
+    plan = net._build(X.shape[1:])
     if _adapt.are_new(plan, net.layers):
         _adapt.measure(plan, net.backend, net.layers, data[0])
     _scale.check(plan, data[0])
@@ -105,7 +106,7 @@ def fit(
 
 def _names(net: Network, validation: Data | None) -> tuple[str, ...]:
     """Of the values that there are for an epoch."""
-    names = tuple(_metrics.report((0.0, 0.0, 0.0), net.metrics))
+    names = ("loss", *(metric.name for metric in in_history(net.metrics)))
     return names if validation is None else (*names, *(f"val_{name}" for name in names))
 
 
@@ -125,6 +126,8 @@ class Fit:
     ) -> None:
         self._net, self._plan, self._data = training.network, plan, data
         self._validation, self._watch = validation, watch
+        self._meter = Meter(self._net, plan.graph, history=True)
+        self._outputs: Array | None = None  # of the epoch under way
         self._callbacks, self._training = callbacks, training
         self._by_batch = [callback for callback in callbacks if callback.batches]
         self._monitor, self._diverged = monitor, False
@@ -180,7 +183,10 @@ class Fit:
     def _epoch(self, batch_size: int, shuffle: bool) -> None:
         """What is left of the epoch at the present position."""
         net, training = self._net, self._training
-        at = net._position = net._position.start(len(self._data[0]), batch_size, shuffle)
+        at = net._position.start(len(self._data[0]), batch_size, shuffle)
+        if at.outputs is None:
+            at = replace(at, outputs=self._meter.room(at.rows))
+        net._position, self._outputs = at, at.outputs
         self._begin_epoch()
         if training.stopped is not None:
             return
@@ -194,6 +200,7 @@ class Fit:
             batch=at.batch,
             sums=at.sums,
             rates=training._settle_rates(learning_rates(net, self._plan, n), n),
+            y=at.outputs,
         )
         over = at.batch == n  # but for its end
         try:
@@ -262,10 +269,9 @@ class Fit:
                 net.save(path)
 
     def _measure(self, run: _engine.Progress) -> dict[str, float]:
-        metrics = self._net.metrics
-        values = _metrics.report(run.sums, metrics)
+        values = self._meter.after_epoch(self._plan, self._data, run.sums, self._outputs)
         if self._validation is not None:
             with self._watch.on("validation"):
-                found = _metrics.report(self._plan.evaluate(*self._validation), metrics)
+                found = self._meter.evaluate(self._plan, self._validation)
             values |= {f"val_{name}": value for name, value in found.items()}
         return values

@@ -29,6 +29,7 @@ def first_values(
             where = {"seed": seed, "layer": index, "dtype": graph.dtype}
             where["purpose"] = "weight" if len(shapes[name]) == 2 else "bias"
             where |= initializer.arguments
-            yield name, _engine.initialize(backend, initializer.kind, n_in, n_out, **where)
+            first = _engine.functions(backend).initialize(initializer.kind, n_in, n_out, **where)
+            yield name, first
         if isinstance(custom := bound.get(layer_name), Bound):
             yield from custom.first_values(layer_name, seed, index, graph.dtype)

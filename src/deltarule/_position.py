@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from . import _check
-from ._engine import Run
+from ._engine import Array, Run
 
 _LARGE = 2**62
 
@@ -22,6 +22,7 @@ class Position:
     sums: of the loss, the weights and the hits over those batches.
     rows, batch_size, shuffle: of the fit that was interrupted.
     damping: of the Levenberg-Marquardt method, 0 before it has begun.
+    outputs: (rows, n_out), what the rows of those batches have put out, where metrics want to know.
     """
 
     epoch: int = 0
@@ -31,6 +32,7 @@ class Position:
     batch_size: int = 0
     shuffle: bool = True
     damping: float = 0.0
+    outputs: Array | None = field(default=None, compare=False, repr=False)
 
     def start(self, rows: int, batch_size: int, shuffle: bool) -> Position:
         """Where a fit begins: within the unfinished epoch if it is of its kind, else a new one."""

@@ -8,7 +8,7 @@ are there have been found to be those that the layers need.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from . import _check, layers, losses, metrics, optimizers
 from ._best import Best
 from ._custom import Custom, knowing
 from ._graph import Graph
+from ._measure import in_history, need_outputs
 from ._position import Position
 from ._spec import from_config
 from .callbacks.together import State as CallbackStates
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 
 FORMAT = 1
+OUTPUTS = "position.outputs"  # of a position within an epoch, see Position
 KEYS = (
     "format",
     "version",
@@ -108,11 +110,12 @@ def parse_description(
     with knowing(custom):
         chain = layers.chain_from_config(description["layers"])
         loss = losses.of_config(description["loss"])
+        found = [metrics.of_config(config) for config in _list(description, "metrics")]
     arguments = {
         "layers": chain,
         "loss": loss,
         "optimizer": from_config(description["optimizer"], optimizers.TABLE, "optimizer"),
-        "metrics": [from_config(c, metrics.TABLE, "metric") for c in _list(description, "metrics")],
+        "metrics": found,
         "dtype": description["dtype"],
         "seed": description["seed"],
     }
@@ -162,30 +165,35 @@ def collect_arrays(net: Network) -> dict[str, Array]:
     plan = net._plan
     if plan is None:
         return {}
-    best = net._best
+    best, position = net._best, net._position
     names = array_names(plan.graph, net.optimizer.n_slots, best is not None)
-    return {
+    arrays = {
         name: best.arrays[parameter] if best and slot == _BEST else plan.get(slot, parameter)
         for name, (slot, parameter) in names.items()
     }
+    if position.batch and position.outputs is not None:
+        arrays[OUTPUTS] = position.outputs.copy()
+    return arrays
 
 
 def check_arrays(
-    graph: Graph, n_slots: int, shapes: Mapping[str, tuple[int, ...]], best: bool
+    net: Network, graph: Graph, state: State, shapes: Mapping[str, tuple[int, ...]]
 ) -> None:
-    """ValueError unless the arrays are exactly those that the graph needs."""
-    wanted = graph.parameter_shapes()
-    names = array_names(graph, n_slots, best)
-    for name, (_, parameter) in names.items():
+    """ValueError unless the arrays are exactly those that the graph and the state need."""
+    of_parameter, position = graph.parameter_shapes(), state.position
+    names = array_names(graph, net.optimizer.n_slots, state.best is not None)
+    wanted = {name: of_parameter[parameter] for name, (_, parameter) in names.items()}
+    if position.batch and need_outputs(in_history(net.metrics)):
+        wanted[OUTPUTS] = (position.rows, graph.n_out)
+    for name, shape in wanted.items():
         if name not in shapes:
             raise ValueError(f"the array {name!r} is missing")
-        if tuple(shapes[name]) != wanted[parameter]:
+        if tuple(shapes[name]) != shape:
             raise ValueError(
-                f"the array {name!r} must have shape {wanted[parameter]}, got "
-                f"{tuple(shapes[name])!r:.80}"
+                f"the array {name!r} must have shape {shape}, got {tuple(shapes[name])!r:.80}"
             )
     for name in shapes:
-        if name not in names:
+        if name not in wanted:
             raise ValueError(f"there is an unknown array {name!r:.80}")
 
 
@@ -199,9 +207,8 @@ def restore(net: Network, state: State, arrays: Mapping[str, Array]) -> None:
     for name, array in arrays.items():
         if array.dtype != np.dtype(graph.dtype):
             raise ValueError(f"the array {name!r:.80} has dtype {array.dtype}, not {graph.dtype}")
-    n_slots, best = net.optimizer.n_slots, state.best
-    shapes = {name: array.shape for name, array in arrays.items()}
-    check_arrays(graph, n_slots, shapes, best is not None)
+    n_slots, best, position = net.optimizer.n_slots, state.best, state.position
+    check_arrays(net, graph, state, {name: array.shape for name, array in arrays.items()})
     plan = net._new_plan(graph)
     for name, (slot, parameter) in array_names(graph, n_slots, best is not None).items():
         if best and slot == _BEST:
@@ -209,5 +216,7 @@ def restore(net: Network, state: State, arrays: Mapping[str, Array]) -> None:
         else:
             plan.set(slot, parameter, arrays[name])
     plan.step = state.step
-    net._adopt(plan, state.input_shape, state.position)
+    if OUTPUTS in arrays:
+        position = replace(position, outputs=np.array(arrays[OUTPUTS]))
+    net._adopt(plan, state.input_shape, position)
     net._callback_states, net._best = state.callbacks, best

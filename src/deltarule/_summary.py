@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from . import _custom
 from . import layers as _layers
+from . import metrics as _metrics
 from ._graph import Graph
 from ._spec import by_name
 
@@ -29,7 +30,7 @@ def in_one_line(net: Network) -> str:
     loss = repr(net.loss) if isinstance(net.loss, _custom.Custom) else by_name(net.loss)
     parts = [f"[{layers}]", f"loss={loss}", f"optimizer={net.optimizer!r}"]
     if net.metrics:
-        parts.append(f"metrics={[metric.kind for metric in net.metrics]!r}")
+        parts.append(f"metrics=[{', '.join(map(_metrics.shown, net.metrics))}]")
     parts += [f"dtype={net.dtype!r}", f"backend={net.backend!r}", f"seed={net.seed}"]
     return f"Network({', '.join(parts)})"
 

@@ -27,6 +27,7 @@ Data = tuple[Rows, Array, Array | None]  # X, y, sample_weight as an engine take
 Validation = tuple[npt.ArrayLike, npt.ArrayLike] | tuple[npt.ArrayLike, npt.ArrayLike, Any]
 ClassWeight = Mapping[int, float] | str | npt.ArrayLike | list[Any] | None
 
+VALIDATION = ("validation X", "validation y", "validation sample_weight")  # in messages
 SUM_TOLERANCE = 1e-3  # of a row of class probabilities
 
 
@@ -88,8 +89,7 @@ def prepare_validation(data: object, target: Target) -> Data | None:
     if len(data) not in (2, 3):
         raise ValueError(f"{wanted} {len(data)} item{'' if len(data) == 1 else 's'}")
     values = (*data, None)[:3]
-    names = ("validation X", "validation y", "validation sample_weight")
-    return prepare_data(values, target, names=names, positive=True)
+    return prepare_data(values, target, names=VALIDATION, positive=True)
 
 
 # ----------------------------------------------------------------------------------- sample_weight

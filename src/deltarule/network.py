@@ -17,6 +17,7 @@ from . import (
     _fit,
     _initial,
     _inputs,
+    _measure,
     _state,
     losses,
     optimizers,
@@ -50,7 +51,7 @@ class Network:
     loss: a name such as "cross_entropy", or an object such as losses.Huber(0.5). Each says which
         last activations go with it; with cross_entropy softmax, log_softmax or identity (logits).
     optimizer: a name such as "adam", or an object such as Adam(1e-3); see deltarule.optimizers.
-    metrics: a list of names; "accuracy".
+    metrics: a list of names such as "accuracy" or "f1_macro", or objects; see deltarule.metrics.
     dtype: "float32" or "float64", of the parameters and of all arithmetic.
     backend: "fast" (C) or "reference" (numpy).
     seed: of the first weights and of the order of the rows; 0 <= seed < 2^64.
@@ -72,11 +73,11 @@ class Network:
     ) -> None:
         self._layers = _layers.check_layers(layers)
         self._loss = losses.get(loss)
-        self._custom = _custom.classes(self._layers, self._loss)
         self._activation = _layers.output_activation(self._layers)
         width = _layers.width_of(self._layers)
         self._optimizer = optimizers.get(optimizer)
         self._metrics = _metrics.get_all(metrics)
+        self._custom = _custom.classes(self._layers, self._loss, *self._metrics)
         if width is not None:
             self._check_output(width)
         self._dtype = _check.float_dtype("dtype", dtype).name
@@ -184,14 +185,14 @@ class Network:
     def _check_output(self, n_out: int) -> str:
         """How hits are counted; ValueError where the loss or a metric cannot take the output."""
         self._loss.check_output(self._activation, n_out)
-        return _metrics.accuracy_rule(self._metrics, self._loss, n_out)
+        return _measure.check(self._metrics, self._loss, self._activation, n_out)
 
     def _new_plan(self, graph: Graph) -> _engine.Plan:
         size = sum(int(np.prod(s, dtype=object)) for s in graph.parameter_shapes().values())
         if size * np.dtype(self._dtype).itemsize * self._optimizer.n_slots > _MAX_BYTES:
             raise MemoryError(f"this network has {size:,} parameters")
         if self._backend == "fast":
-            _custom.warn_slow(self._custom.values())
+            _custom.warn_slow(_custom.classes(self._layers, self._loss).values())
         return _engine.new_plan(self._backend, graph)
 
     def _adopt(self, plan: _engine.Plan, shape: tuple[int, ...], position: Position) -> None:
@@ -212,6 +213,7 @@ class Network:
         epochs: int = 1,
         batch_size: int | None = None,
         validation_data: Validation | None = None,
+        validation_split: float = 0.0,
         sample_weight: npt.ArrayLike | None = None,
         class_weight: ClassWeight = None,
         callbacks: Iterable[Callback] = (),
@@ -226,8 +228,9 @@ class Network:
         or "balanced", n / (classes * samples of the class); where each output is a question of its
         own, their product, or a list of one for each output. batch_size: 32 unless told, or all
         where the optimizer needs them. validation_data: (X, y) or (X, y, sample_weight), measured
-        after every epoch, classes all the same. callbacks: a list of objects of
-        deltarule.callbacks, called in this order. shuffle: a new order of rows every epoch.
+        after every epoch, classes all the same; or validation_split: the share of the rows that is
+        held out for it. callbacks: objects of deltarule.callbacks, called in this order.
+        shuffle: a new order of rows every epoch.
         verbose: a progress bar and a line on speed; "auto": if in a terminal.
         X is not copied where it is float32, float64, uint8 or bool and the numbers of a row lie
         side by side (slices of rows or columns, memory maps): its batches are converted. Any other
@@ -244,8 +247,8 @@ class Network:
         """
         with self._gate.training("fit()"):
             return _fit.fit(
-                self, X, y, sample_weight, class_weight, validation_data, callbacks,
-                epochs=epochs, batch_size=batch_size, shuffle=shuffle, verbose=verbose,
+                self, X, y, sample_weight, class_weight, validation_data, validation_split,
+                callbacks, epochs=epochs, batch_size=batch_size, shuffle=shuffle, verbose=verbose,
             )  # fmt: skip
 
     def train_on_batch(
@@ -301,15 +304,15 @@ class Network:
         y: npt.ArrayLike,
         sample_weight: npt.ArrayLike | None = None,
         class_weight: ClassWeight = None,
-    ) -> dict[str, float]:
-        """The loss and the metrics over all rows: {"loss": ..., "accuracy": ...}.
+    ) -> dict[str, Any]:
+        """The loss and the metrics over all rows, by name; those of classes may be arrays.
 
         Arguments, what is copied of them, and errors as for fit.
         """
         with self._gate.reading("evaluate()"):
             plan = self._built("evaluate()")
             data = self._prepare(X, y, sample_weight, class_weight, positive=True)
-            return _metrics.report(plan.evaluate(*data), self._metrics)
+            return _measure.Meter(self, plan.graph).evaluate(plan, data)
 
     def gradients(
         self,

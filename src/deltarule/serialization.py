@@ -112,7 +112,8 @@ def load(
     """The network that `Network.save` wrote, ready to predict or to go on training.
 
     backend: "fast" or "reference"; a file does not say which it is for.
-    custom: {kind: class} of the layers and the loss that you have written; no file can name others.
+    custom: {kind: class} of the layers, the loss and the metrics that you have written; no file can
+        name others.
     Raises ModelFileError (a ValueError) that names the file and the fault, FileNotFoundError
     where there is none.
     """
@@ -152,7 +153,6 @@ def _build(
         if entry.dtype != _DTYPES[net.dtype]:
             raise ValueError(f"the array {array!r:.80} is {entry.dtype}, but dtype is {net.dtype}")
     shapes = {array: entry.shape for array, entry in header.tensors.items()}
-    graph, n_slots = net._lower(state.input_shape), net.optimizer.n_slots
-    _state.check_arrays(graph, n_slots, shapes, state.best is not None)
+    _state.check_arrays(net, net._lower(state.input_shape), state, shapes)
     _state.restore(net, state, from_bytes(data))
     return net

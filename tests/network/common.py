@@ -165,9 +165,10 @@ def fingerprint(
     def team() -> None:
         assert not threads or _fast.last_team() == threads
 
-    sums = epochs(plan, rows, count, **options)
+    outputs = np.zeros((len(rows[0]), plan.graph.n_out), plan.graph.dtype)
+    sums = epochs(plan, rows, count, y=outputs, **options)
     team()
-    parts: list[Any] = [sums, *state(plan)]
+    parts: list[Any] = [sums, *state(plan), outputs.tobytes()]
     parts.append(plan.predict(rows[0]).tobytes())
     team()
     parts.append(plan.evaluate(*rows))

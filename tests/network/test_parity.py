@@ -82,7 +82,9 @@ def agree(g: Graph, rows: Data, **options: Any) -> None:
     assert type(fast) is not type(reference)
     start = ready(g)
     eps = float(np.finfo(g.dtype).eps)
-    sums, expected = epochs(fast, rows, 3, **options), epochs(reference, rows, 3, **options)
+    outputs, wanted = (np.zeros((len(rows[0]), g.n_out), g.dtype) for _ in range(2))
+    sums = epochs(fast, rows, 3, y=outputs, **options)
+    expected = epochs(reference, rows, 3, y=wanted, **options)
     assert fast.step == reference.step
     bound = BOUND * eps * max(1, fast.step)
     assert distance(fast, reference) <= bound
@@ -94,6 +96,8 @@ def agree(g: Graph, rows: Data, **options: Any) -> None:
                 fast.get(slot, name), reference.get(slot, name), rtol=1e3 * bound, atol=bound
             )
     np.testing.assert_allclose(sums, expected, rtol=10 * bound, atol=bound)
+    counts = slice(None) if rows[2] is None else rows[2] > 0
+    np.testing.assert_allclose(outputs[counts], wanted[counts], rtol=20 * bound, atol=20 * bound)
     np.testing.assert_allclose(np.array(sums)[:, 1:], np.array(expected)[:, 1:], rtol=1e-12)
     np.testing.assert_allclose(
         fast.predict(rows[0]), reference.predict(rows[0]), rtol=20 * bound, atol=20 * bound

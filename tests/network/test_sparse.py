@@ -232,6 +232,15 @@ def test_a_plan_refuses_rows_that_it_cannot_read() -> None:
             plan.predict(replace(good, **bad))
 
 
+def test_rows_are_held_out(backend: str) -> None:
+    x = entries("float32")
+    histories = [
+        network("dense", backend, "float32").fit(rows, LABELS, validation_split=0.3, verbose=False)
+        for rows in (x, x.toarray())
+    ]
+    assert histories[0]["val_loss"] == histories[1]["val_loss"]
+
+
 def test_levenberg_marquardt(backend: str) -> None:
     x, results = entries("float64"), set()
     for rows in (x, x.toarray()):

@@ -51,6 +51,14 @@ cdef class _Call:
     def __dealloc__(self):
         dr_run_leave(self.run)
 
+    cdef int start(self, size_t batch, sums) except -1:
+        """With a batch, and sums over what was before it."""
+        cdef dr_position position
+        position.batch = position.finite = batch
+        position.loss_sum, position.weight_sum, position.hit_sum = sums
+        dr_run_set_position(self.run, position)
+        return 0
+
     cdef int advance(self, double budget) except -1:
         cdef dr_status status
         cdef void *me = <void *>self

@@ -222,8 +222,9 @@ cdef class Plan:
         self._open(DR_PREDICT, x, None, None, y, 0, NULL).advance(_FOREVER)
         return y
 
-    def evaluate(self, x, t, w):
-        cdef _Call call = self._open(DR_EVALUATE, x, t, w, None, 0, NULL)
+    def evaluate(self, x, t, w, *, y=None, sums=(0.0, 0.0, 0.0)):
+        cdef _Call call = self._open(DR_EVALUATE, x, t, w, y, 0, NULL)
+        call.start(0, sums)
         call.advance(_FOREVER)
         return _sums(dr_run_position(call.run))
 
@@ -259,13 +260,10 @@ cdef class Plan:
         return _mean(dr_run_position(call.run))
 
     def train(self, x, t, w, *, size_t batch_size, bint shuffle, seed, epoch, size_t batch=0,
-              sums=(0.0, 0.0, 0.0), rates=None, order=None):
+              sums=(0.0, 0.0, 0.0), rates=None, y=None, order=None):
         cdef dr_stream stream = _stream(seed, _check.PURPOSES["shuffle"], 0, epoch)
-        cdef dr_position position
         cdef Run run = Run()
-        run.call = self._open(DR_TRAIN, x, t, w, None, batch_size, &stream if shuffle else NULL, rates,
+        run.call = self._open(DR_TRAIN, x, t, w, y, batch_size, &stream if shuffle else NULL, rates,
                               order)
-        position.batch = position.finite = batch
-        position.loss_sum, position.weight_sum, position.hit_sum = sums
-        dr_run_set_position(run.call.run, position)
+        run.call.start(batch, sums)
         return run

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import _check
-from .. import metrics as _metrics
+from .._measure import counted
 
 if TYPE_CHECKING:
     from .._engine import F64
@@ -65,9 +65,10 @@ class Training:
 
     @property
     def values(self) -> dict[str, float]:
-        """The loss and the metrics over the batches of this epoch that are done."""
+        """The loss and the accuracy, if that is a metric, over the batches of this epoch that are
+        done."""
         sums = (0.0, 0.0, 0.0) if self._run is None else self._run.sums
-        return _metrics.report(sums, self.network.metrics)
+        return counted(sums, self.network.metrics)
 
     @property
     def seconds(self) -> float:

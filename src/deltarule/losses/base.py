@@ -85,10 +85,15 @@ class Loss(Spec):
         return ()
 
     @property
+    def link(self) -> str:
+        """The activation that it has in it where it is computed on logits, else "identity"."""
+        return "identity"
+
+    @property
     def logits(self) -> bool:
         """Whether it is computed before the activation of the last layer, whose inverse it has in
         it, so that neither rounding nor saturation is in the way."""
-        return False
+        return self.link != "identity"
 
     @property
     def per_target(self) -> int:

@@ -26,8 +26,8 @@ class BinaryCrossEntropy(Loss):
         return ("sigmoid", "identity")
 
     @property
-    def logits(self) -> bool:
-        return True
+    def link(self) -> str:
+        return "sigmoid"
 
 
 @dataclass(frozen=True, repr=False)
@@ -81,8 +81,8 @@ class _OfSoftmax(Loss):
         return ("log_softmax", "softmax", "identity")
 
     @property
-    def logits(self) -> bool:
-        return True
+    def link(self) -> str:
+        return "softmax"
 
 
 @dataclass(frozen=True, repr=False)

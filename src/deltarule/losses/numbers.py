@@ -102,8 +102,8 @@ class Poisson(Loss):
         return ("exp", "softplus", "relu", "sigmoid", "hard_sigmoid", "softmax")
 
     @property
-    def logits(self) -> bool:
-        return self.log_input
+    def link(self) -> str:
+        return "exp" if self.log_input else "identity"
 
 
 @dataclass(frozen=True, repr=False)

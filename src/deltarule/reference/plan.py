@@ -25,7 +25,7 @@ from .activation import quiet
 from .ledger import Lap, Ledger, untimed
 from .linearize import Linearization
 from .nodes import Mode
-from .run import Run, Sums
+from .run import Batch, Run, Sums
 
 Parameters = dict[str, Array]
 F64 = npt.NDArray[np.float64]
@@ -36,22 +36,6 @@ class _State(NamedTuple):
 
     slots: tuple[Parameters, ...]
     step: int
-
-
-class _Batch(NamedTuple):
-    """One pass over some rows: the sums of w l, w and w hit, the gradients, and what parameters are
-    afterwards that no gradient changes."""
-
-    loss_sum: float
-    weight_sum: float
-    hit_sum: float
-    gradients: Parameters
-    measured: Parameters
-
-    @property
-    def loss(self) -> float:
-        """The weighted mean loss; 0.0 where the weights sum to zero."""
-        return self.loss_sum / self.weight_sum if self.weight_sum else 0.0
 
 
 class Plan:
@@ -219,7 +203,7 @@ class Plan:
         *,
         backward: bool,
         lap: Lap = untimed,
-    ) -> _Batch:
+    ) -> Batch:
         """Forward over the rows and, if wanted, backward. Sums are taken in float64."""
         kind = self._graph.loss
         with quiet():
@@ -227,7 +211,7 @@ class Plan:
             total = float(np.sum(weights))
             if total == 0:
                 zeros = {name: np.zeros_like(values[name]) for name in self._learnt}
-                return _Batch(0.0, 0.0, 0.0, zeros if backward else {}, {})
+                return Batch(0.0, 0.0, 0.0, zeros if backward else {}, {})
             mode = Mode.TRAIN if backward else Mode.EVALUATE
             buffers, kept = self._forward(values, x, mode=mode, lap=lap)
             y = buffers[-1]
@@ -242,17 +226,18 @@ class Plan:
                 costs += penalty.value(values[name], l1, l2)
                 if gradients:
                     gradients[name] = gradients[name] + penalty.gradient(values[name], l1, l2)
-            return _Batch(
+            return Batch(
                 float(np.sum(weights * lost)) + total * costs,
                 total,
                 float(np.sum(weights * hits)),
                 gradients,
                 {} if dy is None else self._measured(values, buffers, kept, lap),
+                y,
             )
 
     def _train(
         self, x: Rows, t: Array, w: Array | None, rate: float | None
-    ) -> tuple[_Batch, _State]:
+    ) -> tuple[Batch, _State]:
         """One batch, and the state after its update; nothing is changed yet."""
         state = self._state
         batch = self._pass(state.slots[0], x, t, w, backward=True, lap=self._ledger.lap)
@@ -316,13 +301,25 @@ class Plan:
         with quiet():
             return self._forward(self._state.slots[0], rows, mode=Mode.PREDICT)[0][-1]
 
-    def evaluate(self, x: npt.ArrayLike, t: npt.ArrayLike, w: npt.ArrayLike | None) -> Sums:
+    def evaluate(
+        self,
+        x: npt.ArrayLike,
+        t: npt.ArrayLike,
+        w: npt.ArrayLike | None,
+        *,
+        y: Array | None = None,
+        sums: Sums = (0.0, 0.0, 0.0),
+    ) -> Sums:
         """The sums over the rows of w l, w and w hit; loss = first / second.
 
-        The sums of several chunks of rows add up to those of all rows.
+        y: an array (n, n_out) that gets what the loss is computed on, of rows that have weight.
+        sums: over rows before these, to go on with.
         """
         batch = self._pass(self._state.slots[0], *self._samples(x, t, w), backward=False)
-        return batch.loss_sum, batch.weight_sum, batch.hit_sum
+        if y is not None and batch.outputs is not None:
+            y[:] = batch.outputs
+        loss, weight, hits = sums
+        return loss + batch.loss_sum, weight + batch.weight_sum, hits + batch.hit_sum
 
     def gradients(
         self, x: npt.ArrayLike, t: npt.ArrayLike, w: npt.ArrayLike | None
@@ -373,6 +370,7 @@ class Plan:
         batch: int = 0,
         sums: Sums = (0.0, 0.0, 0.0),
         rates: F64 | None = None,
+        y: Array | None = None,
         order: npt.NDArray[np.int64] | None = None,
     ) -> Run:
         """An epoch, from batch number `batch` on; call `advance` of the result until it is True.
@@ -380,7 +378,8 @@ class Plan:
         Batches are consecutive slices, the last may be short, of 0..n-1 or, with `shuffle`, of
         random_permutation(n, seed=seed, purpose="shuffle", step=epoch), or of `order`. To resume,
         pass `batch` and `sums` as the interrupted run had them. rates: the learning rates of the
-        updates to come, as many as the epoch has batches; None: the optimizer's own.
+        updates to come, as many as the epoch has batches; None: the optimizer's own. y: an array
+        (n, n_out) that gets what the loss of each row was computed on, of rows that have weight.
         """
         rows, target, weights = self._samples(x, t, w)
         size = _check.positive_int("batch_size", batch_size)
@@ -394,4 +393,4 @@ class Plan:
             raise ValueError(f"order must lie in 0 .. {len(rows) - 1}")
         if rates is not None:
             rates = _check.real_array("rates", rates, shape=(n_batches,), dtype=np.dtype(float))
-        return Run(self, (rows, target, weights), order, size, first, sums, rates)
+        return Run(self, (rows, target, weights), order, size, first, sums, rates, y)
