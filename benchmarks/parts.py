@@ -3,6 +3,7 @@ against the plain one, on one thread. In turn, window by window."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import deltarule as dr
@@ -53,6 +54,13 @@ PARTS: dict[str, tuple[Layers, Any]] = {
     **{
         name: (plain(constraint=name), dr.Adam()) for name in ("max_norm", "non_negative")
     },
+    **{
+        f"{name}=1e-3": (plain(), dr.Adam(**{name: 1e-3}))
+        for name in ("clipvalue", "clipnorm", "global_clipnorm")
+    },
+    "a rate for each layer": (
+        [replace(layer, learning_rate_factor=0.5) for layer in plain()], dr.Adam()
+    ),
     "prelu": (plain("prelu"), dr.Adam()),
     "prelu per feature": (plain(dr.PReLU(per_feature=True)), dr.Adam()),
     "residual block": ([*plain()[:1], dr.Residual(plain()[1:])], dr.Adam()),

@@ -80,40 +80,13 @@ typedef struct {
 
 typedef enum { DR_DROPOUT, DR_ALPHA_DROPOUT, DR_GAUSSIAN_NOISE, DR_N_NOISES } dr_noise;
 
-/* How a gradient becomes an update: a formula, with as many arrays of state as it needs. */
-typedef enum {
-    DR_SGD,
-    DR_MOMENTUM,
-    DR_NESTEROV,
-    DR_ADAM,
-    DR_AMSGRAD,
-    DR_NADAM,
-    DR_RADAM,
-    DR_ADAMAX,
-    DR_LION,
-    DR_RMSPROP,
-    DR_RMSPROP_MOMENTUM,
-    DR_RMSPROP_CENTERED,
-    DR_RMSPROP_CENTERED_MOMENTUM,
-    DR_ADAGRAD,
-    DR_ADADELTA,
-    DR_RPROP,
-    DR_N_RULES
-} dr_rule;
-
-#define DR_MAX_STATES 3
-#define DR_MAX_NUMBERS 4
-
-/* A rule with its numbers (betas, eps, ...: ops/optimizer.c). decoupled: weight decay does not pass
- * through the gradient. */
-typedef struct {
-    dr_rule rule;
-    int decoupled;
-    double learning_rate, weight_decay, numbers[DR_MAX_NUMBERS];
-} dr_optimizer;
-
 /* What weights are held to after each update. */
 typedef enum { DR_MAX_NORM, DR_NON_NEGATIVE, DR_N_CONSTRAINTS } dr_constraint;
+
+/* Of a parameter: rows x cols, or with rows = 0 a vector. */
+typedef struct {
+    size_t rows, cols;
+} dr_shape;
 
 /* Of weights, as part of the loss: l1 sum |w| + l2 sum w^2. */
 typedef struct { double l1, l2; } dr_penalty;
@@ -138,6 +111,8 @@ typedef struct {
     uint32_t layer;              /* 24 bits */
     dr_purpose purpose;
 } dr_stream;
+
+#include "optimizer.h"
 
 /* -- instruction sets (dispatch.c) ------------------------------------------------------------ */
 int dr_isa_count(void);                  /* compiled in, best first */
@@ -215,10 +190,6 @@ dr_status dr_noise_forward(dr_dtype dt, dr_noise kind, double amount, dr_stream 
                            size_t first, size_t n, size_t n_out, const void *x, void *y);
 dr_status dr_noise_backward(dr_dtype dt, dr_noise kind, double amount, dr_stream stream,
                             size_t first, size_t n, size_t n_out, const void *dy, void *dx);
-/* step counts from 1; at: the parameters and as many arrays of state as the rule has, in place */
-void dr_optimizer_step(dr_dtype dt, const dr_optimizer *optimizer, uint64_t step, size_t n,
-                       const void *g, void *const at[1 + DR_MAX_STATES]);
-int dr_rule_states(dr_rule rule);
 /* What weights (n_in, n_out) cost; and its gradient at n of them added to g */
 dr_status dr_penalty_forward(dr_dtype dt, dr_penalty penalty, size_t n_in, size_t n_out, const void *w,
                              double *value);
@@ -258,9 +229,6 @@ typedef enum {
     DR_N_NODES
 } dr_node_kind;
 
-/* Of a parameter: rows x cols, or with rows = 0 a vector. */
-typedef struct { size_t rows, cols; } dr_shape;
-
 /* A node: reads the buffers `sources`, writes the buffer `target`. */
 typedef struct {
     dr_node_kind kind;
@@ -271,6 +239,7 @@ typedef struct {
     double eps, momentum;        /* of the normalisations */
     int weight, bias;            /* whether it has them, where its kind does */
     int trainable;               /* 0: its parameters stay as they are */
+    double learning_rate_factor; /* of its parameters */
     dr_noise noise;              /* of kind noise, with its amount */
     double amount;
     size_t n_parameters;         /* of DR_NODE_CUSTOM, whose function learns them: see below */

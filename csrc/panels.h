@@ -42,6 +42,10 @@ static inline size_t dr_matrix_size(dr_dtype dt, size_t rows, size_t cols) {
 
 static inline size_t dr_vector_size(dr_dtype dt, size_t n) { return dr_panels(dt, n) * dr_panel(dt); }
 
+static inline size_t dr_array_size(dr_dtype dt, dr_shape s) {
+    return s.rows ? dr_matrix_size(dt, s.rows, s.cols) : dr_vector_size(dt, s.cols);
+}
+
 /* A panel matrix: `stride` from dr_panel_stride of the rows it has room for. */
 typedef struct {
     char *data;

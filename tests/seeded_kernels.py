@@ -190,6 +190,30 @@ KERNELS = {
     "products overwrite errors of an earlier reader": Kernel(
         "branches", "network/nodes/dense.c", "x.first_writer ? DR_FROM_ZERO : DR_FROM_C",
         "DR_FROM_ZERO", "gradient", LAYERS),
+    "squares of a norm lack a number": Kernel(
+        "clipped", "kernels/clip.inc", "for (size_t i = 0; i < n; i += UNIT)",
+        "for (size_t i = UNIT; i < n; i += UNIT)", "gradient clipped"),
+    "numbers are held from above alone": Kernel(
+        "held", "kernels/clip.inc", "vmax(-most, vload(g + i))", "vload(g + i)",
+        "gradient clipped"),
+    "a norm is of the first array": Kernel(
+        "clipped", "network/norms.c", "sum += squares_of(", "sum = squares_of(", "after a step",
+        LAYERS),
+    "lamb forgets the weights in its direction": Kernel(
+        "lamb", "kernels/optimizer.inc", "vfma(p.c[6], p.w, p.c[7] * adam)", "p.c[7] * adam",
+        " step"),
+    "the plan goes as far in all arrays": Kernel(
+        "lamb", "network/norms.c", "    if (c->along != p) {", "    if (!c->along) {",
+        "after a step", LAYERS),
+    "the plan makes directions of gradients that are not clipped": Kernel(
+        "lamb", "network/norms.c", "    dr_clip_gradient(c, p, n, gradient);\n", "",
+        "after an epoch", LAYERS),
+    "all layers have one learning rate": Kernel(
+        "branches", "network/run.c", "if (node->rate_factor == 1)", "if (1)", "after a step",
+        LAYERS),
+    "gradients are clipped by the norm of the batch before": Kernel(
+        "clipped", "network/run.c", "    c->clipped = c->along = NULL;\n", "",
+        "after an epoch", LAYERS),
     "what is frozen learns": Kernel(
         "branches", "network/plan.c", "spec->trainable && node->kind->tiles", "!!node->kind->tiles",
         "4.weight after a step", LAYERS),

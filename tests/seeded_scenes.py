@@ -78,11 +78,26 @@ SCENES: dict[str, dict[str, Any]] = {
         "loss": "mse",
         "optimizer": dr.SGD(0.05, momentum=0.9),
     },
+    "clipped": {
+        "layers": [("tanh", 70), ("relu", 20), ("identity", 3)],
+        "loss": "mse",
+        "optimizer": dr.SGD(0.05, 0.9, weight_decay=0.01, global_clipnorm=0.1),
+    },
+    "lamb": {
+        "layers": [("tanh", 70), ("relu", 20), ("identity", 3)],
+        "loss": "mse",
+        "optimizer": dr.LAMB(0.01, weight_decay=0.1, clipnorm=0.3),
+    },
+    "held": {
+        "layers": [("tanh", 20), ("identity", 3)],
+        "loss": "mse",
+        "optimizer": dr.Adam(1e-2, clipvalue=0.01),
+    },
     "branches": {
         "layers": [
             layers.Concat([[dr.Dense(35, "tanh")], [dr.Dense(20)]]),
             layers.Add([[dr.Dense(20, "tanh")], [dr.Dense(20, "silu"), dr.Dropout(0.2)]]),
-            layers.Residual([layers.Activation("tanh"), dr.Dense(20)]),
+            layers.Residual([layers.Activation("tanh"), dr.Dense(20, learning_rate_factor=0.5)]),
             layers.Activation("gelu"),
             dr.Dense(3, trainable=False),
         ],

@@ -9,7 +9,7 @@ import pytest
 
 import deltarule as dr
 from deltarule import _cases, _check, _compare_table, cli, compare, losses, ops, optimizers
-from deltarule._check_weights import CONSTRAINTS
+from deltarule._check_weights import CLIPS, CONSTRAINTS
 from deltarule.reference import activation as activations
 
 KEYS = {
@@ -92,6 +92,7 @@ def test_every_operation_is_in_it_in_both_dtypes(document: dict[str, object]) ->
         "optimizer_step": optimizers.RULES,
         "initialize": _check.INITIALIZERS,
         "constrain": CONSTRAINTS,
+        "clip_gradients": CLIPS,
     }
     operations = document["operations"]
     assert isinstance(operations, list)

@@ -16,8 +16,8 @@ CSRC, PACKAGE = ROOT / "csrc", ROOT / "src" / "deltarule"
 REFERENCE = PACKAGE / "reference"
 
 # Kernels that are operations of their own; the rest of csrc/kernels serves them.
-OPERATIONS = ("activation", "batch_norm", "cholesky", "constraint", "dense", "layer_norm", "loss",
-              "noise", "optimizer", "penalty", "prelu")  # fmt: skip
+OPERATIONS = ("activation", "batch_norm", "cholesky", "clip", "constraint", "dense", "layer_norm",
+              "loss", "noise", "optimizer", "penalty", "prelu")  # fmt: skip
 HELPERS = ("cross_entropy", "elementary", "jacobian", "kernels", "math", "normal", "panels", "peak",
            "softmax", "sparse")  # fmt: skip
 
@@ -133,7 +133,7 @@ def test_every_slot_of_the_kernel_table_is_filled():
     slots = re.findall(r"\(\*(\w+)(?:\[(\w+)\])?\)", struct[1])
     assert len(slots) > 8
     table = (CSRC / "kernels" / "kernels.inc").read_text(encoding="utf-8")
-    enums = without_comments(CSRC / "deltarule.h")
+    enums = "".join(without_comments(CSRC / f"{part}.h") for part in ("deltarule", "optimizer"))
     for slot, count in slots:
         entry = re.search(rf"\.{slot} = (\{{[^}}]*\}}|\w+)", table)
         assert entry, f"kernels.inc does not fill .{slot}"

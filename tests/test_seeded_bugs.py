@@ -28,13 +28,13 @@ from .seeded_kernels import KERNELS, ROOT, Tree, change
 from .seeded_scenes import SCENES, examine
 
 (
-    activation, batch_norm, dense, layer_norm, loss, nodes, noise, normal, optimizer, penalty,
+    activation, batch_norm, clip, dense, layer_norm, loss, nodes, noise, normal, optimizer, penalty,
     prelu, random,
 ) = (
     importlib.import_module(f"deltarule.reference.{name}")
     for name in (
-        "activation", "batch_norm", "dense", "layer_norm", "loss", "nodes", "noise", "normal",
-        "optimizer", "penalty", "prelu", "random",
+        "activation", "batch_norm", "clip", "dense", "layer_norm", "loss", "nodes", "noise",
+        "normal", "optimizer", "penalty", "prelu", "random",
     )
 )  # fmt: skip
 
@@ -92,7 +92,7 @@ def no_decay(given, *arguments):
     return RIGHT_UPDATE(dataclasses.replace(given, weight_decay=0.0), *arguments)
 
 
-RULES, RIGHT_UPDATE = optimizer.TABLE, optimizer.update
+RULES, RIGHT_UPDATE = optimizer.TABLE, optimizer.place_by_place
 RIGHT_PRELU = prelu.backward
 RIGHT_PERMUTATION = random.permutation
 RIGHT_BACKWARD, RIGHT_CONCAT = reference_plan.Plan._backward, nodes.Concat.backward
@@ -169,7 +169,7 @@ FORMULAS = {
     "nesterov is forgotten": Formula(
         "classes", RULES, "nesterov", optimizer._momentum, " step", part=1),
     "weight decay is forgotten": Formula(
-        "classes", optimizer, "update", no_decay, " step"),
+        "classes", optimizer, "place_by_place", no_decay, " step"),
     "adam does not correct its means": Formula(
         "numbers", RULES, "adam", lambda rate, h, t: optimizer._of_adam(rate, h, 10**6), " step"),
     "adam takes the mean of |g|": Formula(
@@ -205,6 +205,17 @@ FORMULAS = {
         "branches", nodes.Concat, "backward",
         lambda call, inputs, y, kept, dy: RIGHT_CONCAT(call, inputs, y, kept, dy[:, ::-1]),
         "gradient", PLANS),
+    "lamb goes one step for all": Formula(
+        "lamb", optimizer, "along", lambda w, direction, rate: w - w.dtype.type(rate) * direction,
+        " step"),
+    "clipping makes units of all arrays": Formula(
+        "clipped", clip, "_shorter", lambda g, limit, squares: g * (limit / np.sqrt(squares + 1)),
+        "gradient clipped"),
+    "clipping looks at one side": Formula(
+        "held", clip, "_held", lambda g, limit: np.minimum(g, limit), "gradient clipped"),
+    "nothing is clipped": Formula(
+        "clipped", clip, "clip", lambda gradients, given: gradients,
+        "gradient clipped"),
     "penalties grow with the length of weights alone": Formula(
         "weights", penalty, "value", lambda w, l1, l2: l2 * float(np.sum(w * w)),
         "0.weight penalty"),

@@ -48,10 +48,13 @@ SPECS: list[tuple[Spec, dict[str, type]]] = [
     (dr.AdamW(weight_decay=0), optimizers.TABLE),
     (dr.NAdam(momentum_decay=0), optimizers.TABLE),
     (dr.Lion(decoupled_weight_decay=False, weight_decay=1), optimizers.TABLE),
+    (dr.LAMB(weight_decay=0.01), optimizers.TABLE),
     (dr.RMSprop(alpha=0, momentum=0.5, centered=True), optimizers.TABLE),
     (dr.Adagrad(initial_accumulator_value=0.1), optimizers.TABLE),
     (dr.Adadelta(rho=0.5), optimizers.TABLE),
     (dr.Rprop(etas=[0.1, 3], step_sizes=(1, 1)), optimizers.TABLE),
+    (dr.SGD(clipvalue=1), optimizers.TABLE),
+    (dr.AdamW(global_clipnorm=0.5), optimizers.TABLE),
     (dr.Adam(schedules.ExponentialLR(0.1, 0.9, every="step")), optimizers.TABLE),
     *[(schedule, schedules.TABLE) for schedule in SCHEDULES],
     (dr.Dense(4), layers.TABLE),
@@ -69,6 +72,8 @@ SPECS: list[tuple[Spec, dict[str, type]]] = [
     (dr.PReLU(-0.5, per_feature=True, trainable=False), layers.TABLE),
     (layers.Activation(dr.PReLU(0.1)), layers.TABLE),
     (dr.Dense(4, l1=1e-3, l2=0.5), layers.TABLE),
+    (dr.Dense(4, learning_rate_factor=0.1), layers.TABLE),
+    (dr.RMSNorm(learning_rate_factor=0.1), layers.TABLE),
     (
         dr.Dense(
             9,
@@ -185,6 +190,8 @@ def test_rules_and_numbers() -> None:
     assert dr.RMSprop(momentum=0.1, centered=True).rule == "rmsprop_centered_momentum"
     assert dr.Adagrad(initial_accumulator_value=0.5).initial_state == (0.5,)
     assert dr.Rprop(0.5).initial_state == (0.0, 0.5)
+    assert dr.LAMB(weight_decay=0.1).numbers == (0.9, 0.999, 1e-6, 0.1)
+    assert dr.LAMB(weight_decay=0.1, decoupled_weight_decay=False).numbers[3] == 0
     assert dr.NAdam().initial_state == (0.0, 0.0)
 
 
@@ -201,6 +208,8 @@ def test_examples_are_one_of_each_rule() -> None:
 def test_every_argument_of_an_optimizer_is_checked(cls: type[optimizers.Optimizer]) -> None:
     for field in dataclasses.fields(cls):
         for wrong in ("x", None, float("nan"), -1, (1, 2, 3)):
+            if wrong is field.default:
+                continue
             with pytest.raises((TypeError, ValueError)) as caught:
                 cls(**{field.name: wrong})
             assert str(caught.value).startswith(field.name), (field.name, wrong)
@@ -242,6 +251,17 @@ BAD = [
         lambda: dr.Network([dr.Dense(3), dr.Dropout()], loss="mse"),
         ValueError,
         "layers must not end with Dropout",
+    ),
+    (lambda: dr.Dense(3, learning_rate_factor=0), ValueError, "learning_rate_factor must be > 0"),
+    (lambda: dr.PReLU(learning_rate_factor="2"), TypeError, "learning_rate_factor must be a real"),
+    (lambda: dr.LayerNorm(learning_rate_factor=-1), ValueError, "learning_rate_factor must be > 0"),
+    (lambda: dr.BatchNorm(learning_rate_factor=None), TypeError, "learning_rate_factor must be"),
+    (lambda: dr.SGD(clipnorm=0), ValueError, "clipnorm must be > 0, got 0"),
+    (lambda: dr.Adam(clipvalue=True), TypeError, "clipvalue must be a real number, got bool"),
+    (
+        lambda: dr.SGD(clipvalue=1, global_clipnorm=2),
+        ValueError,
+        "at most one may be given, got clipvalue=1.0 and global_clipnorm=2.0",
     ),
     (lambda: dr.Dense(3, l1=-1e-3), ValueError, "l1 must be >= 0"),
     (lambda: dr.Dense(3, l2=float("nan")), ValueError, "l2 must be finite"),

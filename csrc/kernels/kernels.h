@@ -128,6 +128,8 @@ typedef struct {
     /* n: a multiple of a unit; at: the parameters, and the arrays of state that the rule has */
     void (*step[DR_N_RULES])(size_t n, const dr_constants *k, const void *g,
                              void *const at[1 + DR_MAX_STATES]);
+    /* of a layered rule (ops/optimizer.c): g becomes the direction that n parameters go, their state moves */
+    void (*direction)(size_t n, const dr_constants *k, void *g, void *const at[1 + DR_MAX_STATES]);
     /* on tiles of minus a matrix (cholesky.inc): a diagonal one, whether it is positive definite; one
      * beside r, the diagonal one when done; then x = r^-1 y for y in column n of panels of `cols` */
     int (*cholesky_pivot)(size_t rows, size_t units, void *w);
@@ -140,6 +142,9 @@ typedef struct {
                   const void *dy, size_t dy_stride, double *out, size_t out_stride);
     /* l1 sum |w| + l2 sum w^2 of n weights, whole units; adds its gradient to g unless that is NULL */
     double (*penalty)(size_t n, dr_penalty penalty, const void *w, void *g);
+    /* of n numbers, whole units: the sum of their squares; and held to +-limit, in place */
+    double (*squares)(size_t n, const void *g);
+    void (*clamp)(size_t n, double limit, void *g);
     /* one panel of columns, in place */
     void (*constrain[DR_N_CONSTRAINTS])(size_t rows, size_t units, double limit, void *w);
     /* nothing but FMAs in registers; sink: a unit, begins with a factor < 1 and a term. Returns the

@@ -6,10 +6,10 @@
 
 size_t dr_program_tasks(const dr_plan *plan, dr_mode mode) {
     const size_t outputs = mode == DR_LINEARIZE ? plan->widths[plan->n_buffers - 1] : 0;
-    return 9 * plan->n_nodes + 4 + outputs * (plan->n_nodes + 2);
+    return 11 * plan->n_nodes + 4 + outputs * (plan->n_nodes + 2);
 }
 
-size_t dr_program_phases(const dr_plan *plan) { return 8 * plan->n_nodes + 7; }
+size_t dr_program_phases(const dr_plan *plan) { return 8 * plan->n_nodes + 9; }
 
 static void add(dr_program *program, dr_task_kind kind, size_t node) {
     dr_phase *phase = &program->phases[program->n_phases - 1];
@@ -104,8 +104,10 @@ void dr_program_build(const dr_plan *plan, dr_mode mode, int sparse, int outputs
     }
     /* An update may be fused into the gradient only when nothing else reads the weights any more:
      * so it is here, behind the barrier. */
-    const int fused = mode == DR_TRAIN && plan->fused;
+    const int fused = mode == DR_TRAIN && dr_fused(plan);
     add_learning(plan, program, fused ? TASK_UPDATE : TASK_GRADIENT);
+    if (mode == DR_TRAIN && plan->clips_norms) add_learning(plan, program, TASK_MEASURE);
+    if (mode == DR_TRAIN && plan->layered) add_learning(plan, program, TASK_DIRECTION);
     if (mode == DR_TRAIN && !fused) add_learning(plan, program, TASK_APPLY);
     end_step(plan, program, mode);
 }

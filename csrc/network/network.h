@@ -23,6 +23,9 @@ typedef struct {
 typedef struct {
     size_t rows, cols;
     size_t offset;              /* in elements, into each of the plan's parameter areas */
+    size_t size;                /* elements there, padding included */
+    size_t chunks;              /* of its gradient; 0 where it is not there, or no gradient changes it */
+    size_t first_chunk;         /* into run->squares */
 } dr_parameter;
 
 #define DR_NODE_PARAMETERS 16
@@ -34,6 +37,7 @@ typedef struct {
     dr_activation activation;   /* what training applies: identity where the loss takes logits */
     dr_activation output;       /* what predict applies */
     double alpha, eps, momentum;
+    double rate_factor;         /* of the learning rate */
     dr_noise noise;
     double amount;
     int has_weight, has_bias;
@@ -59,7 +63,7 @@ typedef enum {
     TASK_WHOLE_FORWARD, TASK_WHOLE_LOSS, TASK_WHOLE_BACKWARD,                   /* by thread 0 */
     TASK_COLUMNS,                                                               /* of all nodes */
     TASK_STATISTICS, TASK_ERROR_SUMS, TASK_UPDATE, TASK_GRADIENT, TASK_APPLY,   /* by tiles */
-    TASK_CONSTRAIN, TASK_PRODUCTS
+    TASK_MEASURE, TASK_DIRECTION, TASK_CONSTRAIN, TASK_PRODUCTS
 } dr_task_kind;
 
 typedef struct {
@@ -77,6 +81,9 @@ typedef struct {
     size_t n_phases;
     dr_step_task *tasks;
 } dr_program;
+
+/* What squares are summed of. */
+typedef enum { OF_GRADIENT, OF_WEIGHTS, OF_DIRECTION, N_NORMS } dr_norm;
 
 /* Of threads: see team.c. */
 typedef struct {
@@ -104,8 +111,10 @@ struct dr_plan {
     uint64_t seed;
     uint64_t step;              /* updates made */
     int fused;
+    int clips_norms, layered;   /* norms of gradients have to be known; or of weights and directions */
     size_t n_parameters;        /* elements of one parameter area, padding included */
     size_t n_shadow;            /* elements of the shadow */
+    size_t n_chunks;            /* of the gradients of all parameters */
     char *values, *states[DR_MAX_STATES], *shadow;
     size_t n_penalties;         /* tiles whose weights cost something */
     double multiply_adds;       /* of one sample's forward pass */
@@ -156,6 +165,7 @@ struct dr_run {
     char *gradients;            /* a parameter area, where gradients are materialised */
     void *row_loss, *row_hit;
     double *penalties;          /* what each tile of weights costs, before the update */
+    double *squares[N_NORMS];   /* summed over each chunk, of what norms are wanted of, or NULL */
     dr_linear linear;
     dr_position position;
     uint64_t opened_at;         /* updates made by then */
@@ -182,7 +192,14 @@ typedef struct {
     size_t batch, first, m;
     double weight;              /* sum of the batch's weights */
     uint64_t step;              /* the one that this batch makes */
-    dr_constants constants;     /* of that step's update */
+    double rate;                /* the learning rate of its update, */
+    dr_constants constants;     /* that update's, */
+    dr_constants others;        /* and those of the nodes that have `rate_factor`; 0: of none yet */
+    double rate_factor;
+    const void *clipped;        /* the array whose gradient `factor` clips, or the plan: all; NULL: none yet */
+    double factor;
+    const dr_parameter *along;  /* whose direction `ratio` is about; NULL: none yet */
+    double ratio;
     double work;                /* since the last look at the clock */
     double now;                 /* at that look */
     size_t fetched, fetch_end;  /* rows of the next batch that are on their way, and are to be */
@@ -245,7 +262,7 @@ static inline dr_penalty dr_penalty_of(const dr_cursor *c, const dr_node *node) 
 }
 
 /* plan.c */
-void dr_add_parameter(dr_plan *plan, dr_node *node, size_t rows, size_t cols);
+void dr_add_parameter(dr_plan *plan, dr_node *node, size_t rows, size_t cols, int learnt);
 dr_matrix dr_parameter_matrix(const dr_plan *plan, const char *area, const dr_node *node, size_t index);
 
 /* nodes/activation.c: the error at the node's output becomes that before its activation, in place.
@@ -258,10 +275,28 @@ void dr_custom_loss(dr_cursor *c);
 /* nodes/merge.c: the error at the node's target, columns from `from` on, goes to one of its sources. */
 void dr_send_error(dr_cursor *c, const dr_node *node, size_t source, size_t from, size_t row, size_t m);
 
-/* run.c: applies n elements of a gradient to the parameters at `offset` of their areas; and the
- * parameters and the optimizer's state there, where there is none NULL. */
-void dr_apply(dr_cursor *c, size_t offset, size_t n, const void *gradient);
+/* run.c: applies n elements of the gradient of parameter `index` to what is at `offset` of the areas, and
+ * may change them; and the parameters and the optimizer's state there, where there is none NULL; and the
+ * constants of its step. */
+void dr_apply(dr_cursor *c, const dr_node *node, size_t index, size_t offset, size_t n, void *gradient);
 void dr_parameters_at(const dr_plan *plan, size_t offset, void *at[1 + DR_MAX_STATES]);
+const dr_constants *dr_constants_of(dr_cursor *c, const dr_node *node);
+
+/* norms.c: the chunks of what a node learns; and the parameter that one of them is of, when *chunk becomes
+ * its number there. */
+size_t dr_node_chunks(const dr_node *node);
+const dr_parameter *dr_locate_chunk(const dr_node *node, size_t *chunk);
+/* Of a chunk: its gradient is measured, or clipped and made a direction. Of n elements of an array: their
+ * gradient is clipped, in place. And what the learning rate of an array is multiplied by. */
+void dr_measure_gradient(dr_cursor *c, const dr_node *node, size_t chunk);
+void dr_make_direction(dr_cursor *c, const dr_node *node, size_t chunk);
+void dr_clip_gradient(dr_cursor *c, const dr_parameter *p, size_t n, void *gradient);
+double dr_rate_ratio(dr_cursor *c, const dr_parameter *p);
+
+/* Whether updates are made where gradients are computed. */
+static inline int dr_fused(const dr_plan *plan) {
+    return plan->fused && !plan->clips_norms && !plan->layered;
+}
 
 /* lower.c: `tasks` and `phases` must have room for these. */
 size_t dr_program_tasks(const dr_plan *plan, dr_mode mode);

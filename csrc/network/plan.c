@@ -16,9 +16,13 @@ static const dr_kind *const KINDS[DR_N_NODES] = {
     [DR_NODE_PRELU] = &dr_kind_prelu,
 };
 
-void dr_add_parameter(dr_plan *plan, dr_node *node, size_t rows, size_t cols) {
-    node->parameters[node->n_parameters++] = (dr_parameter){rows, cols, plan->n_parameters};
-    plan->n_parameters += rows ? dr_matrix_size(plan->dtype, rows, cols) : dr_vector_size(plan->dtype, cols);
+void dr_add_parameter(dr_plan *plan, dr_node *node, size_t rows, size_t cols, int learnt) {
+    const size_t size = dr_array_size(plan->dtype, (dr_shape){rows, cols});
+    const dr_parameter p = {.rows = rows, .cols = cols, .offset = plan->n_parameters, .size = size,
+                            .chunks = learnt ? dr_chunks(size) : 0, .first_chunk = plan->n_chunks};
+    node->parameters[node->n_parameters++] = p;
+    plan->n_parameters += p.size;
+    plan->n_chunks += p.chunks;
 }
 
 dr_matrix dr_parameter_matrix(const dr_plan *plan, const char *area, const dr_node *node, size_t index) {
@@ -56,12 +60,13 @@ static void lay_out(dr_plan *plan, const dr_graph *graph) {
             .sources = wires,
             .activation = last && graph->logits ? DR_IDENTITY : spec->activation,
             .output = spec->activation, .alpha = spec->alpha, .eps = spec->eps,
+            .rate_factor = spec->learning_rate_factor,
             .momentum = spec->momentum, .has_weight = spec->weight, .has_bias = spec->bias,
             .noise = spec->noise, .amount = spec->amount, .shared = spec->shared,
         };
         wires += spec->n_sources;
         for (size_t j = 0; j < spec->n_parameters; j++)
-            dr_add_parameter(plan, node, spec->parameters[j].rows, spec->parameters[j].cols);
+            dr_add_parameter(plan, node, spec->parameters[j].rows, spec->parameters[j].cols, 1);
         node->learns = node->error =
             spec->trainable && node->kind->tiles && node->kind->tiles(plan, node);
         for (size_t j = 0; j < spec->n_sources; j++) {
@@ -100,6 +105,8 @@ dr_status dr_plan_create(const dr_graph *graph, dr_plan **out) {
     plan->fused = 1;
     dr_ledger_restart(&plan->ledger);
     plan->n_states = (size_t)dr_rule_states(graph->optimizer.rule);
+    plan->clips_norms = graph->optimizer.clip.kind >= DR_CLIP_NORM;
+    plan->layered = dr_rule_layered(graph->optimizer.rule);
     plan->widths = dr_alloc(graph->n_buffers, sizeof *plan->widths);
     plan->nodes = dr_alloc(graph->n_nodes, sizeof *plan->nodes);
     size_t n_wires = 0;

@@ -104,11 +104,32 @@ void dr_parameters_at(const dr_plan *plan, size_t offset, void *at[1 + DR_MAX_ST
         at[1 + s] = s < plan->n_states ? dr_offset(plan->dtype, plan->states[s], offset) : NULL;
 }
 
-void dr_apply(dr_cursor *c, size_t offset, size_t n, const void *gradient) {
+/* Nodes that share a factor follow each other, as a rule: it is prepared anew where it changes. */
+const dr_constants *dr_constants_of(dr_cursor *c, const dr_node *node) {
+    if (node->rate_factor == 1) return &c->constants;
+    if (node->rate_factor != c->rate_factor) {
+        c->rate_factor = node->rate_factor;
+        c->others = c->constants; /* what is carried on from step to step */
+        dr_optimizer_prepare(&c->run->plan->optimizer, c->rate * c->rate_factor, c->step + 1, &c->others);
+    }
+    return &c->others;
+}
+
+void dr_apply(dr_cursor *c, const dr_node *node, size_t index, size_t offset, size_t n, void *gradient) {
     const dr_plan *plan = c->run->plan;
     void *at[1 + DR_MAX_STATES];
     dr_parameters_at(plan, offset, at);
-    c->run->kernels->step[plan->optimizer.rule](n, &c->constants, gradient, at);
+    const dr_parameter *p = &node->parameters[index];
+    const dr_constants *k = dr_constants_of(c, node);
+    dr_constants along;
+    if (plan->layered) {
+        along = *k;
+        along.rate *= dr_rate_ratio(c, p);
+        k = &along;
+    } else if (plan->optimizer.clip.kind != DR_CLIP_NONE) {
+        dr_clip_gradient(c, p, n, gradient);
+    }
+    c->run->kernels->step[plan->optimizer.rule](n, k, gradient, at);
 }
 
 static int by_panels(dr_task_kind task) {
@@ -132,6 +153,7 @@ static size_t tiles_of(const dr_run *run, dr_step_task task) {
     if (takes_all(task.kind)) return 1; /* and so it is thread 0's */
     if (task.kind == TASK_PRODUCTS) return dr_linear_tiles(run);
     if (task.kind == TASK_COLUMNS) return dr_panels(plan->dtype, plan->widths[0]);
+    if (task.kind == TASK_MEASURE || task.kind == TASK_DIRECTION) return dr_node_chunks(node);
     return by_panels(task.kind) ? dr_panels(plan->dtype, node->n_out) : node->kind->tiles(plan, node);
 }
 
@@ -151,10 +173,12 @@ static size_t task_on_tiles(dr_cursor *c, dr_step_task task, size_t tile, size_t
     case TASK_PRODUCTS: dr_linear_products(c, tile); return 1;
     case TASK_STATISTICS: node->kind->statistics(c, node, tile); break;
     case TASK_ERROR_SUMS: node->kind->error_sums(c, node, tile); break;
+    case TASK_MEASURE: dr_measure_gradient(c, node, tile); break;
+    case TASK_DIRECTION: dr_make_direction(c, node, tile); break;
     case TASK_CONSTRAIN: node->kind->constrain(c, node, tile); break;
     default: return node->kind->on_tiles(c, task.kind, node, tile, most);
     }
-    dr_lap(&c->watch.ledger, task.kind == TASK_CONSTRAIN ? DR_UPDATES : DR_ACTIVATIONS);
+    dr_lap(&c->watch.ledger, task.kind >= TASK_MEASURE ? DR_UPDATES : DR_ACTIVATIONS);
     return 1;
 }
 
@@ -217,11 +241,14 @@ static void begin_batch(dr_cursor *c) {
     const dr_plan *plan = run->plan;
     c->first = c->batch * run->batch_size;
     c->m = dr_min(run->batch_size, run->data.n - c->first);
+    c->clipped = c->along = NULL;
     c->weight = run->data.weight ? dr_weighted_sum(plan->dtype, c->m, NULL, run->data.weight,
                                                    run->order, c->first)
                                  : (double)c->m;
-    if (run->mode == DR_TRAIN)
-        dr_optimizer_prepare(&plan->optimizer, learning_rate(c), c->step + 1, &c->constants);
+    if (run->mode != DR_TRAIN) return;
+    c->rate = learning_rate(c);
+    c->rate_factor = 0;
+    dr_optimizer_prepare(&plan->optimizer, c->rate, c->step + 1, &c->constants);
 }
 
 /* In a run that changes none: what the weights cost, which tiles tell where they are updated. */

@@ -8,7 +8,7 @@
 #define ROWS_AT_ONCE 512
 
 static int keeps_gradients(const dr_run *run) {
-    return run->mode == DR_GRADIENT || (run->mode == DR_TRAIN && !run->plan->fused);
+    return run->mode == DR_GRADIENT || (run->mode == DR_TRAIN && !dr_fused(run->plan));
 }
 
 /* Whether a buffer has rows of values: a sparse input only where a node wants it so. */
@@ -46,6 +46,10 @@ static void lay_out(dr_run *run, dr_arena *arena) {
     if (run->mode != DR_PREDICT)
         run->penalties = dr_arena_take(arena, plan->n_penalties, sizeof *run->penalties);
     run->gradients = keeps_gradients(run) ? dr_arena_take(arena, plan->n_parameters, size) : NULL;
+    for (int norm = 0; norm < N_NORMS; norm++) {
+        const int wanted = norm == OF_GRADIENT ? plan->clips_norms : plan->layered;
+        run->squares[norm] = dr_arena_take(arena, wanted ? plan->n_chunks : 0, sizeof **run->squares);
+    }
     if (run->mode == DR_LINEARIZE) dr_linear_lay_out(run, arena);
     run->shuffle = run->shuffled ? dr_arena_take(arena, run->order_room, sizeof *run->shuffle) : NULL;
     if (!run->sparse) return;

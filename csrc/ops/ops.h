@@ -85,6 +85,15 @@ dr_status dr_cholesky_factor(dr_dtype dt, const dr_kernels *k, size_t n, dr_matr
 void dr_to_panels(const dr_kernels *k, size_t rows, const void *x, dr_matrix m);
 void dr_from_panels(const dr_kernels *k, size_t rows, dr_matrix m, void *x);
 
+/* Arrays as networks have them, matrices in panels, vectors padded: in and out of an area of
+ * dr_array_size; and the squares of their elements, summed chunk by chunk, and chunks together. */
+#define DR_CHUNK 4096 /* elements: see docs/numerics.md */
+static inline size_t dr_chunks(size_t size) { return (size + DR_CHUNK - 1) / DR_CHUNK; }
+void dr_array_in(const dr_kernels *k, dr_shape shape, const void *plain, void *area);
+void dr_array_out(const dr_kernels *k, dr_shape shape, const void *area, void *plain);
+double dr_chunk_squares(const dr_kernels *k, size_t size, const void *area, size_t chunk);
+double dr_chunk_sum(size_t chunks, const double *squares);
+
 /* What the kernels noise_forward and noise_backward need; once a step. */
 dr_noise_args dr_noise_prepare(dr_noise kind, double amount, dr_stream stream, size_t first);
 
@@ -100,6 +109,10 @@ void dr_penalty_parts(dr_dtype dt, const dr_kernels *k, dr_penalty penalty, size
                       double *parts);
 double dr_penalty_sum(size_t tiles, const double *parts);
 
+/* What the norm of a gradient is multiplied by, and n elements of it, to clip it. */
+double dr_clip_factor(double limit, double squares);
+void dr_clip_apply(const dr_kernels *k, dr_clip clip, double factor, size_t n, void *g);
+
 /* Panel p of the columns of w. */
 void dr_constrain_panel(dr_dtype dt, const dr_kernels *k, dr_constraint constraint, double limit,
                         size_t rows, dr_matrix w, size_t p);
@@ -107,6 +120,9 @@ void dr_constrain_panel(dr_dtype dt, const dr_kernels *k, dr_constraint constrai
 /* The constants of step number `step`, which counts from 1, with that learning rate. *k: those of an
  * earlier step, or zeros. */
 void dr_optimizer_prepare(const dr_optimizer *optimizer, double rate, uint64_t step, dr_constants *k);
+/* Of a layered rule: what the learning rate of an array is multiplied by, from the squares of its elements
+ * and of those of its direction. */
+double dr_optimizer_ratio(double weights, double direction);
 
 /* sum w_r v_r of a batch in the one order (16 strided partials, halves onto halves); w NULL: ones */
 double dr_weighted_sum(dr_dtype dt, size_t m, const void *values, const void *weight,

@@ -66,6 +66,15 @@ static void of_radam(const double *h, uint64_t t, dr_constants *k) {
                            ((most - 4) * (most - 2) * length) * (1 - left));
 }
 
+/* h: beta1, beta2, eps, weight decay inside the direction */
+static void of_lamb(const double *h, uint64_t t, dr_constants *k) {
+    of_means(h, t, k);
+    k->c[4] = 1 / sqrt(1 - dr_power(h[1], t));
+    k->c[5] = h[2];
+    k->c[6] = h[3];
+    k->c[7] = 1 / (1 - dr_power(h[0], t));
+}
+
 static void of_adamax(const double *h, uint64_t t, dr_constants *k) {
     of_means(h, t, k);
     k->c[4] = h[2];
@@ -90,6 +99,7 @@ static void of_rprop(const double *h, uint64_t t, dr_constants *k) {
 static const struct {
     int states;
     prepare constants;
+    int layered;
 } RULES[DR_N_RULES] = {
     [DR_SGD] = {0, of_numbers},
     [DR_MOMENTUM] = {1, of_numbers},
@@ -100,6 +110,7 @@ static const struct {
     [DR_RADAM] = {2, of_radam},
     [DR_ADAMAX] = {2, of_adamax},
     [DR_LION] = {1, of_means},
+    [DR_LAMB] = {2, of_lamb, 1},
     [DR_RMSPROP] = {1, of_mean},
     [DR_RMSPROP_MOMENTUM] = {2, of_mean},
     [DR_RMSPROP_CENTERED] = {2, of_mean},
@@ -110,23 +121,27 @@ static const struct {
 };
 
 int dr_rule_states(dr_rule rule) { return RULES[rule].states; }
+int dr_rule_layered(dr_rule rule) { return RULES[rule].layered; }
 
 void dr_optimizer_prepare(const dr_optimizer *optimizer, double rate, uint64_t step, dr_constants *k) {
     const double decay = optimizer->weight_decay;
     k->rate = rate;
     k->decay = optimizer->decoupled ? 0 : decay;
-    k->left = optimizer->decoupled ? 1 - rate * decay : 1;
+    k->left = optimizer->decoupled && !dr_rule_layered(optimizer->rule) ? 1 - rate * decay : 1;
     RULES[optimizer->rule].constants(optimizer->numbers, step, k);
 }
 
-void dr_optimizer_step(dr_dtype dt, const dr_optimizer *optimizer, uint64_t step, size_t n,
-                       const void *g, void *const at[1 + DR_MAX_STATES]) {
-    const dr_kernels *k = dr_kernels_for(dt);
+double dr_optimizer_ratio(double weights, double direction) {
+    return weights > 0 && direction > 0 ? sqrt(weights) / sqrt(direction) : 1;
+}
+
+/* Place by place. */
+static void flat_step(const dr_kernels *k, dr_rule rule, const dr_constants *c, size_t n, const void *g,
+                      void *const at[1 + DR_MAX_STATES]) {
+    const dr_dtype dt = k->dtype;
     const size_t unit = dr_unit(dt), size = dr_size(dt), whole = n / unit * unit;
-    const size_t arrays = 1 + (size_t)dr_rule_states(optimizer->rule), bytes = (n - whole) * size;
-    dr_constants c = {0};
-    dr_optimizer_prepare(optimizer, optimizer->learning_rate, step, &c);
-    k->step[optimizer->rule](whole, &c, g, at);
+    const size_t arrays = 1 + (size_t)dr_rule_states(rule), bytes = (n - whole) * size;
+    k->step[rule](whole, c, g, at);
     if (!bytes) return;
 
     _Alignas(64) char tail[2 + DR_MAX_STATES][64];
@@ -137,6 +152,48 @@ void dr_optimizer_step(dr_dtype dt, const dr_optimizer *optimizer, uint64_t step
         ends[i] = tail[i];
         memcpy(ends[i], (char *)at[i] + whole * size, bytes);
     }
-    k->step[optimizer->rule](unit, &c, tail[1 + DR_MAX_STATES], ends);
+    k->step[rule](unit, c, tail[1 + DR_MAX_STATES], ends);
     for (size_t i = 0; i < arrays; i++) memcpy((char *)at[i] + whole * size, ends[i], bytes);
+}
+
+/* In panels, as networks have it, for the sake of the norms. */
+static dr_status layered_step(const dr_kernels *k, dr_rule rule, dr_constants c, dr_shape shape, const void *g,
+                              void *const at[1 + DR_MAX_STATES]) {
+    const dr_dtype dt = k->dtype;
+    const size_t size = dr_array_size(dt, shape), chunks = dr_chunks(size);
+    const size_t arrays = 1 + (size_t)dr_rule_states(rule);
+    void *own[2 + DR_MAX_STATES];
+    double *squares[2];
+    dr_arena arena = {NULL, 0, 0};
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t i = 0; i <= arrays; i++) own[i] = dr_arena_take(&arena, size, dr_size(dt));
+        for (size_t i = 0; i < 2; i++) squares[i] = dr_arena_take(&arena, chunks, sizeof **squares);
+        if (pass == 0) {
+            char *base = arena.overflow ? NULL : dr_alloc(arena.used, 1);
+            if (!base) return DR_NO_MEMORY;
+            arena = (dr_arena){base, 0, 0};
+        }
+    }
+    for (size_t i = 0; i < arrays; i++) dr_array_in(k, shape, at[i], own[i]);
+    dr_array_in(k, shape, g, own[arrays]);
+    k->direction(size, &c, own[arrays], own);
+    for (size_t i = 0; i < chunks; i++) {
+        squares[0][i] = dr_chunk_squares(k, size, own[0], i);
+        squares[1][i] = dr_chunk_squares(k, size, own[arrays], i);
+    }
+    c.rate *= dr_optimizer_ratio(dr_chunk_sum(chunks, squares[0]), dr_chunk_sum(chunks, squares[1]));
+    k->step[rule](size, &c, own[arrays], own);
+    for (size_t i = 0; i < arrays; i++) dr_array_out(k, shape, own[i], at[i]);
+    dr_free(arena.base);
+    return DR_OK;
+}
+
+dr_status dr_optimizer_step(dr_dtype dt, const dr_optimizer *optimizer, uint64_t step, dr_shape shape,
+                            const void *g, void *const at[1 + DR_MAX_STATES]) {
+    const dr_kernels *k = dr_kernels_for(dt);
+    dr_constants c = {0};
+    dr_optimizer_prepare(optimizer, optimizer->learning_rate, step, &c);
+    if (dr_rule_layered(optimizer->rule)) return layered_step(k, optimizer->rule, c, shape, g, at);
+    flat_step(k, optimizer->rule, &c, (shape.rows ? shape.rows : 1) * shape.cols, g, at);
+    return DR_OK;
 }

@@ -58,6 +58,7 @@ from .losses import CustomLoss
 from .metrics import CustomMetric
 from .network import Network
 from .optimizers import (
+    LAMB,
     LBFGS,
     SGD,
     Adadelta,
@@ -79,6 +80,7 @@ from .verify import verify
 __version__ = "0.1.0"
 
 __all__ = [
+    "LAMB",
     "LBFGS",
     "SGD",
     "Activation",

@@ -155,9 +155,9 @@ def bounded_update(
 ) -> NearSlots:
     """Errors of all parameters after update number `step`, from a pass in the state before it."""
     new: NearSlots = tuple(dict(slot) for slot in slots)
-    for name, g in done.gradients.items():
+    for name, g in _weight_bounds.clipped(p, done.gradients, graph.optimizer.clip).items():
         value, *state = (slot[name] for slot in slots)
-        updated = _bounds.update(p, graph.optimizer, value, g, state, step)
+        updated = _bounds.update(p, graph.optimizer_of(name), value, g, state, step)
         for slot, near in zip(new, updated, strict=True):
             slot[name] = near
     for name, kind, limit in graph.constraints():

@@ -23,6 +23,7 @@ from .optimizers import Optimizer
 from .reference import activation as reference
 from .reference import noise as reference_noise
 from .reference import optimizer as reference_optimizer
+from .schedules import Schedule
 
 Array = npt.NDArray[np.float64]
 
@@ -268,7 +269,46 @@ def update(
             worst = [np.maximum(*pair) for pair in zip(worst, off, strict=True)]
         for all_of_it, part in zip(error, worst, strict=True):
             all_of_it[unsure] = np.minimum(all_of_it[unsure], part)
-    return tuple(Near(i.value, e) for i, e in zip(whole, error, strict=True))
+    new = tuple(Near(i.value, e) for i, e in zip(whole, error, strict=True))
+    if reference_optimizer.TABLE[optimizer.rule].layered:
+        return _along(p, w, new[0], _rate(optimizer)), *new[1:]
+    return new
+
+
+def _rate(optimizer: Optimizer) -> float:
+    assert not isinstance(optimizer.learning_rate, Schedule), "engines know numbers"
+    return optimizer.learning_rate
+
+
+def squares(p: Precision, a: Near) -> tuple[float, float]:
+    """The least and the largest sum of squares that another computation may find. A row takes whole
+    units, which are added to one partial sum for each number, 4096 numbers at most; then double."""
+    norm, error = float(np.linalg.norm(a.value)), float(np.linalg.norm(a.error))
+    if norm + error == 0:
+        return 0.0, 0.0
+    unit = 16 if p.eps > 1e-10 else 8
+    units = a.value.size // max(a.value.shape[-1], 1) * -(-a.value.shape[-1] // unit)
+    share, vanished = p.eps * (min(units, 4096 // unit) + 5), p.least * a.value.size
+    low = max(norm - error, 0.0) ** 2 * (1 - share) - vanished
+    return max(low, 0.0), (norm + error) ** 2 * (1 + share) + vanished
+
+
+def _along(p: Precision, w: Near, r: Near, rate: float) -> Near:
+    """Of w - rate |w| / |r| r. Whatever r is, no step is longer than rate |w|."""
+    value = reference_optimizer.along(w.value, r.value, rate)
+    (w_low, w_high), (r_low, r_high) = squares(p, w), squares(p, r)
+    change = rate * r.error
+    if w_high and r_high:
+        change = np.full_like(change, 2 * rate * np.sqrt(w_high))
+        if r_low:
+            ratio = np.linalg.norm(w.value) / np.linalg.norm(r.value)
+            low, high = np.sqrt(w_low / r_high), np.sqrt(w_high / r_low)
+            off = high * r.error + max(high - ratio, ratio - low) * np.abs(r.value)
+            change = np.minimum(change, rate * off)
+        if not w_low:  # it may be 0, and steps as long as r
+            change = change + rate * r.size
+    rounding = p.eps * (w.size + 4 * (np.abs(value - w.value) + change)) + p.least
+    return Near(value, w.error + change + rounding)
 
 
 def _steps(
@@ -278,7 +318,7 @@ def _steps(
     w, g, *state = (
         Interval(*ends, p.eps, p.least, p.tiny) for ends in zip(value, low, high, strict=True)
     )
-    run: Any = reference_optimizer.update
+    run: Any = reference_optimizer.place_by_place
     new: tuple[Interval, ...] = run(optimizer, w, g, tuple(state), step)
     return new
 

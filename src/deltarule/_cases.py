@@ -15,10 +15,10 @@ from . import _check, _check_weights, losses, ops, optimizers
 from ._case import Arrays, Case, magnitude, normal, wide, wide_type
 from ._cases_norm import batch_norm_cases, row_norm_cases
 from ._check import Array
-from ._check_weights import CONSTRAINTS
+from ._check_weights import CLIPS, CONSTRAINTS
 from .losses import Loss
 from .reference import activation as activations
-from .reference import constraint, dense, noise, optimizer, penalty, prelu
+from .reference import clip, constraint, dense, noise, optimizer, penalty, prelu
 from .reference import loss as reference_loss
 from .reference.activation import quiet
 from .reference.cholesky import factor, solve
@@ -49,6 +49,8 @@ def all_cases(dtype: str, quick: bool) -> Iterator[Case]:
     for rule, chosen in optimizers.examples().items():
         yield _optimizer(rule, replace(chosen, weight_decay=1e-4), dtype, n * columns)
     yield from _penalty(dtype, n, columns)
+    for name in CLIPS:
+        yield _clip(name, dtype, n, columns)
     for name in CONSTRAINTS:
         yield _constraint(name, dtype, n, columns)
     for name in _check.INITIALIZERS:
@@ -301,6 +303,20 @@ def _penalty(dtype: str, n_in: int, n_out: int) -> Iterator[Case]:
     yield Case(
         "penalty_backward", "", size, dtype,
         lambda module: (module.penalty_backward(w, g, **rates),), gradient, largest,
+    )  # fmt: skip
+
+
+def _clip(name: str, dtype: str, n_in: int, n_out: int) -> Case:
+    gradients = {"weight": normal(dtype, n_in, n_out, stream=20)}
+    given = {name: 0.5}
+
+    def truth() -> Arrays:
+        exactly = {key: wide(g) for key, g in gradients.items()}
+        return tuple(clip.clip(exactly, given).values())
+
+    return Case(
+        "clip_gradients", name, f"{n_in}x{n_out}", dtype,
+        lambda module: tuple(module.clip_gradients(gradients, **given).values()), truth, magnitude,
     )  # fmt: skip
 
 

@@ -1,10 +1,22 @@
-"""Argument checks of what weights cost and are held to, and of slopes that are learnt; see
-_check.py."""
+"""Argument checks of what weights cost and are held to, of gradients that are clipped, and of
+slopes that are learnt; see _check.py."""
 
-from ._check import Array, choice, finite_real, non_negative_real, real_array, same_dtype
+from collections.abc import Mapping
+
+from ._check import (
+    Array,
+    choice,
+    finite_real,
+    non_negative_real,
+    positive_real,
+    real_array,
+    same_dtype,
+)
 
 # The position of a name is its number in C (dr_constraint of deltarule.h).
 CONSTRAINTS = ("max_norm", "non_negative")
+# The same, of dr_clip_kind, which begins with none.
+CLIPS = ("clipvalue", "clipnorm", "global_clipnorm")
 
 
 def penalty(l1: object, l2: object) -> tuple[float, float]:
@@ -18,6 +30,31 @@ def gradient_arrays(w: object, g: object) -> tuple[Array, Array]:
     gradient = real_array("g", g, shape=weights.shape)
     same_dtype(w=weights, g=gradient)
     return weights, gradient
+
+
+def clip(*values: object) -> dict[str, float]:
+    """The one of CLIPS that is given, with its limit; {} where none is."""
+    given = zip(CLIPS, values, strict=True)
+    found = {name: positive_real(name, value) for name, value in given if value is not None}
+    if len(found) > 1:
+        got = " and ".join(f"{name}={limit}" for name, limit in found.items())
+        raise ValueError(f"{', '.join(CLIPS)}: at most one may be given, got {got}")
+    return found
+
+
+def gradients(given: object) -> dict[str, Array]:
+    """Vectors and matrices of one dtype, by their names."""
+    if not isinstance(given, Mapping):
+        raise TypeError(f"gradients must be a dict of arrays, got {type(given).__name__}")
+    arrays = {}
+    for key, value in given.items():
+        what = f"gradients[{key!r}]"
+        arrays[key] = real_array(what, value)
+        if arrays[key].ndim not in (1, 2):
+            raise ValueError(f"{what} must be (n,) or (n_in, n_out), got shape {arrays[key].shape}")
+    if arrays:
+        same_dtype(**{f"gradients[{key!r}]": g for key, g in arrays.items()})
+    return arrays
 
 
 def constraint(name: object, max_value: object = None) -> float:

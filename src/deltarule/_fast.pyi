@@ -156,7 +156,15 @@ def loss_backward(
     dy: _Array | None,
 ) -> float: ...
 def optimizer_step(
-    dtype: str, optimizer: Optimizer, step: int, n: int, g: _Array, arrays: tuple[_Array, ...]
+    dtype: str,
+    optimizer: Optimizer,
+    step: int,
+    shape: tuple[int, ...],
+    g: _Array,
+    arrays: tuple[_Array, ...],
+) -> None: ...
+def clip_gradients(
+    dtype: str, given: dict[str, float], shapes: list[tuple[int, ...]], *gradients: _Array
 ) -> None: ...
 def constrain(
     dtype: str, constraint: str, limit: float, n_in: int, n_out: int, w: _Array

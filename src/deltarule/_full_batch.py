@@ -42,6 +42,12 @@ def check(method: FullBatch, graph: Graph) -> None:
                 "function of the parameters alone, from layers without random numbers that take "
                 f"each row by itself{' and are not written in Python' if second else ''}"
             )
+    for node in graph.nodes:
+        if node.learning_rate_factor != 1:
+            raise ValueError(
+                f"optimizer {name} has no learning rate: learning_rate_factor of layer {node.name} "
+                f"must be 1, got {node.learning_rate_factor}"
+            )
     size = sum(math.prod(graph.parameter_shapes()[learnt]) for learnt in graph.learnt())
     if size == 0:
         raise ValueError(f"optimizer {name} has no parameters to learn")

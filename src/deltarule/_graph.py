@@ -64,6 +64,7 @@ class Node:
     `momentum`. `weight` and `bias`: whether it has them, where its kind does. A `shared` slope is
     one for all columns. What is not `trainable` keeps its parameters; the weights of what is have
     penalties with the rates `l1` and `l2` and, after each update, are held to their `constraint`.
+    The optimizer's learning rate is multiplied by `learning_rate_factor` for all its parameters.
     """
 
     kind: str
@@ -85,6 +86,7 @@ class Node:
     l2: float = 0.0
     constraint: str | None = None
     limit: float = 0.0
+    learning_rate_factor: float = 1.0
 
     @property
     def source(self) -> int:
@@ -155,6 +157,15 @@ class Graph:
             for node in self.nodes
             if node.trainable and node.constraint is not None
         ]
+
+    def factor(self, parameter: str) -> float:
+        """What the learning rate of a parameter is multiplied by."""
+        owner = parameter.rsplit(".", 1)[0]
+        return next(node.learning_rate_factor for node in self.nodes if node.name == owner)
+
+    def optimizer_of(self, parameter: str) -> Optimizer:
+        """That of a parameter by itself: clipping, which is of all together, comes before."""
+        return self.optimizer.alone(self.factor(parameter))
 
     def parts(self) -> dict[str, list[str]]:
         """Of each node, by its name, what its parameters are called there."""

@@ -178,6 +178,14 @@ def held(functions: ModuleType, kind: str, w: Array, limit: float) -> Array:
     return now
 
 
+def clipped(
+    functions: ModuleType, graph: Graph, gradients: dict[str, Array]
+) -> dict[str, Array]:
+    """What the optimizer is given."""
+    now: dict[str, Array] = functions.clip_gradients(gradients, **graph.optimizer.clip)
+    return now
+
+
 def learning(graph: Graph, steps: Sequence[Step]) -> set[Key]:
     """The targets that depend on what is learnt: the errors at others nobody wants."""
     learnt, found = set(graph.learnt()), set[Key]()
@@ -222,9 +230,9 @@ def update_all(
 ) -> Slots:
     """Parameters and state after update number `step`, from a pass in the state before it."""
     new: Slots = tuple(dict(slot) for slot in slots)
-    for name, g in done.gradients.items():
+    for name, g in clipped(functions, graph, done.gradients).items():
         value, *state = (slot[name] for slot in slots)
-        updated = functions.optimizer_step(graph.optimizer, value, g, *state, step=step)
+        updated = functions.optimizer_step(graph.optimizer_of(name), value, g, *state, step=step)
         for slot, array in zip(new, updated, strict=True):
             slot[name] = array
     for name, kind, limit in graph.constraints():

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from . import _bounds, _loss_bounds, _weight_bounds, ops, reference
 from ._bounds import Precision, exact
 from ._graph import Graph
-from ._layerwise import EPOCH, Data, Pass, State, Step, charged, held
+from ._layerwise import EPOCH, Data, Pass, State, Step, charged, clipped, held
 from ._report import Check, within
 
 Array = npt.NDArray[Any]
@@ -42,9 +42,11 @@ def check_operations(state: State, layers: Pass, data: Data) -> list[Check]:
         if step.operation.bounded:
             checks += _check_after(graph, step, layers.moved)
     checks += _check_penalties(state, layers, data)
-    for name, g in layers.gradients.items():
+    gradients = clipped(ops, graph, layers.gradients)
+    checks += _check_clip(graph, layers.gradients, gradients)
+    for name, g in gradients.items():
         checks += _check_step(state, name, g)
-    checks += _check_constraints(state, layers)
+    checks += _check_constraints(state, gradients)
     fast, slow = (
         functions.random_permutation(len(data.x), seed=state.seed, purpose="shuffle", step=EPOCH)
         for functions in (ops, reference)
@@ -158,14 +160,28 @@ def _check_penalties(state: State, layers: Pass, data: Data) -> list[Check]:
     return checks
 
 
-def _check_constraints(state: State, layers: Pass) -> list[Check]:
+def _check_clip(
+    graph: Graph, gradients: dict[str, Array], got: dict[str, Array]
+) -> list[Check]:
+    """All gradients at once, for a norm may be of all."""
+    given = graph.optimizer.clip
+    exactly = {name: exact(g) for name, g in gradients.items()}
+    near = _weight_bounds.clipped(_bounds.precision(graph.dtype), exactly, given)
+    return [
+        within(f"{name} gradient clipped", COMPARED, got[name], *near[name], graph.dtype)
+        for name in got
+        if given
+    ]
+
+
+def _check_constraints(state: State, gradients: dict[str, Array]) -> list[Check]:
     """Weights after the next update and their constraint."""
     p, graph, checks = _bounds.precision(state.graph.dtype), state.graph, []
     for name, kind, limit in graph.constraints():
         arrays = (slot[name] for slot in state.slots)
         w, *rest = arrays
-        g = layers.gradients[name]
-        free = ops.optimizer_step(graph.optimizer, w, g, *rest, step=state.step + 1)[0]
+        g = gradients[name]
+        free = ops.optimizer_step(graph.optimizer_of(name), w, g, *rest, step=state.step + 1)[0]
         got = held(ops, kind, free, limit)
         expected = held(reference, kind, exact(free).value, limit)
         error = _weight_bounds.constrained(p, kind, limit, exact(free), expected)
@@ -211,7 +227,7 @@ def _check_flush(graph: Graph, step: Step, dy: Array) -> list[Check]:
 # -------------------------------------------------------------------------------------- optimizers
 def _check_step(state: State, name: str, g: Array) -> list[Check]:
     """The next update of one parameter: value and state, slot by slot."""
-    optimizer, step = state.graph.optimizer, state.step + 1
+    optimizer, step = state.graph.optimizer_of(name), state.step + 1
     p, dtype = _bounds.precision(state.graph.dtype), state.graph.dtype
     w, *rest = (slot[name] for slot in state.slots)
     got = ops.optimizer_step(optimizer, w, g, *rest, step=step)
@@ -223,7 +239,7 @@ def _check_step(state: State, name: str, g: Array) -> list[Check]:
 
 def _check_vanishing_state(state: State, name: str, new: tuple[Array, ...]) -> list[Check]:
     """What an update without gradient leaves of arrays of state that are about to vanish."""
-    optimizer, dtype = state.graph.optimizer, state.graph.dtype
+    optimizer, dtype = state.graph.optimizer_of(name), state.graph.dtype
     p = _bounds.precision(dtype)
     if not any(array.any() for array in new):
         return []

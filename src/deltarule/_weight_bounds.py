@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 
 from . import _bounds
 from ._bounds import Array, Near, Precision
+from .reference import clip as reference_clip
 
 
 # -------------------------------------------------------------------------------------- penalties
@@ -24,6 +27,31 @@ def penalty_gradient(p: Precision, w: Near, g: Near, l1: float, l2: float) -> Ar
     size = g.size + l1 + 2 * l2 * w.size
     error: Array = g.error + 2 * l2 * w.error + either + 3 * (p.eps * size + p.least)
     return error
+
+
+# --------------------------------------------------------------------------------------- clipping
+Gradients = dict[str, Near]
+
+
+def clipped(p: Precision, gradients: Gradients, given: Mapping[str, float]) -> Gradients:
+    """The gradients that the reference gives, with their errors."""
+    exactly = reference_clip.clip({name: g.value for name, g in gradients.items()}, given)
+    squares = {name: _bounds.squares(p, g) for name, g in gradients.items()}
+    if "global_clipnorm" in given:
+        low, high = (float(sum(ends)) for ends in zip(*squares.values(), strict=True))
+        squares = dict.fromkeys(squares, (low, high))
+    found = {}
+    for name, g in gradients.items():
+        error = g.error
+        for kind, limit in given.items():
+            if kind == "clipvalue":  # a projection, and the limit rounded
+                error = np.minimum(g.error, 2 * limit) + p.eps * limit
+            else:
+                most, least = (min(1, limit / (np.sqrt(s) + 1e-6)) for s in squares[name])
+                rounding = 2 * (p.eps * most * g.size + p.least)
+                error = most * g.error + (most - least) * np.abs(g.value) + rounding
+        found[name] = Near(exactly[name], error)
+    return found
 
 
 # ------------------------------------------------------------------------------------ constraints

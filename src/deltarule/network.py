@@ -162,7 +162,7 @@ class Network:
         for name, values in _initial.first_values(self._layers, graph, self._backend, self._seed):
             plan.set(0, name, values)
         for name in graph.learnt():
-            for slot, first in enumerate(self._optimizer.initial_state, start=1):
+            for slot, first in enumerate(graph.optimizer_of(name).initial_state, start=1):
                 plan.set(slot, name, np.full_like(plan.get(slot, name), first))
         self._adopt(plan, shape, Position())
         return plan

@@ -4,6 +4,8 @@ Arguments, results and errors are documented there, beside the formulas; both go
 checks, so the same bad call raises the same error.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 
@@ -35,6 +37,7 @@ __all__ = [
     "batch_norm_running",
     "cholesky",
     "cholesky_solve",
+    "clip_gradients",
     "constrain",
     "dense_backward",
     "dense_forward",
@@ -250,8 +253,25 @@ def optimizer_step(
     w_, g_, *state_ = _check.step_arrays(optimizers.RULES[chosen.rule], w, g, state)
     count = _check.integer("step", step, 1, 1 << 62)
     new = tuple(a.copy() for a in (w_, *state_))
-    _fast.optimizer_step(w_.dtype.name, chosen, count, w_.size, g_, new)
+    _fast.optimizer_step(w_.dtype.name, chosen, count, w_.shape, g_, new)
     return new
+
+
+def clip_gradients(
+    gradients: Mapping[str, npt.ArrayLike],
+    *,
+    clipvalue: float | None = None,
+    clipnorm: float | None = None,
+    global_clipnorm: float | None = None,
+) -> dict[str, Array]:
+    """See deltarule.reference.clip_gradients."""
+    arrays = _check_weights.gradients(gradients)
+    given = _check_weights.clip(clipvalue, clipnorm, global_clipnorm)
+    clipped = {key: g.copy() for key, g in arrays.items()}
+    if given and clipped:
+        found = list(clipped.values())
+        _fast.clip_gradients(found[0].dtype.name, given, [g.shape for g in found], *found)
+    return clipped
 
 
 def constrain(constraint: str, w: npt.ArrayLike, *, max_value: float | None = None) -> Array:

@@ -183,12 +183,13 @@ static dr_optimizer optimizer_of(int rule, double rate) {
         [DR_MOMENTUM] = {0.9}, [DR_NESTEROV] = {0.9}, [DR_ADAM] = {0.9, 0.999, 1e-8},
         [DR_AMSGRAD] = {0.9, 0.999, 1e-8}, [DR_NADAM] = {0.9, 0.999, 1e-8, 4e-3},
         [DR_RADAM] = {0.9, 0.99, 1e-8}, [DR_ADAMAX] = {0.9, 0.999, 1e-8}, [DR_LION] = {0.9, 0.99},
+        [DR_LAMB] = {0.9, 0.999, 1e-6, 0.01},
         [DR_RMSPROP] = {0.99, 1e-8}, [DR_RMSPROP_MOMENTUM] = {0.99, 1e-8, 0.9},
         [DR_RMSPROP_CENTERED] = {0.99, 1e-8}, [DR_RMSPROP_CENTERED_MOMENTUM] = {0.99, 1e-8, 0.9},
         [DR_ADAGRAD] = {1e-10}, [DR_ADADELTA] = {0.9, 1e-6}, [DR_RPROP] = {0.5, 1.2, 1e-6, 50},
     };
     dr_optimizer o = {.rule = (dr_rule)rule, .decoupled = rule % 2, .learning_rate = rate,
-                      .weight_decay = 0.01};
+                      .weight_decay = 0.01, .clip = {(dr_clip_kind)(rule % DR_N_CLIPS), 0.05}};
     memcpy(o.numbers, NUMBERS[rule], sizeof o.numbers);
     return o;
 }
@@ -202,7 +203,7 @@ static void optimizers(dr_dtype dt) {
         for (int i = 1; i < arrays; i++) at[i] = zeros(n);
         for (uint64_t step = 1; step <= 20; step++) {
             void *g = normals(dt, n, step % 3 ? 1 : 1e-25);
-            dr_optimizer_step(dt, &optimizer, step, n, g, at);
+            check(dr_optimizer_step(dt, &optimizer, step, (dr_shape){17, 59}, g, at));
             free(g);
         }
         uint64_t h = START;
@@ -220,11 +221,17 @@ static void weights(dr_dtype dt, const size_t *s) {
     const dr_penalty both = {0.3, 0.07};
     void *w = normals(dt, size, 1), *g = normals(dt, size, 1);
     void *x = normals(dt, n * n_out, 1), *dy = normals(dt, n * n_out, 1), *slope = normals(dt, n_out, 1);
-    void *y = zeros(n * n_out), *dx = zeros(n * n_out), *dslope = zeros(n_out);
+    void *y = zeros(n * n_out), *dx = zeros(n * n_out), *dslope = normals(dt, n_out, 1);
     double value;
     check(dr_penalty_forward(dt, both, n_in, n_out, w, &value));
     dr_penalty_backward(dt, both, size, w, g);
     line("penalty", 0, dt, s, hash(hash(START, &value, sizeof value), g, size * width(dt)));
+    const dr_shape shapes[] = {{n_in, n_out}, {0, n_out}};
+    for (int kind = DR_CLIP_VALUE; kind < DR_N_CLIPS; kind++) {
+        const dr_clip clip = {(dr_clip_kind)kind, 0.9 / kind};
+        check(dr_clip_gradients(dt, clip, 2, shapes, (void *[]){g, dslope}));
+        line("clip", kind, dt, s, hash(hash(START, g, size * width(dt)), dslope, n_out * width(dt)));
+    }
     for (int kind = 0; kind < DR_N_CONSTRAINTS; kind++) {
         check(dr_constrain(dt, (dr_constraint)kind, 1.5, n_in, n_out, w));
         line("constraint", kind, dt, s, hash(START, w, size * width(dt)));
@@ -241,7 +248,8 @@ static void weights(dr_dtype dt, const size_t *s) {
 /* A dense layer from the buffer *source to the next one. */
 static dr_node_spec layer(const size_t *source, dr_activation activation, double alpha) {
     return (dr_node_spec){.kind = DR_NODE_DENSE, .n_sources = 1, .target = *source + 1, .sources = source,
-                          .activation = activation, .alpha = alpha, .weight = 1, .bias = 1, .trainable = 1};
+                          .activation = activation, .alpha = alpha, .weight = 1, .bias = 1, .trainable = 1,
+                          .learning_rate_factor = 1};
 }
 
 /* Three layers, three epochs, a partial last batch, shuffled. */
@@ -254,7 +262,7 @@ static void training(dr_dtype dt, dr_loss loss, dr_activation hidden, dr_rule ru
     dr_node_spec nodes[] = {layer(BUFFERS, hidden, 0.01), layer(BUFFERS + 1, second, 0.01),
                             layer(BUFFERS + 2, DR_IDENTITY, 0)};
     nodes[0].constrained = 1, nodes[0].constraint = DR_MAX_NORM, nodes[0].limit = 0.8;
-    nodes[1].bias = 0, nodes[1].penalty = (dr_penalty){1e-4, 1e-3};
+    nodes[1].bias = 0, nodes[1].penalty = (dr_penalty){1e-4, 1e-3}, nodes[1].learning_rate_factor = 0.7;
     const dr_graph graph = {.dtype = dt, .n_buffers = 4, .n_nodes = 3, .widths = widths, .nodes = nodes,
                             .loss = made(loss, 0.3), .logits = 1, .optimizer = optimizer};
     dr_plan *plan;

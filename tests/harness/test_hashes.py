@@ -87,8 +87,8 @@ def hashes(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list[str
 def test_the_program_hashes_what_it_claims(hashes: Callable[[str], list[str]]) -> None:
     lines = hashes("gcc avx2")
     operations = ("forward", "backward", "activation", "function", "batch_norm", "layer_norm",
-                  "loss", "noise", "optimizer", "cholesky", "squares", "penalty", "constraint",
-                  "prelu")  # fmt: skip
+                  "loss", "noise", "optimizer", "cholesky", "squares", "penalty", "clip",
+                  "constraint", "prelu")  # fmt: skip
     for what in (*operations, "input", "training"):
         for dtype in ("float32", "float64"):
             chosen = [line for line in lines if line.startswith(f"{what} ") and dtype in line]

@@ -129,6 +129,32 @@ def state(plan: Any) -> list[Any]:
     return [plan.step, *(a.tobytes() for a in arrays)]
 
 
+def next_by_operations(plan: Any, rows: Data) -> dict[str, list[Array]]:
+    """All that is learnt and its state after the next step, by the operations of dr.ops."""
+    g = plan.graph
+    gradients = dr.ops.clip_gradients(plan.gradients(*rows)[1], **g.optimizer.clip)
+    found = {}
+    for name, gradient in gradients.items():
+        arrays = [plan.get(slot, name) for slot in range(plan.n_slots)]
+        found[name] = list(
+            dr.ops.optimizer_step(
+                g.optimizer_of(name), arrays[0], gradient, *arrays[1:], step=plan.step + 1
+            )
+        )
+    for name, kind, limit in g.constraints():
+        found[name][0] = dr.ops.constrain(kind, found[name][0], max_value=limit or None)
+    return found
+
+
+def check_step(plan: Any, rows: Data) -> None:
+    """A step of a plan has the bits of the operations."""
+    expected = next_by_operations(plan, rows)
+    plan.train_batch(*rows)
+    for name, arrays in expected.items():
+        for slot, array in enumerate(arrays):
+            assert plan.get(slot, name).tobytes() == array.tobytes(), (name, slot)
+
+
 def copy(plan: Any) -> Any:
     """Another plan in the same state, by way of get and set."""
     other = type(plan)(plan.graph)

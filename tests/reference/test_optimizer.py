@@ -166,6 +166,19 @@ def lion(o, w, gradients):
         yield w
 
 
+def lamb(o, w, gradients):
+    """Of an array: steps are as long as all of it."""
+    m, v = np.zeros_like(w), np.zeros_like(w)
+    for t, g in enumerate(gradients, 1):
+        m = o.betas[0] * m + (1 - o.betas[0]) * g
+        v = o.betas[1] * v + (1 - o.betas[1]) * g * g
+        m_hat, v_hat = m / (1 - o.betas[0] ** t), v / (1 - o.betas[1] ** t)
+        r = m_hat / (np.sqrt(v_hat) + o.eps) + o.weight_decay * w
+        length = np.linalg.norm(r)
+        w = w - o.learning_rate * np.linalg.norm(w) / (length or 1) * r
+        yield w
+
+
 def rmsprop(o, w, gradients):
     v, m, b = 0.0, 0.0, 0.0
     for g in gradients:
@@ -223,6 +236,7 @@ PUBLISHED = {
     "adagrad": adagrad,
     "adadelta": adadelta,
     "rprop": rprop,
+    "lamb": lamb,
 }
 OTHERS = [
     dr.Adam(0.1, (0.5, 0.6), 0.01),
@@ -230,6 +244,7 @@ OTHERS = [
     dr.RAdam(0.1, (0.5, 0.9), 0.01),
     dr.Adamax(0.1, (0.5, 0.6), 0.01),
     dr.Lion(0.1, (0.5, 0.6)),
+    dr.LAMB(0.1, (0.5, 0.6), 0.01, weight_decay=0.3),
     dr.RMSprop(0.1, 0.6, 0.01, 0.5, True),
     dr.Adagrad(0.1, 0.5, 0.01),
     dr.Adadelta(0.1, 0.6, 0.01),
@@ -248,13 +263,28 @@ def test_fifty_steps_as_published(optimizer):
     w = np.linspace(-1, 1, 20)
     state = [np.full(20, first) for first in optimizer.initial_state]
     published = PUBLISHED[optimizer.rule]
-    expected = [list(published(optimizer, *one)) for one in zip(w, gradients.T, strict=True)]
+    if published is lamb:
+        expected = np.transpose(list(published(optimizer, w, gradients)))
+    else:
+        expected = [list(published(optimizer, *one)) for one in zip(w, gradients.T, strict=True)]
     for step, g in enumerate(gradients, 1):
         w, *state = optimizer_step(optimizer, w, g, *state, step=step)
         np.testing.assert_allclose(w, [one[step - 1] for one in expected], rtol=1e-12, atol=1e-15)
 
 
-@pytest.mark.parametrize("rule", RULES)
+def test_lamb_by_hand():
+    """Steps are as long as the array, but for arrays that are 0; each array by itself."""
+    zero, lamb = array(0, 0), dr.LAMB(0.5, eps=1e-12)
+    w, *_ = optimizer_step(lamb, array(3, -4), array(1e-3, 7), zero, zero)
+    step = 0.5 * 5 / math.sqrt(2)  # the direction is (1, 1)
+    np.testing.assert_allclose(w, [[3 - step, -4 - step]])
+    w, *_ = optimizer_step(lamb, zero, array(1e-3, -7), zero, zero)
+    np.testing.assert_allclose(w, [[-0.5, 0.5]])
+    w, *_ = optimizer_step(lamb, array(3, -4), zero, zero, zero)
+    assert w.tolist() == [[3, -4]]
+
+
+@pytest.mark.parametrize("rule", [rule for rule in RULES if not TABLE[rule].layered])
 def test_weight_decay_is_that_of_the_gradient_or_of_the_parameter(rule):
     rng = np.random.default_rng(1)
     w, g = rng.normal(size=(2, 9))
@@ -310,6 +340,7 @@ def test_bad_calls(run):
         (("adam", w, w, w, w[:1]), ValueError, r"state\[1\] must have shape"),
         (("sdg", w, w), ValueError, "unknown optimizer 'sdg' .did you mean 'sgd'"),
         ((dr.SGD, w, w), TypeError, "must be an instance"),
+        ((dr.SGD(clipnorm=1), w, w), ValueError, "clip_gradients does; got SGD.clipnorm=1.0"),
         (("sgd", w.astype(int), w), TypeError, "w must be float32 or float64"),
     ]:
         with pytest.raises(error, match=text):

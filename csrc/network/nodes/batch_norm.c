@@ -9,7 +9,8 @@ enum { WEIGHT, BIAS, RUNNING_MEAN, RUNNING_VAR, N_PARAMETERS };
 enum { MEAN, VAR, SCALE, SLOPE, LEVEL, GRADIENTS, N_VECTORS = GRADIENTS + 2 };
 
 static void lay_out(dr_plan *plan, dr_node *node) {
-    for (size_t i = 0; i < N_PARAMETERS; i++) dr_add_parameter(plan, node, 0, node->n_out);
+    const int learnt[N_PARAMETERS] = {[WEIGHT] = node->has_weight, [BIAS] = node->has_bias};
+    for (size_t i = 0; i < N_PARAMETERS; i++) dr_add_parameter(plan, node, 0, node->n_out, learnt[i]);
 }
 
 static size_t scratch(const dr_plan *plan, const dr_node *node, size_t rows) {
@@ -93,7 +94,7 @@ static size_t on_tiles(dr_cursor *c, dr_task_kind task, const dr_node *node, siz
     if (task == TASK_GRADIENT) return 1; /* error_sums has written them */
     for (size_t i = WEIGHT; i <= BIAS; i++)
         if (has[i])
-            dr_apply(c, node->parameters[i].offset + p * dr_panel(dt),
+            dr_apply(c, node, i, node->parameters[i].offset + p * dr_panel(dt),
                      dr_panel_width(dt, node->n_out, p), gradient(run, node, i, p));
     const dr_batch_norm a = vectors(run, node);
     dr_batch_norm_track(dt, run->kernels, &a, c->m, node->momentum, node->n_out, p,

@@ -4,20 +4,13 @@
 
 #include "network/network.h"
 
-#define TILE 4096 /* elements: a gradient's tile stays in L2 */
-
 static size_t begin(const dr_node *node) { return node->n_parameters ? node->parameters[0].offset : 0; }
 
-static size_t length(const dr_plan *plan, const dr_node *node) {
+static size_t scratch(const dr_plan *plan, const dr_node *node, size_t rows) {
+    (void)plan, (void)rows;
     if (!node->n_parameters) return 0;
     const dr_parameter last = node->parameters[node->n_parameters - 1];
-    return last.offset - begin(node) + (last.rows ? dr_matrix_size(plan->dtype, last.rows, last.cols)
-                                                  : dr_vector_size(plan->dtype, last.cols));
-}
-
-static size_t scratch(const dr_plan *plan, const dr_node *node, size_t rows) {
-    (void)rows;
-    return length(plan, node);
+    return last.offset + last.size - begin(node);
 }
 
 static void *gradient_at(const dr_run *run, const dr_node *node, size_t offset) {
@@ -36,21 +29,24 @@ static void forward(dr_cursor *c, const dr_node *node) { call(c, (size_t)(node -
 static void backward(dr_cursor *c, const dr_node *node) { call(c, (size_t)(node - c->run->plan->nodes), 1); }
 void dr_custom_loss(dr_cursor *c) { call(c, c->run->plan->n_nodes, 0); }
 
+/* Chunks of parameters: of a gradient, these stay in L2. */
 static size_t tiles(const dr_plan *plan, const dr_node *node) {
-    return (length(plan, node) + TILE - 1) / TILE;
+    (void)plan;
+    return dr_node_chunks(node);
 }
 
 static size_t on_tiles(dr_cursor *c, dr_task_kind task, const dr_node *node, size_t tile, size_t most) {
     const dr_run *run = c->run;
     const dr_dtype dt = run->plan->dtype;
-    const size_t at = begin(node) + tile * TILE, n = dr_min(TILE, length(run->plan, node) - tile * TILE);
+    const dr_parameter *p = dr_locate_chunk(node, &tile);
+    const size_t at = p->offset + tile * DR_CHUNK, n = dr_min(DR_CHUNK, p->size - tile * DR_CHUNK);
     void *own = gradient_at(run, node, at);
     void *common = task == TASK_UPDATE ? NULL : dr_offset(dt, run->gradients, at);
     (void)most;
     if (task == TASK_GRADIENT)
         memcpy(common, own, n * dr_size(dt));
     else
-        dr_apply(c, at, n, common ? common : own);
+        dr_apply(c, node, (size_t)(p - node->parameters), at, n, common ? common : own);
     dr_lap(&c->watch.ledger, DR_UPDATES);
     return 1;
 }

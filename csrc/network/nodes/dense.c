@@ -13,8 +13,9 @@ static dr_matrix shadow_of(const dr_plan *plan, const dr_node *node) {
 }
 
 static void lay_out(dr_plan *plan, dr_node *node) {
-    dr_add_parameter(plan, node, node->n_in, node->n_out);
-    dr_add_parameter(plan, node, 0, node->n_out); /* zeros where there is no bias: one product for both */
+    dr_add_parameter(plan, node, node->n_in, node->n_out, 1);
+    /* zeros where there is no bias: one product for both */
+    dr_add_parameter(plan, node, 0, node->n_out, node->has_bias);
     node->shadow = plan->n_shadow;
     if (node->sources[0].error) plan->n_shadow += dr_matrix_size(plan->dtype, node->n_out, node->n_in);
     plan->multiply_adds += (double)node->n_in * (double)node->n_out;
@@ -124,7 +125,7 @@ static void bias_task(dr_cursor *c, dr_task_kind task, const dr_node *node, size
         dr_dense_bias_gradient(dt, run->kernels, c->m, run->errors[node->target], p_out, g);
         dr_lap(&c->watch.ledger, DR_PRODUCTS);
     }
-    if (task != TASK_GRADIENT) dr_apply(c, at, dr_panel_width(dt, node->n_out, p_out), g);
+    if (task != TASK_GRADIENT) dr_apply(c, node, BIAS, at, dr_panel_width(dt, node->n_out, p_out), g);
 }
 
 static void constrain(dr_cursor *c, const dr_node *node, size_t p_out) {
@@ -184,7 +185,7 @@ static size_t on_tiles(dr_cursor *c, dr_task_kind task, const dr_node *node, siz
                 run->kernels->penalty(n[i], penalty, dr_offset(dt, plan->values, at[i]),
                                       wanted[i].gradient);
         if (task != TASK_GRADIENT) {
-            dr_apply(c, at[i], n[i], wanted[i].gradient);
+            dr_apply(c, node, WEIGHT, at[i], n[i], wanted[i].gradient);
             if (node->sources[0].error) refresh_tile(plan, run->kernels, node, p_in, p_out + i);
         }
         if (p_in == 0 && node->has_bias) bias_task(c, task, node, p_out + i);

@@ -4,8 +4,8 @@
 enum { WEIGHT, BIAS };
 
 static void lay_out(dr_plan *plan, dr_node *node) {
-    dr_add_parameter(plan, node, 0, node->n_out);
-    if (node->kind == &dr_kind_layer_norm) dr_add_parameter(plan, node, 0, node->n_out);
+    dr_add_parameter(plan, node, 0, node->n_out, node->has_weight);
+    if (node->kind == &dr_kind_layer_norm) dr_add_parameter(plan, node, 0, node->n_out, node->has_bias);
 }
 
 static size_t scratch(const dr_plan *plan, const dr_node *node, size_t rows) {
@@ -68,7 +68,7 @@ static size_t on_tiles(dr_cursor *c, dr_task_kind task, const dr_node *node, siz
     }
     for (size_t i = WEIGHT; i <= BIAS; i++)
         if (has[i] && task != TASK_GRADIENT)
-            dr_apply(c, node->parameters[i].offset + p * dr_panel(dt),
+            dr_apply(c, node, i, node->parameters[i].offset + p * dr_panel(dt),
                      dr_panel_width(dt, node->n_out, p), gradients[i]);
     dr_lap(&c->watch.ledger, DR_UPDATES);
     return 1;

@@ -7,7 +7,7 @@ enum { SLOPE };
 
 static size_t slopes(const dr_node *node) { return node->shared ? 1 : node->n_out; }
 
-static void lay_out(dr_plan *plan, dr_node *node) { dr_add_parameter(plan, node, 0, slopes(node)); }
+static void lay_out(dr_plan *plan, dr_node *node) { dr_add_parameter(plan, node, 0, slopes(node), 1); }
 
 /* The sums of all columns, before they are added up. */
 static size_t scratch(const dr_plan *plan, const dr_node *node, size_t rows) {
@@ -60,7 +60,7 @@ static size_t on_tiles(dr_cursor *c, dr_task_kind task, const dr_node *node, siz
             dr_prelu_slope_panel(dt, run->kernels, c->m, x, dy, tile, g);
         dr_lap(&c->watch.ledger, DR_ACTIVATIONS);
     }
-    if (task != TASK_GRADIENT) dr_apply(c, at, dr_panel_width(dt, slopes(node), tile), g);
+    if (task != TASK_GRADIENT) dr_apply(c, node, SLOPE, at, dr_panel_width(dt, slopes(node), tile), g);
     dr_lap(&c->watch.ledger, DR_UPDATES);
     return 1;
 }

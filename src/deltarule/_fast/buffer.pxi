@@ -8,7 +8,8 @@ from . import _check, _check_sparse, _check_weights, _graph, losses
 if (len(_check.ACTIVATIONS) != DR_N_ACTIVATIONS or len(losses.TABLE) != DR_N_LOSSES
         or len(_check.NOISES) != DR_N_NOISES or len(_check.ELEMENTS) != DR_N_ELEMENTS
         or len(_graph.KINDS) != DR_N_NODES
-        or len(_check_weights.CONSTRAINTS) != DR_N_CONSTRAINTS):
+        or len(_check_weights.CONSTRAINTS) != DR_N_CONSTRAINTS
+        or len(_check_weights.CLIPS) + 1 != DR_N_CLIPS):
     raise ImportError("deltarule._fast was built from other sources than deltarule._check: rebuild")
 
 if _check.NEED_INPUT != {name for i, name in enumerate(_check.ACTIVATIONS)

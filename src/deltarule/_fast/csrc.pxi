@@ -1,5 +1,6 @@
 # What csrc/deltarule.h declares.
 from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc
 
 cdef extern from "deltarule.h" nogil:
     ctypedef enum dr_dtype:
@@ -34,12 +35,20 @@ cdef extern from "deltarule.h" nogil:
         DR_N_NOISES
     ctypedef enum dr_rule:
         DR_N_RULES
+    ctypedef enum dr_clip_kind:
+        DR_CLIP_NONE, DR_N_CLIPS
+    ctypedef struct dr_clip:
+        dr_clip_kind kind
+        double limit
+    ctypedef struct dr_shape:
+        size_t rows, cols
     ctypedef struct dr_optimizer:
         dr_rule rule
         int decoupled
         double learning_rate
         double weight_decay
         double numbers[4]
+        dr_clip clip
     ctypedef enum dr_hit:
         DR_HIT_NONE, DR_HIT_ARGMAX, DR_HIT_THRESHOLD
     ctypedef enum dr_status:
@@ -103,9 +112,11 @@ cdef extern from "deltarule.h" nogil:
     dr_status dr_loss_backward(dr_dtype dt, const dr_loss_spec *loss, size_t n, size_t n_out,
                                const void *y, const int64_t *labels, const void *dense,
                                const void *weight, double *value, void *dy)
-    void dr_optimizer_step(dr_dtype dt, const dr_optimizer *optimizer, uint64_t step, size_t n,
-                           const void *g, void **at)
+    dr_status dr_optimizer_step(dr_dtype dt, const dr_optimizer *optimizer, uint64_t step,
+                                dr_shape shape, const void *g, void **at)
     int dr_rule_states(dr_rule rule)
+    dr_status dr_clip_gradients(dr_dtype dt, dr_clip clip, size_t n, const dr_shape *shapes,
+                                void **gradients)
     ctypedef struct dr_penalty:
         double l1
         double l2
@@ -139,9 +150,6 @@ cdef extern from "deltarule.h" nogil:
         pass
     ctypedef enum dr_node_kind:
         DR_N_NODES
-    ctypedef struct dr_shape:
-        size_t rows
-        size_t cols
     ctypedef struct dr_node_spec:
         dr_node_kind kind
         size_t n_sources
@@ -154,6 +162,7 @@ cdef extern from "deltarule.h" nogil:
         int weight
         int bias
         int trainable
+        double learning_rate_factor
         dr_noise noise
         double amount
         int shared

@@ -19,11 +19,15 @@ cdef dr_optimizer _optimizer(object given) except *:
     o.learning_rate, o.weight_decay = given.learning_rate, given.weight_decay
     for i in range(DR_MAX_NUMBERS):
         o.numbers[i] = numbers[i] if i < len(numbers) else 0.0
+    o.clip = _clip(given.clip)
     return o
 
 
-def optimizer_step(str dtype, optimizer, uint64_t step, size_t n, g, tuple arrays):
-    """One update of w and its state, the `arrays`, in place; n elements each."""
+def optimizer_step(str dtype, optimizer, uint64_t step, tuple shape, g, tuple arrays):
+    """One update of w and its state, the `arrays`, in place; all of a shape."""
+    cdef size_t n = prod(shape)
+    cdef dr_shape size = _array_shape(shape)
+    cdef dr_status status
     cdef dr_optimizer o = _optimizer(optimizer)
     cdef dr_dtype dt = <dr_dtype><int>_DTYPES[dtype]
     cdef _Buffer gb = _hold(g, dtype, n)
@@ -36,4 +40,5 @@ def optimizer_step(str dtype, optimizer, uint64_t step, size_t n, g, tuple array
     for i in range(len(arrays)):
         at[i] = _at(held[i])
     with nogil:
-        dr_optimizer_step(dt, &o, step, n, gp, at)
+        status = dr_optimizer_step(dt, &o, step, size, gp, at)
+    _raise(status)

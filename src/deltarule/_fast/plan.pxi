@@ -1,5 +1,4 @@
 # A compiled network. The same interface as reference/plan.py, which says what each method does.
-from libc.stdlib cimport free, malloc
 
 
 cdef class Plan:
@@ -61,6 +60,7 @@ cdef class Plan:
                 nodes[i].eps, nodes[i].momentum = node.eps, node.momentum
                 nodes[i].weight, nodes[i].bias = node.weight, node.bias
                 nodes[i].trainable = node.trainable
+                nodes[i].learning_rate_factor = node.learning_rate_factor
                 nodes[i].noise = <dr_noise><int>_NOISES[node.noise]
                 nodes[i].amount = node.amount
                 nodes[i].shared = node.shared

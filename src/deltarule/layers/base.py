@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from .. import _check
 from .._lowering import Builder
@@ -71,6 +72,12 @@ def check_rank_1(kind: str, shape: Shape) -> Shape:
             "layer before it, or reshape to (n, features) with X.reshape(len(X), -1)"
         )
     return shape
+
+
+def check_factor(layer: Any) -> None:
+    """Checks learning_rate_factor, and makes it a float."""
+    factor = _check.positive_real("learning_rate_factor", layer.learning_rate_factor)
+    object.__setattr__(layer, "learning_rate_factor", factor)
 
 
 def inside(name: str, layer: Layer) -> list[tuple[str, Layer]]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar
 
 from .. import _check, _check_norm
 from .._lowering import Builder
 from ..initializers import Initializer, Ones, Zeros
-from .base import Layer, Shape, check_rank_1
+from .base import Layer, Shape, check_factor, check_rank_1
 
 
 @dataclass(frozen=True, repr=False)
@@ -29,6 +29,7 @@ class BatchNorm(Layer):
     affine: whether there are weight and bias, (features,) each, at first ones and zeros.
     trainable: False keeps weight, bias and the running statistics as they are, and training, too,
         takes the running ones (as in Keras).
+    learning_rate_factor: as in Dense.
 
     Raises TypeError or ValueError that names the argument.
     """
@@ -38,12 +39,15 @@ class BatchNorm(Layer):
     momentum: float = 0.1
     affine: bool = True
     trainable: bool = True
+    _: KW_ONLY
+    learning_rate_factor: float = 1.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "eps", _check_norm.eps(self.eps))
         object.__setattr__(self, "momentum", _check_norm.momentum(self.momentum))
         object.__setattr__(self, "affine", _check.boolean("affine", self.affine))
         object.__setattr__(self, "trainable", _check.boolean("trainable", self.trainable))
+        check_factor(self)
 
     @property
     def least_batch(self) -> int:
@@ -61,6 +65,7 @@ class BatchNorm(Layer):
             weight=self.affine,
             bias=self.affine,
             trainable=self.trainable,
+            learning_rate_factor=self.learning_rate_factor,
             eps=self.eps,
             momentum=self.momentum,
         )

@@ -45,7 +45,8 @@ class CustomLayer(Custom, Layer):
     kind: the name by which a model file calls the layer; deltarule.load finds the class by its
         argument custom={kind: class}.
     Arguments are fields of a frozen dataclass, checked in __post_init__: numbers, texts, booleans,
-        None or tuples of them. With a field `trainable` the parameters may be kept as they are.
+        None or tuples of them. With a field `trainable` the parameters may be kept as they
+        are, and with `learning_rate_factor`, a number > 0, they learn at another rate (see Dense).
 
     Arrays have one row for each sample, (n, *shape), and the dtype of the network, also those that
     are returned. Those that come are copies, which may be changed. nan and inf are nobody's error,
@@ -86,6 +87,11 @@ class CustomLayer(Custom, Layer):
         return True
 
     @property
+    def learning_rate_factor(self) -> float:
+        """What the optimizer's learning rate is multiplied by for the parameters."""
+        return 1.0
+
+    @property
     def keeps_width(self) -> bool:
         return type(self).output_shape is Layer.output_shape
 
@@ -97,6 +103,9 @@ class CustomLayer(Custom, Layer):
             (source,),
             math.prod(bound.output_shape),
             trainable=_check.boolean("trainable", self.trainable),
+            learning_rate_factor=_check.positive_real(
+                "learning_rate_factor", self.learning_rate_factor
+            ),
             custom=bound,
         )
 

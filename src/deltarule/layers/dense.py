@@ -12,7 +12,7 @@ from .._spec import by_name, from_config
 from ..activations import Activation
 from ..constraints import Constraint
 from ..initializers import Initializer
-from .base import Layer, Shape, check_rank_1, inside, lower_chain
+from .base import Layer, Shape, check_factor, check_rank_1, inside, lower_chain
 from .prelu import learnt_part
 
 
@@ -33,6 +33,10 @@ class Dense(Layer):
         gradient alone there is weight_decay of the optimizers).
     constraint: a name, an object of deltarule.constraints, or None: what the weights are held to
         after each update, while the layer is trainable. First weights stay until then.
+    learning_rate_factor: > 0; multiplies the optimizer's learning rate, a number or a schedule, for
+        weight and bias, and for the slope of the activation "prelu" (Caffe's lr_mult). What PyTorch
+        has parameter groups for: groups with the rates 1e-3 and 1e-4 are Adam(1e-3) and a factor of
+        0.1 for the layers of the second. Keras has no such argument.
 
     Raises TypeError or ValueError that names the argument.
     """
@@ -47,6 +51,7 @@ class Dense(Layer):
     l1: float
     l2: float
     constraint: Constraint | None
+    learning_rate_factor: float
 
     def __init__(
         self,
@@ -60,6 +65,7 @@ class Dense(Layer):
         l1: float = 0.0,
         l2: float = 0.0,
         constraint: str | Constraint | None = None,
+        learning_rate_factor: float = 1.0,
     ) -> None:
         units = _check.integer("units", units, 1, 1 << 31)
         activation = activations.get(activation)
@@ -79,6 +85,8 @@ class Dense(Layer):
         for name, rate in zip(("l1", "l2"), _check_weights.penalty(l1, l2), strict=True):
             object.__setattr__(self, name, rate)
         object.__setattr__(self, "constraint", constraints.get(constraint))
+        object.__setattr__(self, "learning_rate_factor", learning_rate_factor)
+        check_factor(self)
 
     def __repr__(self) -> str:
         shown = [repr(self.units)]
@@ -95,6 +103,8 @@ class Dense(Layer):
         shown += [f"{name}={rate}" for name in ("l1", "l2") if (rate := getattr(self, name))]
         if self.constraint is not None:
             shown.append(f"constraint={by_name(self.constraint)}")
+        if self.learning_rate_factor != 1:
+            shown.append(f"learning_rate_factor={self.learning_rate_factor}")
         return f"Dense({', '.join(shown)})"
 
     @classmethod
@@ -134,6 +144,7 @@ class Dense(Layer):
             alpha=activation.alpha,
             bias=self.bias,
             trainable=self.trainable,
+            learning_rate_factor=self.learning_rate_factor,
             l1=self.l1,
             l2=self.l2,
             constraint=None if self.constraint is None else self.constraint.kind,
@@ -142,7 +153,7 @@ class Dense(Layer):
         return lower_chain(inside(name, self), builder, (self.units,), output)[0]
 
     def children(self) -> Sequence[tuple[str, Layer]]:
-        return learnt_part(self.activation, self.trainable)
+        return learnt_part(self.activation, self.trainable, self.learning_rate_factor)
 
     def initializers(self) -> dict[str, Initializer]:
         drawn = {"weight": self.weight_init}

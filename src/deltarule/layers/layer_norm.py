@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from .. import _check, _check_norm
 from .._lowering import Builder
 from ..initializers import Initializer, Ones, Zeros
-from .base import Layer, Shape, check_rank_1
+from .base import Layer, Shape, check_factor, check_rank_1
 
 
 @dataclass(frozen=True, repr=False)
@@ -22,6 +22,7 @@ class LayerNorm(Layer):
     affine: whether there are weight and bias, (features,) each, at first ones and zeros.
     bias: False leaves out the bias alone.
     trainable: False keeps weight and bias as they are.
+    learning_rate_factor: as in Dense.
 
     Raises TypeError or ValueError that names the argument.
     """
@@ -31,11 +32,14 @@ class LayerNorm(Layer):
     affine: bool = True
     bias: bool = True
     trainable: bool = True
+    _: KW_ONLY
+    learning_rate_factor: float = 1.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "eps", _check_norm.eps(self.eps))
         for name in ("affine", "bias", "trainable"):
             object.__setattr__(self, name, _check.boolean(name, getattr(self, name)))
+        check_factor(self)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         return check_rank_1("LayerNorm", input_shape)
@@ -49,6 +53,7 @@ class LayerNorm(Layer):
             weight=self.affine,
             bias=self.affine and self.bias,
             trainable=self.trainable,
+            learning_rate_factor=self.learning_rate_factor,
             eps=self.eps,
         )
 
@@ -67,6 +72,7 @@ class RMSNorm(Layer):
         2^-23 or 2^-52, as in PyTorch.
     affine: whether there is a weight, (features,), at first ones.
     trainable: False keeps the weight as it is.
+    learning_rate_factor: as in Dense.
 
     Raises TypeError or ValueError that names the argument.
     """
@@ -75,12 +81,15 @@ class RMSNorm(Layer):
     eps: float | None = None
     affine: bool = True
     trainable: bool = True
+    _: KW_ONLY
+    learning_rate_factor: float = 1.0
 
     def __post_init__(self) -> None:
         if self.eps is not None:
             object.__setattr__(self, "eps", _check_norm.eps(self.eps))
         for name in ("affine", "trainable"):
             object.__setattr__(self, name, _check.boolean(name, getattr(self, name)))
+        check_factor(self)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         return check_rank_1("RMSNorm", input_shape)
@@ -93,6 +102,7 @@ class RMSNorm(Layer):
             builder.widths[source],
             weight=self.affine,
             trainable=self.trainable,
+            learning_rate_factor=self.learning_rate_factor,
             eps=_check_norm.eps(self.eps, np.dtype(builder.dtype)),
         )
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import ClassVar
 
 from .. import _check, activations
 from .._lowering import Builder
 from ..activations import Activation
 from ..initializers import Constant, Initializer
-from .base import Layer, Shape
+from .base import Layer, Shape, check_factor
 
 
 @dataclass(frozen=True, repr=False)
@@ -20,6 +20,7 @@ class PReLU(Layer, Activation):
     per_feature: a slope (n_features,) for each feature of a sample, or one (1,) for all; as in
         PyTorch, which decays slopes with its weight_decay like all other parameters, too.
     trainable: False keeps the slope as it is.
+    learning_rate_factor: as in Dense.
 
     It may stand among the layers, where its parameter is "2.slope" for position 2, or be the
     `activation` of another layer: "2.activation.slope".
@@ -31,11 +32,14 @@ class PReLU(Layer, Activation):
     slope: float = 0.25
     per_feature: bool = False
     trainable: bool = True
+    _: KW_ONLY
+    learning_rate_factor: float = 1.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "slope", _check.finite_real("slope", self.slope))
         object.__setattr__(self, "per_feature", _check.boolean("per_feature", self.per_feature))
         object.__setattr__(self, "trainable", _check.boolean("trainable", self.trainable))
+        check_factor(self)
 
     @property
     def alpha(self) -> float:
@@ -54,6 +58,7 @@ class PReLU(Layer, Activation):
             width,
             shared=not self.per_feature,
             trainable=self.trainable,
+            learning_rate_factor=self.learning_rate_factor,
         )
 
     def initializers(self) -> dict[str, Initializer]:
@@ -63,8 +68,15 @@ class PReLU(Layer, Activation):
 activations.TABLE[PReLU.kind] = PReLU
 
 
-def learnt_part(activation: Activation, trainable: bool = True) -> tuple[tuple[str, Layer], ...]:
+def learnt_part(
+    activation: Activation, trainable: bool = True, factor: float = 1.0
+) -> tuple[tuple[str, Layer], ...]:
     """The children that a layer has by its activation: one where that has a parameter."""
     if not isinstance(activation, PReLU):
         return ()
-    return (("activation", replace(activation, trainable=activation.trainable and trainable)),)
+    part = replace(
+        activation,
+        trainable=activation.trainable and trainable,
+        learning_rate_factor=activation.learning_rate_factor * factor,
+    )
+    return (("activation", part),)

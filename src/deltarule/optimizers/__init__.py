@@ -14,12 +14,13 @@ from typing import Any
 
 from .._spec import resolve
 from ..schedules import Schedule
-from .adam import Adam, Adamax, AdamW, Lion, NAdam, RAdam
+from .adam import LAMB, Adam, Adamax, AdamW, Lion, NAdam, RAdam
 from .base import RULES, Optimizer
 from .classic import SGD, Adadelta, Adagrad, RMSprop, Rprop
 from .full_batch import LBFGS, FullBatch, LevenbergMarquardt
 
 __all__ = [
+    "LAMB",
     "LBFGS",
     "RULES",
     "SGD",
@@ -54,6 +55,7 @@ STEPS: dict[str, type[Optimizer]] = {
         RAdam,
         Adamax,
         Lion,
+        LAMB,
         RMSprop,
         Adagrad,
         Adadelta,
@@ -79,6 +81,8 @@ def get_step(optimizer: str | Optimizer) -> Optimizer:
     found = resolve(optimizer, STEPS, "optimizer")
     if isinstance(found.learning_rate, Schedule):
         raise TypeError(f"optimizer: a single step needs a number for learning_rate, got {found!r}")
+    if found.clip:
+        raise ValueError(f"optimizer: a step does not clip, clip_gradients does; got {found!r}")
     return found
 
 

@@ -137,3 +137,28 @@ class Lion(Optimizer):
     @property
     def numbers(self) -> tuple[float, ...]:
         return self.betas
+
+
+@dataclass(frozen=True, repr=False)
+class LAMB(Optimizer):
+    """Adam with steps as long as weights, for large batches (You et al., 2020, algorithm 2).
+
+        m, v as in Adam
+        r = (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps) + weight_decay * w
+        w <- w - learning_rate * |w| / |r| * r          each array by itself; |w| / |r| is 1 where
+                                                        one of them is 0
+
+    betas as in Adam. eps is that of the authors' program; Keras has 1e-7. Decoupled weight decay is
+    part of r, as said here; Keras takes it from w apart. PyTorch has no LAMB.
+    """
+
+    kind: ClassVar[str] = "lamb"
+    learning_rate: float | Schedule = 1e-3
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-6
+    _: KW_ONLY
+    decoupled_weight_decay: bool = True
+
+    @property
+    def numbers(self) -> tuple[float, ...]:
+        return (*self.betas, self.eps, self.weight_decay if self.decoupled_weight_decay else 0.0)

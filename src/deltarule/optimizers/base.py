@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, fields, replace
 from typing import Any, Self
 
-from .. import _check, schedules
+from .. import _check, _check_weights, schedules
+from .._check_weights import CLIPS
 from .._spec import Spec
 from ..schedules import F64, Schedule
 
@@ -30,6 +31,7 @@ RULES = {
     "adagrad": 1,
     "adadelta": 2,
     "rprop": 2,
+    "lamb": 2,
 }
 
 
@@ -52,6 +54,10 @@ def _epsilon(argument: str, value: object) -> float:
     return number
 
 
+def _limit(argument: str, value: object) -> float | None:
+    return None if value is None else _check.positive_real(argument, value)
+
+
 # What an argument has to be, whichever optimizer it is one of.
 _CHECKS: dict[str, Callable[[str, object], Any]] = {
     "learning_rate": schedules.learning_rate,
@@ -69,6 +75,7 @@ _CHECKS: dict[str, Callable[[str, object], Any]] = {
     "rho": _check.fraction,
     "etas": _pair_of(_check.positive_real),
     "step_sizes": _pair_of(_check.positive_real),
+    **dict.fromkeys(CLIPS, _limit),
 }
 
 
@@ -81,6 +88,10 @@ class Optimizer(Spec):
         weight_decay / 2 * |w|^2. With decoupled_weight_decay=True it takes
         learning_rate * weight_decay * w from w, past all that is done with gradients (Loshchilov
         and Hutter, 2019), as Keras does in all optimizers.
+    clipvalue, clipnorm, global_clipnorm: a number > 0 for at most one of them, which holds the
+        numbers of gradients, the norm of each parameter's gradient, or the norm of all of them
+        together to it; see deltarule.reference.clip_gradients. Penalties of weights are part of
+        gradients, weight_decay * w is added afterwards.
 
     Raises TypeError or ValueError that names the argument.
     """
@@ -89,11 +100,15 @@ class Optimizer(Spec):
     _: KW_ONLY
     weight_decay: float = 0.0
     decoupled_weight_decay: bool = False
+    clipvalue: float | None = None
+    clipnorm: float | None = None
+    global_clipnorm: float | None = None
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = _CHECKS[field.name](field.name, getattr(self, field.name))
             object.__setattr__(self, field.name, value)
+        _check_weights.clip(*(getattr(self, name) for name in CLIPS))
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
@@ -114,6 +129,21 @@ class Optimizer(Spec):
     def rule(self) -> str:
         """The formula, one of RULES."""
         return self.kind
+
+    @property
+    def clip(self) -> dict[str, float]:
+        """The argument of clip_gradients that is given, if any."""
+        return _check_weights.clip(*(getattr(self, name) for name in CLIPS))
+
+    def alone(self, factor: float) -> Optimizer:
+        """For one parameter, whose learning rate is multiplied by `factor`, from gradients that are
+        clipped already."""
+        if factor == 1 and not self.clip:
+            return self
+        rate = self.learning_rate
+        assert not isinstance(rate, Schedule), "engines know numbers"
+        unclipped: dict[str, Any] = dict.fromkeys(CLIPS)
+        return replace(self, learning_rate=rate * factor, **unclipped)
 
     @property
     def numbers(self) -> tuple[float, ...]:

@@ -13,6 +13,7 @@ from .batch_norm import (
     batch_norm_running,
 )
 from .cholesky import cholesky, cholesky_solve
+from .clip import clip_gradients
 from .constraint import constrain
 from .dense import dense_backward, dense_forward
 from .initializer import initialize
@@ -38,6 +39,7 @@ __all__ = [
     "batch_norm_running",
     "cholesky",
     "cholesky_solve",
+    "clip_gradients",
     "constrain",
     "dense_backward",
     "dense_forward",

@@ -27,10 +27,12 @@ Numbers = tuple[Any, ...]  # float, or of a wider type
 
 class Rule(NamedTuple):
     """constants(learning_rate, numbers of the optimizer, t) gives the factor of the step and the
-    constants; update(w, g, state, rate, constants) gives the new (w, *state)."""
+    constants; update(w, g, state, rate, constants) gives the new (w, *state), or, of a layered
+    rule, the direction in place of w."""
 
     constants: Callable[[Any, Numbers, int], tuple[Any, Numbers]]
     update: Callable[[Array, Array, Arrays, Any, Numbers], Arrays]
+    layered: bool = False
 
 
 def _larger(a: Any, b: Any) -> Array:
@@ -154,6 +156,28 @@ def _lion(w: Array, g: Array, s: Arrays, rate: Any, c: Numbers) -> Arrays:
     return w - rate * direction, flush(c[2] * s[0] + c[3] * g)
 
 
+def _of_lamb(rate: Any, h: Numbers, t: int) -> tuple[Any, Numbers]:
+    return rate, (*_of_adam(rate, h[:3], t)[1], h[3], 1 / (1 - power(h[0], t)))
+
+
+def _lamb(w: Array, g: Array, s: Arrays, rate: Any, c: Numbers) -> Arrays:
+    m, v = _means(g, s, c)
+    return c[7] * (m / (np.sqrt(v) * c[4] + c[5])) + c[6] * w, m, v
+
+
+def _squares(a: Array) -> Any:
+    return np.sum(np.square(a), dtype=np.promote_types(a.dtype, np.float64))
+
+
+def along(w: Array, direction: Array, rate: Any) -> Array:
+    """The parameters of a layered rule, gone in a direction so far as they are long."""
+    weights, length = _squares(w), _squares(direction)
+    if weights > 0 and length > 0:
+        rate = rate * (np.sqrt(weights) / np.sqrt(length))
+    moved: Array = w - w.dtype.type(rate) * direction
+    return moved
+
+
 # ------------------------------------------------------------------------ by the size of gradients
 def _of_mean(rate: Any, h: Numbers, t: int) -> tuple[Any, Numbers]:
     return rate, (h[0], 1 - h[0], *h[1:])
@@ -228,7 +252,31 @@ TABLE: dict[str, Rule] = {
     "adagrad": Rule(_given, _adagrad),
     "adadelta": Rule(_of_mean, _adadelta),
     "rprop": Rule(_of_rprop, _rprop),
+    "lamb": Rule(_of_lamb, _lamb, layered=True),
 }
+
+
+def place_by_place(
+    optimizer: Optimizer,
+    w: Array,
+    g: Array,
+    state: Arrays,
+    t: int,
+    rate: float | None = None,
+    kind: type[Any] = float,
+) -> Arrays:
+    """(w, *state) after update number t, of checked arguments, or the direction of a layered rule
+    and the state. rate: in place of the optimizer's own; constants are computed in `kind`."""
+    rule, real = TABLE[optimizer.rule], w.dtype.type
+    rate = kind(optimizer.learning_rate if rate is None else rate)
+    decay = kind(optimizer.weight_decay)
+    coupled, left = (0.0, 1 - rate * decay) if optimizer.decoupled_weight_decay else (decay, 1.0)
+    if rule.layered:
+        left = 1.0  # decoupled decay is part of the direction
+    factor, constants = rule.constants(rate, tuple(map(kind, optimizer.numbers)), t)
+    if coupled or left != 1:  # one of them
+        g, w = real(coupled) * w + g, real(left) * w
+    return rule.update(w, g, state, real(factor), tuple(map(real, constants)))
 
 
 def update(
@@ -240,16 +288,12 @@ def update(
     rate: float | None = None,
     kind: type[Any] = float,
 ) -> Arrays:
-    """(w, *state) after update number t, of checked arguments. rate: in place of the optimizer's
-    own; constants are computed in `kind`."""
-    rule, real = TABLE[optimizer.rule], w.dtype.type
-    rate = kind(optimizer.learning_rate if rate is None else rate)
-    decay = kind(optimizer.weight_decay)
-    coupled, left = (0.0, 1 - rate * decay) if optimizer.decoupled_weight_decay else (decay, 1.0)
-    factor, constants = rule.constants(rate, tuple(map(kind, optimizer.numbers)), t)
-    if coupled or left != 1:  # one of them
-        g, w = real(coupled) * w + g, real(left) * w
-    return rule.update(w, g, state, real(factor), tuple(map(real, constants)))
+    """(w, *state); as place_by_place."""
+    new = place_by_place(optimizer, w, g, state, t, rate, kind)
+    if TABLE[optimizer.rule].layered:
+        rate = kind(optimizer.learning_rate if rate is None else rate)
+        return along(w, new[0], rate), *new[1:]
+    return new
 
 
 def optimizer_step(

@@ -20,7 +20,7 @@ from .._check import Array
 from .._check_sparse import Rows
 from .._graph import Graph, Node
 from ..losses import CustomLoss
-from . import constraint, loss, nodes, optimizer, penalty, random
+from . import clip, constraint, loss, nodes, optimizer, penalty, random
 from .activation import quiet
 from .ledger import Lap, Ledger, untimed
 from .linearize import Linearization
@@ -57,6 +57,8 @@ class Plan:
         self._parts = graph.parts()
         self._penalties = graph.penalties()
         self._constraints = graph.constraints()
+        self._factors = {name: graph.factor(name) for name in self._learnt}
+        self._optimizers = {name: graph.optimizer_of(name) for name in self._learnt}
         self._numbers = {node.name: number for number, node in enumerate(graph.nodes)}
         zeros = (
             {name: np.zeros(shape, self._dtype) for name, shape in self._shapes.items()}
@@ -246,9 +248,11 @@ class Plan:
         step = state.step + 1
         slots: tuple[Parameters, ...] = tuple(dict(slot) for slot in state.slots)
         with quiet():
-            for name, g in batch.gradients.items():
+            for name, g in clip.clip(batch.gradients, self._graph.optimizer.clip).items():
                 value, *rest = (slot[name] for slot in state.slots)
-                new = optimizer.update(self._graph.optimizer, value, g, tuple(rest), step, rate)
+                own = None if rate is None else rate * self._factors[name]
+                chosen = self._optimizers[name]
+                new = optimizer.update(chosen, value, g, tuple(rest), step, own)
                 for slot, array in zip(slots, new, strict=True):
                     slot[name] = array
             for name, kind, limit in self._constraints:
