@@ -87,6 +87,7 @@ def train(net: dr.Network, x: Any, t: Any, w: Any) -> list[Any]:
     return [*found, loss, *gradients.values(), *net.parameters().values()]
 
 
+@pytest.mark.filterwarnings("ignore::deltarule.DivergenceWarning")
 @pytest.mark.parametrize("name", CHAINS)
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_both_backends_agree(name: str, optimizer: str, dtype: str) -> None:
@@ -179,6 +180,7 @@ def test_first_values(backend: str, dtype: str) -> None:
     np.testing.assert_array_equal(one["0.weight"], elsewhere["0.weight"])
 
 
+@pytest.mark.filterwarnings("ignore::deltarule.DivergenceWarning")
 def test_nan_is_nobodys_error(backend: str) -> None:
     DOES["nan"] = lambda method, result: (result[0] * np.float64(np.inf) * 0, result[1])
     net = make([dr.Dense(3), Does("nan")], backend)

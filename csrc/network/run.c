@@ -125,6 +125,7 @@ void dr_apply(dr_cursor *c, const dr_node *node, size_t index, size_t offset, si
     if (plan->layered) {
         along = *k;
         along.rate *= dr_rate_ratio(c, p);
+        along.decay = 0; /* it is in the direction */
         k = &along;
     } else if (plan->optimizer.clip.kind != DR_CLIP_NONE) {
         dr_clip_gradient(c, p, n, gradient);

@@ -182,6 +182,7 @@ static dr_status layered_step(const dr_kernels *k, dr_rule rule, dr_constants c,
         squares[1][i] = dr_chunk_squares(k, size, own[arrays], i);
     }
     c.rate *= dr_optimizer_ratio(dr_chunk_sum(chunks, squares[0]), dr_chunk_sum(chunks, squares[1]));
+    c.decay = 0; /* it is in the direction */
     k->step[rule](size, &c, own[arrays], own);
     for (size_t i = 0; i < arrays; i++) dr_array_out(k, shape, own[i], at[i]);
     dr_free(arena.base);
