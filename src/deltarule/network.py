@@ -235,8 +235,8 @@ class Network:
         X is not copied where it is float32, float64, uint8 or bool and the numbers of a row lie
         side by side (slices of rows or columns, memory maps): its batches are converted. Any other
         X is converted whole; y and weights are copied, labels to 8 bytes each.
-        Nor is a sparse matrix of scipy that is CSR: Dense layers work on its entries alone, others
-        get the batch with its zeros. Other formats, and duplicates, become CSR in order once a call.
+        Nor is a sparse matrix of scipy that is CSR: Dense layers work on its entries alone,
+        others get the batch with its zeros. Other formats, and duplicates, become CSR once a call.
 
         Returns a History. After Ctrl-C, or an error of a callback, the network is as after the last
         whole batch, and the next fit with the same number of rows, batch_size and shuffle first
