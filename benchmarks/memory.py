@@ -5,6 +5,7 @@ Each measurement has a process of its own: python -m benchmarks.memory <kind> <r
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +24,9 @@ import deltarule as dr
 from . import report
 from .race import ROOT
 
-KINDS = ("float32", "float64", "uint8", "float32 mapped")
-ROWS, QUICK_ROWS = (20_000, 40_000, 80_000), (2_000, 4_000)
+KINDS = ("float32", "float64", "uint8", "uint8 normalised", "float32 mapped", "float32 Parquet")
+ROWS, QUICK_ROWS = (20_000, 60_000, 100_000), (2_000, 4_000)
+WINDOW = 5_000  # rows of Parquet in memory at a time
 FEATURES = 784
 STATUS = Path("/proc/self/status")
 MIB = 1 << 20
@@ -42,7 +45,7 @@ class Watch:
     def __init__(self) -> None:
         self.most = status("RssAnon")
         self.over = threading.Event()
-        self.thread = threading.Thread(target=self._watch)
+        self.thread = threading.Thread(target=self._watch, daemon=True)
         self.thread.start()
 
     def _watch(self) -> None:
@@ -55,43 +58,69 @@ class Watch:
         return self.most
 
 
+def row(i: int) -> np.ndarray:
+    """Pixels."""
+    return (np.arange(FEATURES) * (i + 1)) % 251
+
+
 @contextmanager
-def data(kind: str, rows: int) -> Iterator[np.ndarray]:
-    """Rows of pixels; a mapped file is written first and not read."""
+def data(kind: str, rows: int) -> Iterator[tuple[Any, np.ndarray | None]]:
+    """X, rows of pixels, and y. Files are written first and not read."""
     dtype = kind.split()[0]
-    if not kind.endswith("mapped"):
-        # row by row: a temporary array as large as the data would hide what fit takes
-        x = np.empty((rows, FEATURES), dtype)
-        for i, row in enumerate(x):
-            row[:] = (np.arange(FEATURES) * (i + 1)) % 251
-        yield x
-        return
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "x"
-        written = np.memmap(path, dtype, "w+", shape=(rows, FEATURES))
+        path = Path(folder) / "x.parquet"
+        if kind.endswith("Parquet"):
+            # elsewhere: what is freed here might not go back to the system, and hide what fit takes
+            writer = get_context("spawn").Process(target=write_parquet, args=(path, rows, dtype))
+            writer.start()
+            writer.join()
+            yield dr.data.Parquet(path, target="y", window=WINDOW), None
+            return
+        mapped = kind.endswith("mapped")
+        shape = (rows, FEATURES)
+        # row by row: a temporary array as large as the data would hide what fit takes
+        x = np.memmap(path, dtype, "w+", shape=shape) if mapped else np.empty(shape, dtype)
         for i in range(rows):
-            written[i] = (np.arange(FEATURES) * (i + 1)) % 251
-        written.flush()
-        del written
-        yield np.memmap(path, dtype, "r", shape=(rows, FEATURES))
+            x[i] = row(i)
+        if mapped:
+            x.flush()
+            x = np.memmap(path, dtype, "r", shape=shape)
+        yield x, np.arange(rows) % 10
+
+
+def write_parquet(path: Path, rows: int, dtype: str) -> None:
+    """In groups of as many rows as are shuffled together."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    def table(first: int, last: int) -> pa.Table:
+        columns = np.array([row(i) for i in range(first, last)], dtype).T.copy()
+        named = {f"x{i}": column for i, column in enumerate(columns)}
+        return pa.table(named | {"y": np.arange(first, last) % 10})
+
+    with pq.ParquetWriter(path, table(0, 1).schema) as writer:
+        for first in range(0, rows, WINDOW):
+            writer.write_table(table(first, min(rows, first + WINDOW)))
 
 
 def measure(kind: str, rows: int) -> dict[str, Any]:
     """In this process: what one epoch of 784-128-10 takes above what is there before."""
-    net = dr.Network(
-        [dr.Dense(128, activation="relu"), dr.Dense(10, activation="softmax")], "cross_entropy"
-    )
-    with data(kind, rows) as x:
-        t = np.arange(rows) % 10
-        net.fit(x[:128], t[:128], batch_size=64, verbose=False)
+    layers = [dr.Dense(128, activation="relu"), dr.Dense(10, activation="softmax")]
+    if kind.endswith("normalised"):
+        layers = [dr.Normalization(), *layers]
+    warm, net = (dr.Network(layers, "cross_entropy") for _ in range(2))
+    with data(kind, rows) as (x, y):
+        few = np.array([row(i) for i in range(128)])
+        warm.fit(few, np.arange(128) % 10, batch_size=64, verbose=False)
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # VmHWM starts again
         before, anonymous = status("VmRSS"), status("RssAnon")
         watch = Watch()
-        net.fit(x, t, batch_size=64, verbose=False)
+        net.fit(x, y, batch_size=64, verbose=False)
         above = watch.stop() - anonymous
         if not kind.endswith("mapped"):  # exact: nothing is missed between two looks
             above = status("VmHWM") - before
-        return {"kind": kind, "rows": rows, "data": x.nbytes, "above": above}
+        size = rows * FEATURES * np.dtype(kind.split()[0]).itemsize
+        return {"kind": kind, "rows": rows, "data": size, "above": above}
 
 
 def main(quick: bool) -> list[dict[str, Any]]:
@@ -100,6 +129,9 @@ def main(quick: bool) -> list[dict[str, Any]]:
         return []
     found = []
     for kind in KINDS:
+        if kind.endswith("Parquet") and importlib.util.find_spec("pyarrow") is None:
+            print("skipped: memory: Parquet needs pyarrow")
+            continue
         for rows in QUICK_ROWS if quick else ROWS:
             command = [sys.executable, "-m", __name__, kind, str(rows)]
             done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)

@@ -244,6 +244,8 @@ def test_joblib(monkeypatch):
 def test_memory(kind):
     if not memory.STATUS.with_name("clear_refs").exists():
         pytest.skip("needs Linux's /proc")
+    if kind.endswith("Parquet"):
+        pytest.importorskip("pyarrow")
     command = [sys.executable, "-m", memory.__name__, kind, "300"]
     done = subprocess.run(command, cwd=memory.ROOT, check=True, capture_output=True, text=True)
     found = json.loads(done.stdout)

@@ -54,6 +54,14 @@ def test_custom_python(tmp_path: Path) -> None:
     assert "Python" in performance
 
 
+def test_data_python(tmp_path: Path) -> None:
+    """The blocks of docs/data.md, one after the other."""
+    for library in ("pandas", "pyarrow"):
+        pytest.importorskip(library)
+    code = "\n".join([*blocks("docs/data.md", "python"), "print(net.evaluate(people)['loss'])"])
+    assert float(run([sys.executable, "-W", "error", "-c", code], tmp_path)) < 0.3
+
+
 def apply(diff: str, root: Path) -> None:
     """Applies a diff whose hunks carry no line numbers: their old lines must occur just once."""
     for change in re.split(r"^--- a/", diff, flags=re.M)[1:]:

@@ -110,20 +110,6 @@ def test_x_bool_and_matrix(dtype: str) -> None:
     np.testing.assert_array_equal(_inputs.prepare_x(masked, (4,), dtype), WHOLE)
 
 
-@pytest.mark.parametrize("library", ["pandas", "polars"])
-def test_data_frames(library: str, dtype: str) -> None:
-    frames = pytest.importorskip(library)
-    columns = {f"c{i}": WHOLE[:, i].astype("float64" if i % 2 else "int32") for i in range(4)}
-    np.testing.assert_array_equal(_inputs.prepare_x(frames.DataFrame(columns), (4,), dtype), WHOLE)
-    labels = np.arange(6) % 3
-    series = frames.Series(labels)
-    t = _targets.prepare_y(series, losses.get("cross_entropy"), 6, 3, dtype)
-    np.testing.assert_array_equal(t, labels)
-    text = frames.DataFrame({"a": ["x", "y"], "b": [1, 2]})
-    with pytest.raises(TypeError, match="X must be numbers, got dtype object"):
-        _inputs.prepare_x(text, (2,), dtype)
-
-
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("given", ["float16", "float32", "float64"])
 @pytest.mark.parametrize(("row", "column"), [(0, 0), (3, 17), (9, 19)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,13 +11,13 @@ import numpy.typing as npt
 
 from . import _engine, layers, losses
 from ._check_sparse import Rows
+from ._engine import F64
 from ._graph import Graph
 from .layers import Layer, Normalization
 
 Array = npt.NDArray[Any]
 
-ROWS = 4096  # added up by themselves
-NUMBERS = 1 << 22  # looked at in one go
+VALUES = 1 << 16  # looked at in one go
 
 
 def names(stack: Sequence[Layer]) -> list[str]:
@@ -34,39 +34,43 @@ def are_new(plan: _engine.Plan, stack: Sequence[Layer]) -> bool:
     return bool(found) and not any(means) and not any(variances)
 
 
-def measure(plan: _engine.Plan, backend: str, stack: Sequence[Layer], x: Rows) -> None:
-    """Sets mean and variance of each such layer, first to last."""
+def measure(
+    plan: _engine.Plan, backend: str, stack: Sequence[Layer], passes: Callable[[], Iterable[Rows]]
+) -> None:
+    """Sets mean and variance of each such layer, first to last. passes: all rows of X, in any
+    pieces, as often as it is called."""
     for name in names(stack):
-        _measure(plan, backend, name, x)
+        _measure(plan, backend, name, passes)
 
 
-def _measure(plan: _engine.Plan, backend: str, name: str, x: Rows) -> None:
-    """Those of what reaches the layer `name` from the rows x.
+def _measure(
+    plan: _engine.Plan, backend: str, name: str, passes: Callable[[], Iterable[Rows]]
+) -> None:
+    """Those of what reaches the layer `name`.
 
     Two passes in float64, each adding up rows in their order, so both backends get the same bits
-    for a layer that reads the data.
+    for a layer that reads the data, whatever pieces it comes in.
     """
     (node,) = (node for node in plan.graph.nodes if node.name == name)
-    before = _up_to(plan, backend, node.source)
+    before, width = _up_to(plan, backend, node.source), plan.graph.widths[node.source]
 
-    def pieces(rows: Rows) -> Iterator[Array]:
-        size = max(1, NUMBERS // rows.shape[1])
-        for first in range(0, len(rows), size):
-            piece = rows[first : first + size]
-            yield np.asarray(piece if before is None else before.predict(piece), np.float64)
+    def sums(value: Callable[[F64], F64]) -> tuple[F64, int]:
+        # numpy adds rows one after the other, but a single column in pairs: hence a second one
+        total, n = np.zeros(max(2, width)), 0
+        step = max(1, VALUES // len(total))
+        for piece in passes():
+            for first in range(0, len(piece), step):
+                rows = piece[first : first + step]
+                added = np.zeros((1 + len(rows), len(total)))
+                added[0] = total
+                added[1:, :width] = rows if before is None else before.predict(rows)
+                added[1:, :width] = value(added[1:, :width])
+                total, n = added.sum(axis=0), n + len(rows)
+        return total[:width], n
 
-    def total(of: Callable[[Array], Array]) -> Array:
-        sums = []
-        for first in range(0, len(x), ROWS):
-            parts = map(of, pieces(x[first : first + ROWS]))
-            added = next(parts).sum(axis=0)
-            for part in parts:  # on from what there is: row by row, as if they were not in parts
-                added = np.vstack([added, part]).sum(axis=0)
-            sums.append(added)
-        return np.asarray(sum(sums))
-
-    mean = total(lambda rows: rows) / len(x)
-    var = total(lambda rows: np.square(rows - mean)) / len(x)
+    total, n = sums(lambda rows: rows)
+    mean = total / n
+    var = sums(lambda rows: np.square(rows - mean))[0] / n
     plan.set(0, f"{name}.running_mean", mean)
     plan.set(0, f"{name}.running_var", np.where(var > 0, var, 1.0))
 

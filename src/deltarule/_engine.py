@@ -29,7 +29,7 @@ class Progress(Protocol):
     @property
     def batch(self) -> int: ...
     @property
-    def n_batches(self) -> int: ...
+    def n_batches(self) -> int | None: ...  # None: not known before the last
     @property
     def sums(self) -> Sums: ...
     @property
@@ -100,6 +100,7 @@ class Plan(Protocol):
         rates: F64 | None = None,
         y: Array | None = None,
         order: npt.NDArray[np.int64] | None = None,
+        window: int = 0,
     ) -> Run: ...
 
 

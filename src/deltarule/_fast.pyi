@@ -278,6 +278,7 @@ class Plan:
         rates: npt.NDArray[np.float64] | None = None,
         y: _Array | None = None,
         order: npt.NDArray[np.int64] | None = None,
+        window: int = 0,
     ) -> Run: ...
 
 @final

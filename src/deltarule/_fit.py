@@ -5,29 +5,27 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from . import _adapt, _check, _engine, _full_batch, _inputs, _scale, _split
-from . import layers as _layers
+from . import _adapt, _check, _engine, _full_batch, _scale
 from ._best import Best
 from ._engine import F64, Array, Plan
 from ._graph import Graph
 from ._measure import Meter, in_history
 from ._position import Position
-from ._targets import Data
 from ._warn import DivergenceWarning, warn
 from .callbacks import Callback, Monitor, Training
 from .callbacks import together as _callbacks
 from .history import History
 from .optimizers import FullBatch, Optimizer
 from .performance import Stopwatch
+from .sources.samples import Arrays, to_train_on
+from .sources.stream import Stream
 
 if TYPE_CHECKING:
     from .network import Network
 
 _SLICE = 0.05  # seconds of training between two looks at Ctrl-C and the callbacks
-_BATCH_SIZE = 32
 
 
 def check_trainable(optimizer: Optimizer | FullBatch, graph: Graph) -> None:
@@ -41,23 +39,6 @@ def check_steps(optimizer: Optimizer | FullBatch) -> None:
     if isinstance(optimizer, FullBatch):
         name = type(optimizer).__name__
         raise ValueError(f"train_on_batch(): {name} needs all rows again and again; use fit()")
-
-
-def rows_of_a_batch(optimizer: Optimizer | FullBatch, batch_size: object, rows: int) -> int:
-    """None is the default. ValueError where the optimizer needs all, ImportError where it cannot be
-    had."""
-    every = isinstance(optimizer, FullBatch)
-    if isinstance(optimizer, FullBatch):
-        _full_batch.check_installed(optimizer)
-    if batch_size is None:
-        return rows if every else min(_BATCH_SIZE, rows)
-    size = _check.positive_int("batch_size", batch_size)
-    if every and size < rows:
-        raise ValueError(
-            f"batch_size must be None or at least {rows}, as {type(optimizer).__name__} needs all "
-            f"{rows} rows at once, got {size}"
-        )
-    return min(size, rows)
 
 
 def learning_rates(net: Network, plan: Plan, n: int) -> F64 | None:
@@ -80,6 +61,7 @@ def fit(
     epochs: object,
     batch_size: object,
     shuffle: object,
+    steps: object,
     verbose: object,
 ) -> History:
     """What Network.fit says; the network's gate is closed already."""
@@ -88,23 +70,29 @@ def fit(
     shuffle = _check.boolean("shuffle", shuffle)
     called = _callbacks.of_fit(callbacks, verbose)
     with watch.on("data"):
-        X = _inputs.as_rows(X, "X")
-        values = (X, y, sample_weight, class_weight)
-        data, validation = _split.prepare(net, values, validation_data, validation_split)
-    size = rows_of_a_batch(net.optimizer, batch_size, len(data[0]))
-    _layers.check_batch(net.layers, size)
+        samples, validation = to_train_on(
+            net,
+            (X, y, sample_weight, class_weight),
+            validation_data,
+            validation_split,
+            batch_size=batch_size,
+            shuffle=shuffle,
+            epochs=epochs,
+            steps=steps,
+        )
     names = _names(net, validation)
     monitor = _callbacks.check(called, net, names)
-    plan = net._build(X.shape[1:])
+    plan = net._build(samples.shape)
     if _adapt.are_new(plan, net.layers):
-        _adapt.measure(plan, net.backend, net.layers, data[0])
-    _scale.check(plan, data[0])
+        _adapt.measure(plan, net.backend, net.layers, samples.passes)
+    if samples.first is not None:
+        _scale.check(plan, samples.first)
     plan.restart_ledger()
     training = Training(net, History(), epochs, names, watch.begun)
-    return Fit(plan, data, validation, watch, called, monitor, training).run(size, shuffle)
+    return Fit(plan, samples, validation, watch, called, monitor, training).run()
 
 
-def _names(net: Network, validation: Data | None) -> tuple[str, ...]:
+def _names(net: Network, validation: Arrays | Stream | None) -> tuple[str, ...]:
     """Of the values that there are for an epoch."""
     names = ("loss", *(metric.name for metric in in_history(net.metrics)))
     return names if validation is None else (*names, *(f"val_{name}" for name in names))
@@ -117,14 +105,14 @@ class Fit:
     def __init__(
         self,
         plan: Plan,
-        data: Data,
-        validation: Data | None,
+        samples: Arrays | Stream,
+        validation: Arrays | Stream | None,
         watch: Stopwatch,
         callbacks: tuple[Callback, ...],
         monitor: Monitor | None,
         training: Training,
     ) -> None:
-        self._net, self._plan, self._data = training.network, plan, data
+        self._net, self._plan, self._samples = training.network, plan, samples
         self._validation, self._watch = validation, watch
         self._meter = Meter(self._net, plan.graph, history=True)
         self._outputs: Array | None = None  # of the epoch under way
@@ -132,7 +120,7 @@ class Fit:
         self._by_batch = [callback for callback in callbacks if callback.batches]
         self._monitor, self._diverged = monitor, False
 
-    def run(self, batch_size: int, shuffle: bool) -> History:
+    def run(self) -> History:
         """So many epochs, or fewer."""
         history = self._training.history
         with ExitStack() as begun:
@@ -142,9 +130,9 @@ class Fit:
                 self._iterations(optimizer)
             else:
                 while self._goes_on():
-                    self._epoch(batch_size, shuffle)
+                    self._epoch()
             self._conclude()
-            history.performance = self._watch.stop(self._plan, self._data[0])
+            history.performance = self._watch.stop(self._plan, self._samples.first)
         return history
 
     # ----------------------------------------------------------------------------- begin and end
@@ -180,36 +168,30 @@ class Fit:
             best.put(self._plan)
 
     # ------------------------------------------------------------------------------------ epochs
-    def _epoch(self, batch_size: int, shuffle: bool) -> None:
+    def _epoch(self) -> None:
         """What is left of the epoch at the present position."""
-        net, training = self._net, self._training
-        at = net._position.start(len(self._data[0]), batch_size, shuffle)
-        if at.outputs is None:
-            at = replace(at, outputs=self._meter.room(at.rows))
+        net, training, samples = self._net, self._training, self._samples
+        at = net._position.start(*samples.way, again=samples.again)
+        at = samples.with_room(at, self._meter)
         net._position, self._outputs = at, at.outputs
         self._begin_epoch()
         if training.stopped is not None:
             return
-        n = -(-at.rows // at.batch_size)
-        run = training._run = self._plan.train(
-            *self._data,
-            batch_size=at.batch_size,
-            shuffle=at.shuffle,
-            seed=net.seed,
-            epoch=at.epoch,
-            batch=at.batch,
-            sums=at.sums,
-            rates=training._settle_rates(learning_rates(net, self._plan, n), n),
-            y=at.outputs,
-        )
-        over = at.batch == n  # but for its end
+
+        def rates(n: int) -> F64 | None:
+            return training._settle_rates(learning_rates(net, self._plan, n), n)
+
+        run = samples.open(self._plan, at, net.seed, rates, self._watch, self._meter)
+        training._run, over = run, 0 < run.batch == run.n_batches  # but for its end
         try:
             while not over and training.stopped is None:
+                before = run.batch
                 over = run.advance(0.0 if self._by_batch else training._slice(_SLICE))
-                self._tell("on_batch_end", to=self._by_batch)
+                if run.batch > before:
+                    self._tell("on_batch_end", to=self._by_batch)
                 self._tell("on_slice")
         finally:
-            net._position = at.after(run)
+            net._position = samples.after(at, run, self._meter)
             net._callback_states = _callbacks.states(self._callbacks)
         if training.stopped is None:
             self._warn_of_divergence(run)
@@ -240,7 +222,9 @@ class Fit:
                 self._begin_epoch()
             return training.stopped
 
-        problem = _full_batch.Problem(net, self._plan, self._data, self._watch, end)
+        assert isinstance(self._samples, Arrays)
+        data = self._samples.data
+        problem = _full_batch.Problem(net, self._plan, data, self._watch, end)
         if self._goes_on():
             self._begin_epoch()
         if self._goes_on():
@@ -269,9 +253,9 @@ class Fit:
                 net.save(path)
 
     def _measure(self, run: _engine.Progress) -> dict[str, float]:
-        values = self._meter.after_epoch(self._plan, self._data, run.sums, self._outputs)
+        values = self._samples.after_epoch(self._meter, self._plan, run, self._outputs)
         if self._validation is not None:
             with self._watch.on("validation"):
-                found = self._meter.evaluate(self._plan, self._validation)
+                found = self._meter.evaluate(self._plan, self._validation.pieces())
             values |= {f"val_{name}": value for name, value in found.items()}
         return values

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from . import _frames
 from ._check import ELEMENTS
 from ._check_sparse import Rows, Sparse, is_sparse, read
 from ._spec import describe, suggest
@@ -25,11 +26,14 @@ Array = npt.NDArray[Any]
 CHUNK = 1 << 16  # values looked at in one go: the booleans of a chunk stay in the cache
 
 
-def as_array(value: object, name: str) -> Array:
+def as_array(value: object, name: str, *, missing: bool = False) -> Array:
     """The argument as a numpy array of numbers or bools, not copied when it is one already.
 
-    Raises TypeError for what has no real numbers in it and ValueError for ragged rows.
+    missing: values missing in tables become nan. Raises TypeError for what has no real numbers in
+    it and ValueError for ragged rows.
     """
+    if isinstance(value, _frames.Named):
+        return value
     if value is None:
         raise TypeError(f"{name} must be an array, got None")
     if isinstance(value, (str, bytes, dict, set)):
@@ -38,6 +42,9 @@ def as_array(value: object, name: str) -> Array:
         raise TypeError(f"{name} is a sparse matrix; convert it with {name}.toarray()")
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise ValueError(f"{name} has masked values; fill them with {name}.filled(...)")
+    table = None if isinstance(value, np.ndarray) else _frames.read(value, name, missing=missing)
+    if table is not None:
+        return table
     try:
         array = np.asarray(value)
     except ValueError as error:
@@ -51,11 +58,11 @@ def as_array(value: object, name: str) -> Array:
     return array
 
 
-def as_rows(value: object, name: str) -> Rows:
-    """X as sparse rows, if it is a sparse matrix, or else as an array."""
+def as_rows(value: object, name: str, *, missing: bool = False) -> Rows:
+    """X as sparse rows, if it is a sparse matrix, or else as an array. missing: as in as_array."""
     if isinstance(value, Sparse):
         return value
-    return read(value, name) if is_sparse(value) else as_array(value, name)
+    return read(value, name) if is_sparse(value) else as_array(value, name, missing=missing)
 
 
 def _advice(array: Array, name: str) -> str:
@@ -89,10 +96,12 @@ def first_nonfinite(array: Array, dtype: npt.DTypeLike | None = None) -> int | N
     return None
 
 
-def place(index: int, shape: tuple[int, ...]) -> str:
-    """"row 3, column 1" for a flat index."""
+def place(index: int, shape: tuple[int, ...], columns: tuple[object, ...] = ()) -> str:
+    """"row 3, column 1" for a flat index, or "row 3, column 'age'"."""
     at = np.unravel_index(index, shape)
-    return f"row {at[0]}" if len(shape) == 1 else f"row {at[0]}, column {at[1]}"
+    if len(shape) == 1:
+        return f"row {at[0]}"
+    return f"row {at[0]}, column {repr(columns[at[1]]) if columns else at[1]}"
 
 
 def check_finite(
@@ -100,19 +109,20 @@ def check_finite(
     dtype: npt.DTypeLike,
     original: Array,
     name: str,
+    columns: tuple[object, ...] = (),
     where: Callable[[int], str] | None = None,
 ) -> None:
     """ValueError saying where the first nan or inf is that `array` has or gets in dtype.
 
-    original: what the user gave; `array` is that or made from it. where: the place of a flat index
-    in words.
+    original: what the user gave; `array` is that or made from it. columns: their names. where: what
+    says it in other words.
     """
     if original.dtype.kind in "biu":  # every 64-bit integer fits into a float32
         return
     index = first_nonfinite(array, dtype)
     if index is None:
         return
-    at = where(index) if where else place(index, array.shape)
+    at = where(index) if where else place(index, array.shape, columns)
     value = original[np.unravel_index(index, original.shape)]
     if np.isfinite(value):
         raise ValueError(
@@ -157,16 +167,17 @@ def prepare_x(
     shape: of a sample; None: any. finite: refuse nan, inf and what becomes inf in dtype. empty:
     allow zero rows.
     """
-    array = as_rows(value, name)
-    _check_samples(array, shape, empty, name)
-    if isinstance(array, Sparse):
-        return _prepare_sparse(array, dtype, finite, name)
+    given = as_rows(value, name, missing=not finite)
+    _check_samples(given, shape, empty, name)
+    if isinstance(given, Sparse):
+        return _prepare_sparse(given, dtype, finite, name)
+    array = np.asarray(given)
     if array.ndim > 2:
         array = array.reshape(len(array), math.prod(array.shape[1:]))
     array = _as_bytes(array)
     x = array if streams(array) else convert(array, dtype)
     if finite:
-        check_finite(x, dtype, array, name)
+        check_finite(x, dtype, array, name, _frames.columns_of(given))
     return x
 
 
@@ -201,7 +212,7 @@ def _prepare_sparse(rows: Sparse, dtype: str, finite: bool, name: str) -> Sparse
     taken = data.dtype in ELEMENTS and data.flags.aligned
     x = replace(rows, data=data if taken else convert(data, dtype))
     if finite:
-        check_finite(x.data, dtype, data, name, x.place)
+        check_finite(x.data, dtype, data, name, where=x.place)
     return x
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any, Self
 
@@ -115,6 +115,9 @@ def fit_many(
     Raises TypeError or ValueError for arguments before anything has changed.
     """
     nets = _networks(networks)
+    for name, value in (("X", X), ("validation_data", validation_data)):
+        if isinstance(value, Iterator):
+            raise ValueError(f"{name} is an iterator, which serves one network")
     numbers = _each("epochs", epochs, len(nets))
     total = sum(_check.positive_int("epochs", number) for number in numbers)
     sizes = _each("batch_size", batch_size, len(nets))

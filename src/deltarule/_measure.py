@@ -63,44 +63,48 @@ class Meter:
 
     def __init__(self, net: Network, graph: Graph, *, history: bool = False) -> None:
         self._metrics = in_history(net.metrics) if history else list(net.metrics)
+        self.outputs = need_outputs(self._metrics)  # whether it looks at what rows put out
         self._graph = graph
         self._task = Task.of(net.loss, net._activation.kind, graph.n_out)
         self._functions = _engine.functions(net.backend)
 
     def room(self, rows: int) -> Array | None:
         """Memory for what so many rows put out; None where nothing wants to know that."""
-        if not need_outputs(self._metrics):
+        if not self.outputs:
             return None
         return np.zeros((rows, self._graph.n_out), self._graph.dtype)
 
-    def evaluate(self, plan: Plan, data: Data) -> dict[str, Any]:
-        """Of all rows: {"loss": ..., name: ...}."""
-        if not need_outputs(self._metrics):
-            return counted(plan.evaluate(*data), self._metrics)
-        x, t, w = data
-        states, sums = self._start(), (0.0, 0.0, 0.0)
-        for rows in _chunks(len(x)):
-            part = x[rows], t[rows], None if w is None else w[rows]
-            y = self.room(len(part[0]))
-            assert y is not None
-            sums = plan.evaluate(*part, y=y, sums=sums)
-            self._update(states, y, *part[1:])
-        return self._report(sums, states)
+    def evaluate(self, plan: Plan, pieces: Iterable[Data]) -> dict[str, Any]:
+        """Of all rows, in one piece or several: {"loss": ..., name: ...}."""
+        states, sums = self.start(), (0.0, 0.0, 0.0)
+        for x, t, w in pieces:
+            for rows in _chunks(len(x)) if self.outputs else [slice(None)]:
+                part = x[rows], t[rows], None if w is None else w[rows]
+                y = self.room(len(part[0]))
+                sums = plan.evaluate(*part, y=y, sums=sums)
+                if y is not None:
+                    self._update(states, y, *part[1:])
+        return self.report(sums, states)
 
     def after_epoch(self, plan: Plan, data: Data, sums: Sums, y: Array | None) -> dict[str, Any]:
         """Of an epoch of training. y: what each row has put out when it was its turn; None where
         the network is still as it was when these sums were made."""
-        if not need_outputs(self._metrics):
+        if not self.outputs:
             return counted(sums, self._metrics)
         if y is None:
-            return self.evaluate(plan, data)
+            return self.evaluate(plan, [data])
+        states = self.start()
+        self.update(states, y, data)
+        return self.report(sums, states)
+
+    def update(self, states: dict[Metric, Any], y: Array, data: Data) -> None:
+        """Some more rows: what they have put out."""
         _, t, w = data
-        states = self._start()
         for rows in _chunks(len(y)):
             self._update(states, y[rows], t[rows], None if w is None else w[rows])
-        return self._report(sums, states)
 
-    def _start(self) -> dict[Metric, Any]:
+    def start(self) -> dict[Metric, Any]:
+        """States of the metrics before the first row."""
         others = (metric for metric in self._metrics if not isinstance(metric, Accuracy))
         return {metric: metric.start(self._task) for metric in others}
 
@@ -120,7 +124,8 @@ class Meter:
             for metric, state in states.items():
                 states[metric] = metric.update(state, *arrays)
 
-    def _report(self, sums: Sums, states: dict[Metric, Any]) -> dict[str, Any]:
+    def report(self, sums: Sums, states: dict[Metric, Any]) -> dict[str, Any]:
+        """Of all rows seen."""
         with np.errstate(all="ignore"):
             found = {m.name: checked(m, m.result(state)) for m, state in states.items()}
         found |= counted(sums, self._metrics)

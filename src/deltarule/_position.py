@@ -20,7 +20,9 @@ class Position:
     batch: batches of this epoch that are done; 0 means that it has not begun and the rest is void.
     Where all are, its end is still to come: validation and callbacks.
     sums: of the loss, the weights and the hits over those batches.
-    rows, batch_size, shuffle: of the fit that was interrupted.
+    rows, batch_size, shuffle: of the fit that was interrupted; the rows are 0 where batches came as
+    they were.
+    window: rows that it shuffles together, 0 for all.
     damping: of the Levenberg-Marquardt method, 0 before it has begun.
     outputs: (rows, n_out), what the rows of those batches have put out, where metrics want to know.
     """
@@ -32,15 +34,18 @@ class Position:
     batch_size: int = 0
     shuffle: bool = True
     damping: float = 0.0
+    window: int = 0
     outputs: Array | None = field(default=None, compare=False, repr=False)
 
-    def start(self, rows: int, batch_size: int, shuffle: bool) -> Position:
-        """Where a fit begins: within the unfinished epoch if it is of its kind, else a new one."""
-        if self.batch == 0:
-            return Position(self.epoch, 0, (0.0, 0.0, 0.0), rows, batch_size, shuffle)
-        if (self.rows, self.batch_size, self.shuffle) == (rows, batch_size, shuffle):
-            return self
-        return Position(self.epoch + 1, 0, (0.0, 0.0, 0.0), rows, batch_size, shuffle)
+    def start(
+        self, rows: int, batch_size: int, shuffle: bool, window: int = 0, *, again: bool = True
+    ) -> Position:
+        """Where a fit begins: within the unfinished epoch if it is of its kind and its rows can be
+        read again, else a new one."""
+        epoch, sums = self.epoch + (self.batch > 0), (0.0, 0.0, 0.0)
+        new = Position(epoch, 0, sums, rows, batch_size, shuffle, window=window)
+        alike = replace(self, epoch=epoch, batch=0, sums=sums, damping=0.0) == new
+        return self if self.batch and again and alike else new
 
     def after(self, run: Run) -> Position:
         """Where the network is when a run of this epoch has stopped."""
@@ -54,6 +59,8 @@ class Position:
             config["rows"] = self.rows
             config["batch_size"] = self.batch_size
             config["shuffle"] = self.shuffle
+            if self.window:
+                config["window"] = self.window
         if self.damping:
             config["damping"] = self.damping.hex()
         return config
@@ -66,7 +73,7 @@ class Position:
         epoch = _check.integer("position.epoch", config.get("epoch"), 0, _LARGE)
         batch = _check.integer("position.batch", config.get("batch"), 0, _LARGE)
         known = {"epoch", "batch"} | ({"sums", "rows", "batch_size", "shuffle"} if batch else set())
-        if set(config) - {"damping"} != known:
+        if set(config) - ({"damping", "window"} if batch else {"damping"}) != known:
             raise ValueError(f"position must have the keys {sorted(known)}")
         damping = _damping(config.get("damping", "0x0p+0"))
         if not batch:
@@ -74,13 +81,15 @@ class Position:
         sums = config["sums"]
         if not (isinstance(sums, list) and len(sums) == 3):
             raise ValueError("position.sums must be three numbers")
-        rows = _check.integer("position.rows", config["rows"], 1, _LARGE)
-        batch_size = _check.integer("position.batch_size", config["batch_size"], 1, rows + 1)
-        if batch > -(-rows // batch_size):
+        rows = _check.integer("position.rows", config["rows"], 0, _LARGE)
+        least = min(1, rows)
+        batch_size = _check.integer("position.batch_size", config["batch_size"], least, rows + 1)
+        if rows and batch > -(-rows // batch_size):
             raise ValueError("position.batch is behind the last batch of the epoch")
         loss, weight, hits = (from_hex("position.sums", value) for value in sums)
         shuffle = _check.boolean("position.shuffle", config["shuffle"])
-        return cls(epoch, batch, (loss, weight, hits), rows, batch_size, shuffle, damping)
+        window = _check.integer("position.window", config.get("window", 0), 0, _LARGE)
+        return cls(epoch, batch, (loss, weight, hits), rows, batch_size, shuffle, damping, window)
 
 
 def _damping(text: object) -> float:

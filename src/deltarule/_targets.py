@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import _inputs
+from . import _frames, _inputs
 from ._check_sparse import Rows
 from ._inputs import Array, as_array
 from ._spec import describe
@@ -138,7 +138,7 @@ def _own(array: Array, dtype: str, name: str) -> tuple[Array, Array]:
     """A finite copy in dtype, and one as it was given."""
     original = np.array(array, order="C", copy=True)
     own = _inputs.convert(original, dtype)
-    _inputs.check_finite(own, dtype, original, name)
+    _inputs.check_finite(own, dtype, original, name, _frames.columns_of(array))
     return own, original
 
 

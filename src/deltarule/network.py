@@ -25,7 +25,6 @@ from . import (
 from . import layers as _layers
 from . import metrics as _metrics
 from ._best import Best
-from ._check_sparse import Rows
 from ._gate import Gate
 from ._graph import Graph
 from ._position import Position
@@ -38,6 +37,7 @@ from .layers import Layer
 from .losses import Loss
 from .metrics import Metric
 from .optimizers import FullBatch, Optimizer
+from .sources.samples import Samples, to_adapt_to, to_measure, to_predict
 
 Array = npt.NDArray[Any]
 
@@ -207,36 +207,36 @@ class Network:
     # ----------------------------------------------------------------------------- training
     def fit(
         self,
-        X: npt.ArrayLike,
-        y: npt.ArrayLike,
+        X: Samples,
+        y: npt.ArrayLike | None = None,
         *,
         epochs: int = 1,
         batch_size: int | None = None,
-        validation_data: Validation | None = None,
+        validation_data: Validation | Samples | None = None,
         validation_split: float = 0.0,
         sample_weight: npt.ArrayLike | None = None,
         class_weight: ClassWeight = None,
         callbacks: Iterable[Callback] = (),
         shuffle: bool = True,
+        steps_per_epoch: int | None = None,
         verbose: bool | str = "auto",
     ) -> History:
         """Trains for a number of epochs, from where the network is.
 
-        X: (n, features), dense or sparse, or (n, ...) where the first layer takes that; finite.
-        y: (n,) labels or numbers, or (n, n_out); the loss says more. sample_weight: (n,), >= 0.
-        class_weight: with classes, a factor for each: a dict {class: weight} (others 1), an array
-        or "balanced", n / (classes * samples of the class); where each output is a question of its
-        own, their product, or a list of one for each output. batch_size: 32 unless told, or all
-        where the optimizer needs them. validation_data: (X, y) or (X, y, sample_weight), measured
-        after every epoch, classes all the same; or validation_split: the share of the rows that is
-        held out for it. callbacks: objects of deltarule.callbacks, called in this order.
-        shuffle: a new order of rows every epoch.
-        verbose: a progress bar and a line on speed; "auto": if in a terminal.
+        X: (n, features), or (n, ...) where the first layer takes that; an array, table or sparse.
+        y: (n,) labels or numbers, or (n, n_out); the loss says more. Without y, X comes in pieces
+        (docs/data.md): dr.data.Parquet, or an iterable of batches (x, y[, sample_weight]) or a
+        function that returns one for each epoch; steps_per_epoch of them, or all. sample_weight:
+        (n,), finite and >= 0. class_weight: with classes, a factor for each: a dict {class: weight}
+        (others 1), an array or "balanced", n / (classes * samples of the class); where each output
+        is a question of its own, their product, or a list of one for each output. batch_size: 32,
+        or all where the optimizer needs them. validation_data: (X, y[, sample_weight]) or pieces,
+        measured after every epoch, classes all the same; or validation_split: the share of the rows
+        held out for it. callbacks: objects of deltarule.callbacks, called in this order. shuffle: a
+        new order of rows every epoch. verbose: a progress bar and its speed; "auto": in a terminal.
         X is not copied where it is float32, float64, uint8 or bool and the numbers of a row lie
         side by side (slices of rows or columns, memory maps): its batches are converted. Any other
         X is converted whole; y and weights are copied, labels to 8 bytes each.
-        Nor is a sparse matrix of scipy that is CSR: Dense layers work on its entries alone,
-        others get the batch with its zeros. Other formats, and duplicates, become CSR once a call.
 
         Returns a History. After Ctrl-C, or an error of a callback, the network is as after the last
         whole batch, and the next fit with the same number of rows, batch_size and shuffle first
@@ -246,7 +246,8 @@ class Network:
         with self._gate.training("fit()"):
             return _fit.fit(
                 self, X, y, sample_weight, class_weight, validation_data, validation_split,
-                callbacks, epochs=epochs, batch_size=batch_size, shuffle=shuffle, verbose=verbose,
+                callbacks, epochs=epochs, batch_size=batch_size, shuffle=shuffle,
+                steps=steps_per_epoch, verbose=verbose,
             )  # fmt: skip
 
     def train_on_batch(
@@ -268,20 +269,18 @@ class Network:
             plan = self._build(X.shape[1:])
             return plan.train_batch(*data, _fit.learning_rates(self, plan, 1))
 
-    def adapt(self, X: npt.ArrayLike) -> None:
+    def adapt(self, X: Samples) -> None:
         """Measures mean and variance of the Normalization layers over X, as the first `fit` does.
-
         Raises ValueError where there are no such layers, and as fit for X.
         """
         with self._gate.training("adapt()"):
             if not _adapt.names(self._layers):
                 raise ValueError("this network has no Normalization layers")
-            X = _inputs.as_rows(X, "X")
-            x = _inputs.prepare_x(X, self._input_shape, self.dtype)
-            _adapt.measure(self._build(X.shape[1:]), self._backend, self._layers, x)
+            shape, passes = to_adapt_to(X, self._target())
+            _adapt.measure(self._build(shape), self._backend, self._layers, passes)
 
     # ------------------------------------------------------------------------ using the network
-    def predict(self, X: npt.ArrayLike) -> Array:
+    def predict(self, X: Samples) -> Array:
         """What the last layer puts out, (n, n_out) or (n, ...). nan and inf in X pass through.
 
         X is copied only where `fit` would copy it. May be called from several threads, also while
@@ -290,16 +289,17 @@ class Network:
         plan = self._built("predict()")
         shape = self._input_shape
         if type(X) is np.ndarray and X.ndim == 2 and X.shape[1:] == shape and _inputs.streams(X):
-            x: Rows = X
+            y = plan.predict(X)
         else:
-            x = _inputs.prepare_x(X, shape, self.dtype, finite=False, empty=True)
-        y = plan.predict(x) if len(x) else np.empty((0, plan.graph.n_out), self._dtype)
+            found = [plan.predict(x) for x in to_predict(X, self._target()) if len(x)]
+            empty = np.empty((0, plan.graph.n_out), self._dtype)
+            y = found[0] if len(found) == 1 else np.concatenate([empty, *found])
         return y if len(self._output_shape) == 1 else y.reshape(len(y), *self._output_shape)
 
     def evaluate(
         self,
-        X: npt.ArrayLike,
-        y: npt.ArrayLike,
+        X: Samples,
+        y: npt.ArrayLike | None = None,
         sample_weight: npt.ArrayLike | None = None,
         class_weight: ClassWeight = None,
     ) -> dict[str, Any]:
@@ -309,8 +309,8 @@ class Network:
         """
         with self._gate.reading("evaluate()"):
             plan = self._built("evaluate()")
-            data = self._prepare(X, y, sample_weight, class_weight, positive=True)
-            return _measure.Meter(self, plan.graph).evaluate(plan, data)
+            samples = to_measure((X, y, sample_weight, class_weight), self._target())
+            return _measure.Meter(self, plan.graph).evaluate(plan, samples.pieces())
 
     def gradients(
         self,
@@ -327,8 +327,8 @@ class Network:
             plan = self._built("gradients()")
             return plan.gradients(*self._prepare(X, y, sample_weight, class_weight))
 
-    def _prepare(self, *values: object, positive: bool = False) -> Data:
-        return prepare_data(values, self._target(), positive=positive)
+    def _prepare(self, *values: object) -> Data:
+        return prepare_data(values, self._target())
 
     def _target(self, shape: tuple[int, ...] | None = None) -> Target:
         return Target(self._loss, self._layers, shape or self._input_shape, self.dtype)

@@ -101,9 +101,9 @@ class Timed:
     def train(self, *data: Any, **how: Any) -> Any:
         return _Run(self._plan.train(*data, **how), self._clock)
 
-    def evaluate(self, *data: Any) -> Any:
+    def evaluate(self, *data: Any, **how: Any) -> Any:
         self._clock.now += self._clock.validation
-        return self._plan.evaluate(*data)
+        return self._plan.evaluate(*data, **how)
 
 
 def by_clock(

@@ -260,8 +260,8 @@ cdef class Plan:
         return _mean(dr_run_position(call.run))
 
     def train(self, x, t, w, *, size_t batch_size, bint shuffle, seed, epoch, size_t batch=0,
-              sums=(0.0, 0.0, 0.0), rates=None, y=None, order=None):
-        cdef dr_stream stream = _stream(seed, _check.PURPOSES["shuffle"], 0, epoch)
+              sums=(0.0, 0.0, 0.0), rates=None, y=None, order=None, window=0):
+        cdef dr_stream stream = _stream(seed, _check.PURPOSES["shuffle"], window, epoch)
         cdef Run run = Run()
         run.call = self._open(DR_TRAIN, x, t, w, y, batch_size, &stream if shuffle else NULL, rates,
                               order)

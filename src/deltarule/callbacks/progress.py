@@ -32,10 +32,12 @@ class ProgressBar(Callback):
     def __init__(self) -> None:
         self._bar: Any = None
         self._values: Mapping[str, float] = {}
+        self._epoch = self._before = 0  # the epoch that is shown, and batches before it
 
     def on_fit_begin(self, training: Training) -> None:
         """Nothing is known of this fit."""
         self._bar, self._values = None, {}
+        self._epoch = self._before = 0
 
     def on_slice(self, training: Training) -> None:
         """Shows how far it has come, and the loss until now."""
@@ -45,7 +47,7 @@ class ProgressBar(Callback):
     def on_epoch_end(self, training: Training, values: Mapping[str, float]) -> None:
         """Shows the values of the epoch, from here on."""
         self._values = values
-        self._show(training, training.history.epochs - 1, training.batches, values)
+        self._show(training, training.history.epochs - 1, training.batch, values)
 
     def _show(
         self, training: Training, epoch: int, batch: int, values: Mapping[str, float]
@@ -55,11 +57,13 @@ class ProgressBar(Callback):
             # here, so that quiet fits and importing do not pay for it
             from tqdm import tqdm
 
-            total = training.epochs * training.batches
+            total = training.epochs * training.batches or None  # None: that is not known
             self._bar = tqdm(total=total, unit="batch", file=sys.stderr, dynamic_ncols=True)
         self._bar.set_description(f"epoch {epoch + 1}/{training.epochs}", refresh=False)
         self._bar.set_postfix({name: f"{value:.4g}" for name, value in values.items()}, False)
-        self._bar.update(epoch * training.batches + batch - self._bar.n)
+        if epoch != self._epoch:
+            self._epoch, self._before = epoch, self._bar.n
+        self._bar.update(self._before + batch - self._bar.n)
 
     def on_fit_end(self, training: Training) -> None:
         """Closes the bar, and says where the time went if there was no error."""

@@ -44,6 +44,7 @@ class Training:
         self._run: _Progress | None = None
         self._rate: float | None = None
         self._factors: list[tuple[float, float]] | None = None  # None: rates are settled
+        self._settled: list[tuple[float, float]] = []
         self._next_look = math.inf
         self._checkpoints: list[str] = []
 
@@ -55,8 +56,8 @@ class Training:
 
     @property
     def batches(self) -> int:
-        """Batches of this epoch; 0 before the first one has begun."""
-        return 0 if self._run is None else self._run.n_batches
+        """Batches of this epoch; 0 before the first one has begun, or where only its end shows."""
+        return (self._run and self._run.n_batches) or 0
 
     @property
     def finite(self) -> int:
@@ -131,15 +132,19 @@ class Training:
         self._rate, self._factors, self._checkpoints = None, [], []
 
     def _settle_rates(self, rates: F64 | None, n: int) -> F64 | None:
-        """The rates of n updates, made of those of the optimizer; None: as the engine knows."""
-        factors, self._factors = self._factors or [], None
+        """The rates of the next n updates, made of those of the optimizer; None: as the engine knows."""
+        first = self._factors is not None
+        if self._factors is not None:
+            self._settled, self._factors = self._factors, None
+        factors = self._settled
         number = getattr(self.network.optimizer, "learning_rate", None)
         if self._rate is not None or (factors and rates is None):
             rates = np.full(n, number if self._rate is None else self._rate, np.float64)
         for factor, least in factors:
             assert rates is not None
             rates = np.maximum(rates * factor, np.minimum(rates, least))
-        self.learning_rate = number if rates is None else float(rates[0])
+        if first:
+            self.learning_rate = number if rates is None else float(rates[0])
         return rates
 
     def _slice(self, most: float) -> float:

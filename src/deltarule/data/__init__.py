@@ -1,13 +1,12 @@
-"""A small real data set that travels with the package, and readers of files of data."""
-
-from importlib import resources
+"""Tables in files (`Parquet`), readers of files of data, and a small real data set."""
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..sources.parquet import Parquet
 from .idx import load_idx
 
-__all__ = ["load_digits", "load_idx"]
+__all__ = ["Parquet", "load_digits", "load_idx"]
 
 
 def load_digits() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -35,6 +34,8 @@ def load_digits() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     ``labels``, and both were written with :func:`numpy.savez_compressed`. No value was changed,
     no row was left out or moved. See ``LICENSE-digits.txt`` beside it.
     """
+    from importlib import resources  # importing deltarule is not to pay for it
+
     # Opened as a stream: the package may be imported from a zip file, where there is no path.
     with (
         resources.files(__name__).joinpath("digits.npz").open("rb") as file,

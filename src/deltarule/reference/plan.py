@@ -376,21 +376,22 @@ class Plan:
         rates: F64 | None = None,
         y: Array | None = None,
         order: npt.NDArray[np.int64] | None = None,
+        window: int = 0,
     ) -> Run:
         """An epoch, from batch number `batch` on; call `advance` of the result until it is True.
 
         Batches are consecutive slices, the last may be short, of 0..n-1 or, with `shuffle`, of
-        random_permutation(n, seed=seed, purpose="shuffle", step=epoch), or of `order`. To resume,
-        pass `batch` and `sums` as the interrupted run had them. rates: the learning rates of the
-        updates to come, as many as the epoch has batches; None: the optimizer's own. y: an array
-        (n, n_out) that gets what the loss of each row was computed on, of rows that have weight.
+        random_permutation(n, seed=seed, purpose="shuffle", layer=window, step=epoch), or `order`.
+        To resume, pass `batch` and `sums` as the interrupted run had them. rates: the learning
+        rates of the updates to come, one a batch; None: the optimizer's own. y: an array (n, n_out)
+        that gets what the loss of each row was computed on, of rows that have weight.
         """
         rows, target, weights = self._samples(x, t, w)
         size = _check.positive_int("batch_size", batch_size)
         n_batches = -(-len(rows) // size)
         first = _check.integer("batch", batch, 0, n_batches + 1)
         step = _check.integer("epoch", epoch, 0, 1 << 64)
-        key = _check.random_arguments(len(rows), 2, seed, "shuffle", 0, step)
+        key = _check.random_arguments(len(rows), 2, seed, "shuffle", window, step)
         if _check.boolean("shuffle", shuffle):
             order = random.permutation(*key)
         elif order is not None and not 0 <= order.min() <= order.max() < len(rows):
