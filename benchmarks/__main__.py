@@ -8,14 +8,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from . import memory, parts, picture, regression, report, sparse, threads
+from . import estimators, memory, parts, picture, regression, report, sparse, threads
 from .cases import MANY, PREDICT, TRAIN
 from .peers import SYSTEMS
 from .race import QUICK, Effort
 from .train import CASES, races
 
 STEMS = sorted(p.stem.removeprefix("bench_") for p in Path(__file__).parent.glob("bench_*.py"))
-SUITES = ("train", "many", "parts", "threads", "predict", "memory", "sparse", "regression")
+SUITES = (
+    *("train", "many", "parts", "threads", "predict", "memory", "sparse", "regression", "sklearn"),
+)
 ALL_SYSTEMS = sorted({name for systems in SYSTEMS.values() for name in systems})
 
 
@@ -72,6 +74,8 @@ def main(arguments: list[str]) -> int:
             results[name] = threads.main(effort)
         elif name == "parts":
             results[name] = parts.main(effort)
+        elif name == "sklearn":
+            results[name] = estimators.main(effort)
         elif name == "regression":
             results[name] = regression.main(options.quick)
         elif name == "memory":

@@ -39,8 +39,11 @@ def _window(call: Call, repeats: int) -> float:
     return time.perf_counter() - start
 
 
-def measure(*calls: Call, windows: int = WINDOWS, seconds: float = SECONDS) -> list[Timing]:
-    """The time of each call, from windows of about `seconds` taken in turn."""
+def measure(
+    *calls: Call, windows: int = WINDOWS, seconds: float = SECONDS, rest: float = 0.0
+) -> list[Timing]:
+    """The time of each call, from windows of about `seconds` taken in turn, each after a rest of
+    so many seconds."""
     repeats = []
     for call in calls:
         call()  # pages, caches, the clock
@@ -48,6 +51,7 @@ def measure(*calls: Call, windows: int = WINDOWS, seconds: float = SECONDS) -> l
     times: list[list[float]] = [[] for _ in calls]
     for _ in range(windows):
         for call, n, mine in zip(calls, repeats, times, strict=True):
+            time.sleep(rest)
             mine.append(_window(call, n) / n * 1e6)
     return [Timing(min(mine), median(mine)) for mine in times]
 

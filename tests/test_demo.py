@@ -200,7 +200,9 @@ def test_curves_as_svg(epochs: int) -> None:
         assert labels[0] == "1" and labels[-1] == str(epochs) and len(labels) <= 9
 
 
-@pytest.mark.parametrize("values", [[], [0.0], [math.nan], [math.inf, 1.0], [0.0, 0.0, 3.0]])
+@pytest.mark.parametrize(
+    "values", [[], [0.0], [math.nan], [math.inf, 1.0], [0.0, 0.0, 3.0], [1e9, 1e9 + 2**-23]]
+)
 def test_curves_of_odd_values(values: list[float]) -> None:
     for log in (False, True):
         Page(_svg.curves({"a": values}, "x", log=log))

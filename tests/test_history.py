@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import pickle
+import sys
+from typing import Any
 
 import pytest
 
@@ -76,3 +78,29 @@ def test_repr_is_a_small_table() -> None:
 def test_pandas() -> None:
     pandas = pytest.importorskip("pandas")
     assert pandas.DataFrame(history(4).as_dict()).shape == (4, 2)
+
+
+def test_plot() -> None:
+    matplotlib = pytest.importorskip("matplotlib")
+    with matplotlib.rc_context({"backend": "agg"}):
+        pyplot = pytest.importorskip("matplotlib.pyplot")
+        made = dr.History({"loss": [3.0, 2.0], "accuracy": [0.1, 0.2], "val_loss": [4.0, 5.0]})
+
+        def lines(ax: Any) -> dict[str, list[list[float]]]:
+            return {line.get_label(): line.get_xydata().tolist() for line in ax.get_lines()}
+
+        ax = made.plot()
+        assert lines(ax) == {"loss": [[1, 3], [2, 2]], "val_loss": [[1, 4], [2, 5]]}
+        assert made.plot(names="accuracy") is not ax  # in a figure of its own
+        assert made.plot(ax, names=["accuracy"]) is ax
+        assert list(lines(ax)) == ["loss", "val_loss", "accuracy"]
+        with pytest.raises(KeyError, match="did you mean 'loss'"):
+            made.plot(ax, names=["los"])
+        assert lines(dr.History().plot()) == {}
+        pyplot.close("all")
+
+
+def test_plot_needs_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ImportError, match=r"pip install 'deltarule\[plot\]'"):
+        history(2).plot()

@@ -1,11 +1,9 @@
-"""Copies of a network, its progress bar, and its use from several threads."""
+"""Copies of a network, and its use from several threads."""
 
 from __future__ import annotations
 
 import copy
-import io
 import pickle
-import sys
 import threading
 from collections.abc import Callable
 
@@ -46,32 +44,6 @@ def test_copies(make_net: Make, blobs: Data, how: str, stage: str, optimizer: ob
     before = twin.predict(blobs[0])
     net.fit(*blobs)  # the copy is on its own
     np.testing.assert_array_equal(twin.predict(blobs[0]), before)
-
-
-# ----------------------------------------------------------------------------------- progress
-def test_progress_bar(make_net: Make, blobs: Data, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    for stream, verbose, shown in [
-        (Terminal(), "auto", True),
-        (Terminal(), False, False),
-        (io.StringIO(), "auto", False),
-        (io.StringIO(), True, True),
-        (io.StringIO(), 1, True),
-        (io.StringIO(), 0, False),
-    ]:
-        monkeypatch.setattr(sys, "stderr", stream)
-        make_net().fit(*blobs, epochs=3, verbose=verbose, validation_data=blobs)
-        text = stream.getvalue()
-        assert bool(text) is shown
-        if shown:
-            assert "epoch 3/3" in text
-            assert "9/9" in text
-            assert "val_accuracy=" in text
-    monkeypatch.setattr(sys, "stderr", None)
-    make_net().fit(*blobs)
 
 
 # ------------------------------------------------------------------------------------ threads

@@ -111,10 +111,9 @@ dr_status dr_run_open(dr_plan *plan, dr_mode mode, const dr_data *data, size_t b
         dr_program_build(plan, mode, run->sparse, run->outputs, &run->program);
     }
     run->data = *data;
-    run->opened_at = plan->step;
     run->batch_size = batch_size;
     run->n_batches = data->n / batch_size + (data->n % batch_size != 0);
-    run->position = (dr_position){0};
+    dr_run_set_position(run, (dr_position){0});
     run->order = shuffle ? run->shuffle : data->order;
     if (shuffle) dr_random_permutation(*shuffle, data->n, run->shuffle);
     if (run->sparse && !dr_sparse_open(run)) {
@@ -135,7 +134,11 @@ void dr_run_close(dr_run *run) {
 int dr_run_finished(const dr_run *run) { return run->position.batch >= run->n_batches; }
 size_t dr_run_n_batches(const dr_run *run) { return run->n_batches; }
 dr_position dr_run_position(const dr_run *run) { return run->position; }
-void dr_run_set_position(dr_run *run, dr_position position) { run->position = position; }
+
+void dr_run_set_position(dr_run *run, dr_position position) {
+    run->position = position;
+    run->opened_at = run->plan->step;
+}
 
 void dr_run_gradient(const dr_run *run, size_t node, size_t index, void *out) {
     dr_copy_parameter(run->plan, run->gradients, node, index, out);

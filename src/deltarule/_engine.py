@@ -40,6 +40,7 @@ class Run(Progress, Protocol):
     """One epoch of training, resumable between batches."""
 
     def advance(self, budget: float) -> bool: ...
+    def rewind(self) -> None: ...
 
 
 class Linearization(Protocol):

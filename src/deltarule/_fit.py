@@ -88,7 +88,7 @@ def fit(
     if samples.first is not None:
         _scale.check(plan, samples.first)
     plan.restart_ledger()
-    training = Training(net, History(), epochs, names, watch.begun)
+    training = Training(net, History(), epochs, names, watch)
     return Fit(plan, samples, validation, watch, called, monitor, training).run()
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from . import _check
-from ._engine import Array, Run
+from ._engine import Array, Progress
 
 _LARGE = 2**62
 
@@ -47,7 +47,7 @@ class Position:
         alike = replace(self, epoch=epoch, batch=0, sums=sums, damping=0.0) == new
         return self if self.batch and again and alike else new
 
-    def after(self, run: Run) -> Position:
+    def after(self, run: Progress) -> Position:
         """Where the network is when a run of this epoch has stopped."""
         return replace(self, batch=run.batch, sums=run.sums)
 

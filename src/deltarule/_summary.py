@@ -1,4 +1,4 @@
-"""The table that `Network.summary()` returns."""
+"""How a network shows itself: in one line, as a table, and as HTML."""
 
 from __future__ import annotations
 
@@ -44,8 +44,37 @@ def n_bytes(count: float) -> str:
     return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
 
 
-def summarize(net: Network, graph: Graph, n_slots: int) -> Summary:
+def summarize(net: Network, graph: Graph) -> Summary:
     """Layers with the shapes behind them and their parameters, and the memory of it all."""
+    rows = _layers_built(net, graph)
+    widths = [max(len(row[i]) for row in rows) for i in range(4)]
+    lines = [
+        f"{name:>{widths[0]}}  {layer:<{widths[1]}}  {shape:<{widths[2]}}  {count:>{widths[3]}}"
+        for name, layer, shape, count in rows
+    ]
+    return Summary("\n".join([_title(net), *lines, _memory(net, graph), *_slow(net)]))
+
+
+def in_html(net: Network) -> str:
+    """The same for notebooks; of a network that is not built the layers alone."""
+    from . import _html
+
+    if net._plan is None:
+        rows = [("", "layer"), *((name, repr(layer)) for name, layer in _layers.named(net.layers))]
+        table = _html.table(rows)
+        text = "not built: shapes and parameters are known after build() or the first fit()"
+    else:
+        table = _html.table(_layers_built(net, net._plan.graph), numbers=[3])
+        text = _memory(net, net._plan.graph)
+    return _html.card(_title(net), table, *map(_html.note, [text, *_slow(net)]))
+
+
+def _title(net: Network) -> str:
+    return f"Network, loss {net.loss.kind}, {net.optimizer!r}, backend {net.backend}"
+
+
+def _layers_built(net: Network, graph: Graph) -> list[tuple[str, str, str, str]]:
+    """Position, layer, shape behind it, and parameters, under a line of headings."""
     counts = {name: 0 for name, _ in _layers.walk(_layers.named(net.layers))}
     for name, shape in graph.parameter_shapes().items():
         counts[name.rsplit(".", 1)[0]] += math.prod(shape)
@@ -55,23 +84,23 @@ def summarize(net: Network, graph: Graph, n_slots: int) -> Summary:
         shape = layer.output_shape(shape)
         inside = sum(n for owner, n in counts.items() if f"{owner}.".startswith(f"{name}."))
         rows.append((name, repr(layer), _shape_text(shape), f"{inside:,}"))
-    widths = [max(len(row[i]) for row in rows) for i in range(4)]
-    lines = [
-        f"{name:>{widths[0]}}  {layer:<{widths[1]}}  {shape:<{widths[2]}}  {count:>{widths[3]}}"
-        for name, layer, shape, count in rows
-    ]
-    total = sum(counts.values())
-    itemsize = 4 if graph.dtype == "float32" else 8
-    memory = (
-        f"{total:,} parameters in {graph.dtype}: {n_bytes(total * itemsize)}, with "
-        f"{n_slots - 1} array{'' if n_slots == 2 else 's'} each of "
-        f"{net.optimizer.kind} {n_bytes(total * itemsize * n_slots)}"
+    return rows
+
+
+def _memory(net: Network, graph: Graph) -> str:
+    slots = net.optimizer.n_slots
+    total = sum(math.prod(shape) for shape in graph.parameter_shapes().values())
+    size = total * (4 if graph.dtype == "float32" else 8)
+    return (
+        f"{total:,} parameters in {graph.dtype}: {n_bytes(size)}, with "
+        f"{slots - 1} array{'' if slots == 2 else 's'} each of "
+        f"{net.optimizer.kind} {n_bytes(size * slots)}"
     )
-    title = f"Network, loss {net.loss.kind}, {net.optimizer!r}, backend {net.backend}"
-    lines = [title, *lines, memory]
-    if slow := _custom.classes(net.layers, net.loss):
-        lines.append(f"computed in Python: {', '.join(cls.__name__ for cls in slow.values())}")
-    return Summary("\n".join(lines))
+
+
+def _slow(net: Network) -> list[str]:
+    slow = _custom.classes(net.layers, net.loss).values()
+    return [f"computed in Python: {', '.join(cls.__name__ for cls in slow)}"] if slow else []
 
 
 def _shape_text(shape: tuple[int, ...]) -> str:

@@ -1,4 +1,4 @@
-"""Pictures as inline SVG for the demo's page: curves, bars, digits and a heat map.
+"""Pictures as inline SVG for the demo's page and for notebooks: curves, bars, digits, a heat map.
 
 Colours are names of classes that the page's style sheet defines for light and for dark. Numbers and
 names of ours only; a text from elsewhere has to go through `html.escape` first.
@@ -12,6 +12,7 @@ from ._check import Array
 __all__ = ["bars", "curves", "digit", "heat_map", "percentages"]
 
 _LINE = 15  # distance between labels that do not touch
+_PIECES = 200  # of a curve
 
 
 def _svg(width: float, height: float, label: str, parts: Sequence[str]) -> str:
@@ -28,33 +29,51 @@ def _text(x: float, y: float, text: str, kind: str = "", anchor: str = "start") 
 def ticks(low: float, high: float, log: bool) -> list[float]:
     """Three to seven round numbers between low and high."""
     if log:
-        decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+        first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+        decades = range(first, last + 1, max(1, (last - first) // 4))
         for mantissas in ((1,), (1, 3), (1, 2, 5)):
             found = [m * 10.0**d for d in decades for m in mantissas if low <= m * 10.0**d <= high]
             if len(found) >= 3:
                 return found
-    span = (high - low) or 1.0
-    unit = 10.0 ** math.floor(math.log10(span))
+    if high == low:
+        return [low]
+    span = high - low
+    unit = 10.0 ** max(math.floor(math.log10(span)), -300)  # no subnormal numbers
     step = next(unit * m for m in (0.1, 0.2, 0.5, 1, 2) if span / (unit * m) <= 6)
     first = math.ceil(low / step - 1e-9)
     return [i * step for i in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
+def _thin(points: Sequence[tuple[int, float]]) -> Sequence[tuple[int, float]]:
+    """Of more than can be told apart, the extremes of each piece, and the last."""
+    size = -(-len(points) // _PIECES)
+    if size <= 2:
+        return points
+    pieces = (points[i : i + size] for i in range(0, len(points), size))
+    ends = {end for piece in pieces for end in (min(piece, key=_value), max(piece, key=_value))}
+    return sorted({*ends, points[-1]})
+
+
+def _value(point: tuple[int, float]) -> float:
+    return point[1]
+
+
 def curves(
     series: Mapping[str, Sequence[float]], label: str, *, log: bool = False, percent: bool = False
 ) -> str:
-    """Curves over the epochs, each with its name and last value at its end.
+    """Curves over the epochs, each with its name and last value at its end; two at most.
 
-    The name of a series is its class too. Values that are not finite, and with a logarithmic axis
-    those not above 0, are left out.
+    Values that are not finite or too large for differences, and with a logarithmic axis those not
+    above 0, are left out.
     """
     width, height, left, right, top, bottom = 440, 270, 44, 84, 12, 44
     points = {
-        name: [(i + 1, v) for i, v in enumerate(vs) if math.isfinite(v) and (v > 0 or not log)]
+        name: _thin([(i, v) for i, v in enumerate(vs, 1) if abs(v) < 1e300 and (v > 0 or not log)])
         for name, vs in series.items()
     }
     values = [v for found in points.values() for _, v in found] or [1.0]
     low, high = min(values), max(values)
+    log = log and high > 1.1 * low  # below, there is no difference to be seen
     n = max(map(len, series.values()), default=1)
 
     def x(epoch: float) -> float:
@@ -64,7 +83,7 @@ def curves(
         if high == low:
             share = 0.5
         elif log:
-            share = math.log(value / low) / math.log(high / low)
+            share = (math.log(value) - math.log(low)) / (math.log(high) - math.log(low))
         else:
             share = (value - low) / (high - low)
         return height - bottom - (height - bottom - top) * share

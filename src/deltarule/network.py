@@ -28,7 +28,7 @@ from ._best import Best
 from ._gate import Gate
 from ._graph import Graph
 from ._position import Position
-from ._summary import Summary, in_one_line, summarize
+from ._summary import Summary, in_html, in_one_line, summarize
 from ._targets import ClassWeight, Data, Target, Validation, prepare_data
 from .callbacks import Callback
 from .callbacks.together import State
@@ -56,7 +56,10 @@ class Network:
     backend: "fast" (C) or "reference" (numpy).
     seed: of the first weights and of the order of the rows; 0 <= seed < 2^64.
 
-    A sample is a row. Before `build` or the first `fit` there are no parameters.
+    A sample is a row. Before `build` or the first `fit` there are no parameters. Layers and a loss
+    are enough: the others' defaults are Adam with a learning rate of 0.001 and no weight decay, in
+    batches of 32; first weights that suit each activation (he_uniform for relu and its kin,
+    lecun_normal for selu, else glorot_uniform), biases 0; and float32.
     Raises TypeError or ValueError that names the argument.
     """
 
@@ -137,8 +140,8 @@ class Network:
         """Whether there are parameters: after build() or the first fit()."""
         return self._plan is not None
 
-    def __repr__(self) -> str:
-        return in_one_line(self)
+    __repr__ = in_one_line
+    _repr_html_ = in_html  # what notebooks show
 
     # ----------------------------------------------------------------------------- building
     def build(self, input_shape: int | Sequence[int]) -> None:
@@ -372,8 +375,7 @@ class Network:
 
     def summary(self) -> Summary:
         """A printable table of the layers, their shapes and parameters, and the memory."""
-        graph = self._built("summary()").graph
-        return summarize(self, graph, self._optimizer.n_slots)
+        return summarize(self, self._built("summary()").graph)
 
     # ------------------------------------------------------------------------- saving, copying
     def save(self, path: str | os.PathLike[str]) -> None:

@@ -182,6 +182,10 @@ class Stopwatch:
         self._counts["threads"] = max(self._counts["threads"], threads)
         self._flops += flops
 
+    def rows(self, plan: Plan) -> int:
+        """In the batches until now."""
+        return plan.ledger()[0]["rows"] + self._counts["rows"]
+
     def stop(self, plan: Plan, x: Rows | None = None) -> Performance:
         """The whole account of training on x; the plan's ledger has been restarted in between."""
         passed = perf_counter() - self.begun

@@ -110,6 +110,25 @@ def test_an_epoch_counts_rows(kind: Any) -> None:
 
 
 @both_kinds
+def test_rewind(kind: Any) -> None:
+    """Epochs of one run, each with the order and the rates that its arrays have by then."""
+    g = by_batch("softmax")
+    x, t, w = rows(g)
+    again, anew = ready(g, kind=kind), ready(g, kind=kind)
+    order, rates = np.arange(29), np.full(5, 0.1)
+    options = {**OPTIONS, "shuffle": False}
+    run = again.train(x, t, w, **options, order=order, rates=rates)
+    for _ in range(2):
+        assert run.advance(1e9)
+        fresh = anew.train(x, t, w, **options, order=order.copy(), rates=rates.copy())
+        assert fresh.advance(1e9)
+        assert run.sums == fresh.sums and state(again) == state(anew)
+        order[:], rates[:] = order[::-1].copy(), np.linspace(0.1, 0.5, 5)
+        run.rewind()
+        assert (run.batch, run.finite) == (0, 0)
+
+
+@both_kinds
 def test_order(kind: Any) -> None:
     """A given order does what a shuffle does that draws it; others do something else."""
     g = by_batch("softmax")

@@ -3,6 +3,7 @@
 import pickle
 import signal
 import threading
+import warnings
 from typing import Any
 
 import numpy as np
@@ -127,6 +128,57 @@ def test_plain_arrays_are_checked() -> None:
         for method in (mlp.predict, mlp.predict_proba):
             with pytest.raises(ValueError, match=message):
                 method(bad)
+
+
+@pytest.mark.parametrize("labels", ["three", "bool", "text", "small", "floats", "many", "one"])
+def test_plain_targets(labels: str) -> None:
+    """Without scikit-learn's checks all is as they leave it, and what they warn of is theirs."""
+    y: Any = {
+        "three": Y - 7,
+        "bool": Y > 0,
+        "text": np.array(["a", "bb", "c"])[Y],
+        "small": Y.astype("uint8"),
+        "floats": Y.astype(float),
+        "many": 2 * np.arange(60) // 3,
+        "one": np.zeros(60, int),
+    }[labels]
+    mine, theirs = (module.MLPClassifier(**SMALL) for module in (ours, stock))
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        mine.fit(X, y)
+        n = len(said)
+        theirs.fit(X, y)
+    assert [str(each.message) for each in said[:n]] == [str(each.message) for each in said[n:]]
+    assert mine.n_features_in_ == 4 and mine.out_activation_ == theirs.out_activation_
+    assert mine.classes_.dtype == theirs.classes_.dtype
+    found, expected = (vars(mlp._label_binarizer) for mlp in (mine, theirs))
+    assert sorted(found) == sorted(expected)
+    for name, value in expected.items():
+        assert_array_equal(found[name], value, err_msg=name)
+
+
+def test_names_of_columns_are_forgotten() -> None:
+    frame = pytest.importorskip("pandas").DataFrame(X, columns=list("abcd"))
+    mlp = MLPRegressor(**SMALL).fit(frame, X[:, 0])
+    assert mlp.n_features_in_ == 4 and list(mlp.feature_names_in_) == list("abcd")
+    assert not hasattr(mlp.fit(X, X[:, 0]), "feature_names_in_")
+
+
+def test_spare_plans() -> None:
+    """Estimators in turn, of more shapes than plans are kept for and two of each."""
+    mlps = [
+        MLPRegressor(hidden_layer_sizes=n, random_state=seed, max_iter=1, activation=activation)
+        for activation in ("relu", "tanh")
+        for n in (3, 4, 5)
+        for seed in (0, 1)
+    ]
+    for mlp in mlps:
+        mlp.fit(X, Y)
+    first = [mlp.predict(X) for mlp in mlps]
+    assert len({y.tobytes() for y in first}) == len(mlps) > 2 * _problem._SPARES
+    for mlp, y in zip(mlps[::-1], first[::-1], strict=True):
+        assert_array_equal(mlp.predict(X), y)
+    assert len(_problem._spare) == _problem._SPARES
 
 
 def test_where_estimators_work() -> None:

@@ -9,6 +9,13 @@ cdef class Run:
         self.call.advance(budget)
         return bool(dr_run_finished(self.call.run))
 
+    def rewind(self):
+        """To where it began, for another epoch over its arrays, with what they hold by then."""
+        cdef dr_position start
+        start.batch = start.finite = 0
+        start.loss_sum = start.weight_sum = start.hit_sum = 0
+        dr_run_set_position(self.call.run, start)
+
     @property
     def batch(self):
         return dr_run_position(self.call.run).batch

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .._engine import Progress as _Progress
     from ..history import History
     from ..network import Network
+    from ..performance import Stopwatch
 
 
 class Training:
@@ -33,14 +34,19 @@ class Training:
     """
 
     def __init__(
-        self, network: Network, history: History, epochs: int, names: tuple[str, ...], begun: float
+        self,
+        network: Network,
+        history: History,
+        epochs: int,
+        names: tuple[str, ...],
+        watch: Stopwatch,
     ) -> None:
         self.network, self.history = network, history
         self.epochs, self.names = epochs, names
         self.epoch = network._position.epoch
         self.learning_rate: float | None = None
         self.stopped: str | None = None
-        self._begun, self._paused = begun, False
+        self._watch, self._paused = watch, False
         self._run: _Progress | None = None
         self._rate: float | None = None
         self._factors: list[tuple[float, float]] | None = None  # None: rates are settled
@@ -72,9 +78,15 @@ class Training:
         return counted(sums, self.network.metrics)
 
     @property
+    def rows(self) -> int:
+        """Samples in all batches of this fit until now."""
+        plan = self.network._plan
+        return 0 if plan is None else self._watch.rows(plan)
+
+    @property
     def seconds(self) -> float:
         """Since `fit` was called."""
-        return perf_counter() - self._begun
+        return perf_counter() - self._watch.begun
 
     # -------------------------------------------------------------------------- what is asked for
     def stop(self, reason: str) -> None:
@@ -132,7 +144,8 @@ class Training:
         self._rate, self._factors, self._checkpoints = None, [], []
 
     def _settle_rates(self, rates: F64 | None, n: int) -> F64 | None:
-        """The rates of the next n updates, made of those of the optimizer; None: as the engine knows."""
+        """The rates of the next n updates, made of those of the optimizer; None: the engine
+        knows."""
         first = self._factors is not None
         if self._factors is not None:
             self._settled, self._factors = self._factors, None

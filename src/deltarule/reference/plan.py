@@ -42,7 +42,7 @@ class Plan:
     """The state of a network and what is done with it; all arrays of the graph's dtype but for x.
 
     Rows x are (n, n_in), finite, float32, float64 or uint8; they stay where they are, and those of
-    a batch become the nearest numbers of the graph's dtype (sparse ones with their zeros) when their
+    a batch become the nearest numbers of the graph's dtype (sparse ones with zeros) when their
     turn comes. Targets t are int64 labels (n,) or (n, n_out), as the loss takes them. Weights w are
     (n,), finite and >= 0, or None for all 1. Shapes and dtypes are checked here, the values by the
     caller (_check.labels, _check.sample_weight). Parameters and optimizer state start as zeros.

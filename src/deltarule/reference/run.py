@@ -91,6 +91,11 @@ class Run:
                 break
         return self.batch == self.n_batches
 
+    def rewind(self) -> None:
+        """To where it began, for another epoch over its arrays, with what they hold by then."""
+        self._position, self._finite = (0, (0.0, 0.0, 0.0)), 0
+        self._opened_at = self._plan.step
+
     def _one_batch(self) -> None:
         number, sums = self._position
         chosen: Any = slice(number * self._size, (number + 1) * self._size)

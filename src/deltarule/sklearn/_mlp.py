@@ -13,12 +13,26 @@ from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
+from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._problem import Problem, predict
 
 Array = npt.NDArray[Any]
 _FLOATS = (np.dtype("float32"), np.dtype("float64"))
+
+
+def _is_plain(array: Any, ndim: int) -> bool:
+    """Whether it is floats, all of them finite."""
+    if not (
+        type(array) is np.ndarray
+        and array.ndim == ndim
+        and array.dtype in _FLOATS
+        and array.size > 0
+    ):
+        return False
+    with np.errstate(all="ignore"):  # nan and inf never leave a sum
+        return math.isfinite(np.add.reduce(array, axis=None))
 
 
 class _Computed(stock.BaseMultilayerPerceptron):
@@ -32,25 +46,36 @@ class _Computed(stock.BaseMultilayerPerceptron):
     intercepts_: list[Array]
     _no_improvement_count: int
 
-    def _is_plain(self, X: Any) -> bool:
+    def _takes(self, X: Any) -> bool:
         """Whether scikit-learn's checks of a fitted estimator and X, which take many times as long
         as the prediction of a row, would find nothing to say, nor to change."""
         own = vars(self)
-        if not (
-            type(X) is np.ndarray
-            and X.ndim == 2
-            and X.dtype in _FLOATS
-            and len(X) > 0
-            and X.shape[1] == own.get("n_features_in_")
-            and "coefs_" in own
+        return (
+            "coefs_" in own
             and "feature_names_in_" not in own
-        ):
-            return False
-        with np.errstate(all="ignore"):  # nan and inf never leave a sum
-            return math.isfinite(np.add.reduce(X, axis=None))
+            and _is_plain(X, 2)
+            and X.shape[1] == own.get("n_features_in_")
+        )
+
+    def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Array]:
+        """scikit-learn's checks, which take as long as a hundred epochs of a small fit, or their
+        result where they would find nothing to say, nor to change."""
+        anew = reset and not incremental and not self.warm_start
+        if anew and type(y) is np.ndarray and y.ndim == 1 and _is_plain(X, 2) and len(X) == len(y):
+            targets = self._plain_targets(y)
+            if targets is not None:
+                self.__dict__.pop("feature_names_in_", None)
+                self.n_features_in_: int = X.shape[1]
+                return X, targets
+        checked: tuple[Any, Array] = super()._validate_input(X, y, incremental, reset)
+        return checked
+
+    def _plain_targets(self, y: Array) -> Array | None:
+        """What scikit-learn makes of y (n,); None: that is to be seen."""
+        return y if _is_plain(y, 1) else None
 
     def predict(self, X: Any) -> Array:
-        plain = self._is_plain(X)
+        plain = self._takes(X)
         if not plain:
             check_is_fitted(self)
         y: Array = self._predict(X, check_input=not plain)
@@ -184,18 +209,16 @@ class _Computed(stock.BaseMultilayerPerceptron):
         held_out: Any,
         incremental: bool,
     ) -> None:
-        n = problem.n
-        order = np.arange(n) if self.shuffle else None
+        order = np.arange(problem.n) if self.shuffle else None
+        problem.open(order, batch_size)
+        rounded = dtype.type
         self.n_iter_ = 0
         while self.n_iter_ < self.max_iter:
-            if order is not None:
-                chosen = np.arange(n)
-                self._random_state.shuffle(chosen)
-                order = order[chosen]
-            loss = problem.epoch(order, batch_size)
+            if order is not None:  # the draws and the order of sklearn.utils.shuffle, in place
+                self._random_state.shuffle(order)
+            self.loss_ = rounded(problem.epoch())
             self.n_iter_ += 1
-            self.loss_ = dtype.type(loss)
-            self.t_ += n
+            self.t_ += problem.n
             self.loss_curve_.append(self.loss_)
             if self.verbose:
                 print(f"Iteration {self.n_iter_}, loss = {self.loss_:.8f}")
@@ -233,8 +256,22 @@ class MLPClassifier(_Computed, stock.MLPClassifier):
     Parameters, attributes, messages and numbers are those of sklearn.neural_network.MLPClassifier.
     """
 
+    def _plain_targets(self, y: Array) -> Array | None:
+        if y.dtype.kind not in "biuU":
+            return None
+        classes, numbers = np.unique(y, return_inverse=True)
+        if len(classes) < 2:
+            return None
+        self._label_binarizer = LabelBinarizer()
+        self._label_binarizer.y_type_ = "binary" if len(classes) == 2 else "multiclass"
+        self._label_binarizer.sparse_input_ = False
+        self._label_binarizer.classes_ = self.classes_ = classes
+        columns = np.arange(len(classes)) if len(classes) > 2 else np.ones(1)
+        one_hot: Array = numbers[:, np.newaxis] == columns
+        return one_hot
+
     def predict_proba(self, X: Any) -> Array:
-        plain = self._is_plain(X)
+        plain = self._takes(X)
         if not plain:
             check_is_fitted(self)
         y = self._forward_pass_fast(X, check_input=not plain)

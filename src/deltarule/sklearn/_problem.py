@@ -16,7 +16,7 @@ import scipy.sparse
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 
 from .. import _inputs
-from .._fast import Plan
+from .._fast import Plan, Run
 from .._graph import Graph, Node
 from ..losses import MSE, Loss
 from ..losses.sums import BinaryLogLoss, Deviance, HalfSquares, LogLoss
@@ -105,17 +105,33 @@ def as_rows(X: Any, dtype: npt.DTypeLike) -> Array:
     return X if _inputs.streams(X) else np.ascontiguousarray(X, dtype)
 
 
+# Plans for the next prediction of their shape, and names of their parameters: to build one takes
+# longer than a row. One that is in use is not in here, so threads do not meet in it.
+_spare: dict[Any, tuple[Plan, list[str]]] = {}
+_SPARES = 4
+_SPARE_NUMBERS = 1 << 20
+
+
 def predict(mlp: Any, X: Any, dtype: npt.DTypeLike) -> Array:
     """The outputs (n, n_outputs_) for rows X, from coefs_ and intercepts_ as they are now."""
-    shape = Shape.of(mlp, dtype)
-    plan = Plan(shape.graph(MSE(), SGD()))
-    set_parameters(plan, shape.names, mlp.coefs_ + mlp.intercepts_)
-    if not scipy.sparse.issparse(X):
-        return plan.predict(as_rows(X, dtype))
-    X = X.tocsr()
-    return np.concatenate(
-        [plan.predict(as_rows(X[piece], dtype)) for piece in pieces(*X.shape)]
-    )
+    key = dtype, mlp.activation, mlp.out_activation_, *[coef.shape for coef in mlp.coefs_]
+    found = _spare.pop(key, None)
+    if found is None:
+        shape = Shape.of(mlp, dtype)
+        found = Plan(shape.graph(MSE(), SGD())), shape.names
+    plan, names = found
+    set_parameters(plan, names, mlp.coefs_ + mlp.intercepts_)
+    if scipy.sparse.issparse(X):
+        X = X.tocsr()
+        parts = [plan.predict(as_rows(X[piece], dtype)) for piece in pieces(*X.shape)]
+        y = np.concatenate(parts)
+    else:
+        y = plan.predict(as_rows(X, dtype))
+    if max([coef.size for coef in mlp.coefs_]) <= _SPARE_NUMBERS:
+        if len(_spare) >= _SPARES:
+            _spare.pop(next(iter(_spare), None), None)
+        _spare[key] = found
+    return y
 
 
 @dataclass(frozen=True, repr=False)
@@ -170,6 +186,7 @@ class Problem:
         self.n: int = X.shape[0]
         self._optimizer: Any = optimizer
         self._rate = 0.0
+        self._rates: npt.NDArray[np.float64] | None = None
         self._dtype = dtype
         self._sparse = scipy.sparse.issparse(X)
         self._x = X.tocsr() if self._sparse else as_rows(X, dtype)
@@ -220,59 +237,73 @@ class Problem:
             optimizer.velocities = [-self._rate * u for u in self._state(1)]
 
     # -------------------------------------------------------------------------------- computation
-    def _rates(self, n_batches: int) -> npt.NDArray[np.float64] | None:
-        """None: always the first one. Velocities have the learning rate of their time in them."""
-        if isinstance(self._optimizer, AdamOptimizer):
-            return None
+    def open(self, order: npt.NDArray[np.int64] | None, batch_size: int) -> None:
+        """Before the first epoch. order: of the rows, which the caller shuffles where it is from
+        epoch to epoch; None: as they are."""
+        self._order, self._batch_size = order, batch_size
+        if not isinstance(self._optimizer, AdamOptimizer):
+            self._rates = np.full(-(-self.n // batch_size), self._rate)
+        if not self._sparse:
+            self._run = self._train(self._x, self._t, self._w, order)
+
+    def epoch(self) -> float:
+        """One epoch over the rows in their order; returns its loss."""
+        if self._signed:
+            self._check_weights()
+        if self._rates is not None:
+            self._follow_rate(self._rates)
+        if self._sparse:
+            return self._sparse_epoch() / self.n
+        self._run.rewind()
+        self._run.advance(_FOREVER)
+        return self._run.sums[0] / self.n
+
+    def _sparse_epoch(self) -> float:
+        """Some whole batches at a time are made dense, in order."""
+        sums = (0.0, 0.0, 0.0)
+        for piece in pieces(self.n, self._x.shape[1], self._batch_size):
+            rows: Any = piece if self._order is None else self._order[piece]
+            w = None if self._w is None else self._w[rows]
+            run = self._train(as_rows(self._x[rows], self._dtype), self._t[rows], w, sums=sums)
+            run.advance(_FOREVER)
+            sums = run.sums
+        return sums[0]
+
+    def _train(
+        self,
+        x: Array,
+        t: Array,
+        w: Array | None,
+        order: npt.NDArray[np.int64] | None = None,
+        sums: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    ) -> Run:
+        rates, size = self._rates, self._batch_size
+        return self.plan.train(
+            x,
+            t,
+            w,
+            batch_size=size,
+            shuffle=False,
+            seed=0,
+            epoch=0,
+            sums=sums,
+            rates=None if rates is None else rates[: -(-len(x) // size)],
+            order=order,
+        )
+
+    def _follow_rate(self, rates: npt.NDArray[np.float64]) -> None:
+        """The optimizer's of this epoch. Velocities have the rate of their time in them."""
         rate = float(self._optimizer.learning_rate)
         if rate != self._rate and self.plan.n_slots > 1:
             factor = self._rate / rate if rate else 0.0
             self._set_states([factor * u for u in self._state(1)])
-        self._rate = rate
-        return None if rate == self._optimizer.learning_rate_init else np.full(n_batches, rate)
+        rates[:] = self._rate = rate
 
-    def epoch(self, order: npt.NDArray[np.int64] | None, batch_size: int) -> float:
-        """One epoch over the rows in this order; returns its loss."""
-        self._check_weights(order, batch_size)
-        rates = self._rates(-(-self.n // batch_size))
-        sums = (0.0, 0.0, 0.0)
-        for x, t, w, rows in self._parts(order, batch_size):
-            given = None if rates is None else rates[: -(-len(x) // batch_size)]
-            run = self.plan.train(
-                x,
-                t,
-                w,
-                batch_size=batch_size,
-                shuffle=False,
-                seed=0,
-                epoch=0,
-                sums=sums,
-                rates=given,
-                order=rows,
-            )
-            while not run.advance(_FOREVER):
-                pass
-            sums = run.sums
-        return sums[0] / self.n
-
-    def _parts(
-        self, order: npt.NDArray[np.int64] | None, batch_size: int
-    ) -> Iterator[tuple[Array, Array, Array | None, npt.NDArray[np.int64] | None]]:
-        """All of it, or of a sparse X some whole batches at a time, in order."""
-        if not self._sparse:
-            yield self._x, self._t, self._w, order
-            return
-        for piece in pieces(self.n, self._x.shape[1], batch_size):
-            rows: Any = piece if order is None else order[piece]
-            w = None if self._w is None else self._w[rows]
-            yield as_rows(self._x[rows], self._dtype), self._t[rows], w, None
-
-    def _check_weights(self, order: npt.NDArray[np.int64] | None, batch_size: int) -> None:
+    def _check_weights(self) -> None:
         """Batches without weight have no mean."""
-        if self._w is None or not self._signed:
-            return
-        weights = self._w if order is None else self._w[order]
-        least = np.add.reduceat(weights, np.arange(0, len(weights), batch_size)).min()
+        assert self._w is not None
+        weights = self._w if self._order is None else self._w[self._order]
+        least = np.add.reduceat(weights, np.arange(0, self.n, self._batch_size)).min()
         if least == 0:
             raise ZeroDivisionError("Weights sum to zero, can't be normalized")
         if least < 0:

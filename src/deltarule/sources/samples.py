@@ -64,7 +64,7 @@ class Arrays:
             y=at.outputs,
         )
 
-    def after(self, at: Position, run: Run, meter: Meter) -> Position:
+    def after(self, at: Position, run: Progress, meter: Meter) -> Position:
         """Where a network is when a run that was opened there has stopped."""
         return at.after(run)
 

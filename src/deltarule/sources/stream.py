@@ -87,7 +87,7 @@ class Stream:
         n_batches = self._source.batches(self.way)
         return StreamRun(plan, pieces, at, seed, rates, watch, meter, n_batches)
 
-    def after(self, at: Position, run: Run, meter: Meter) -> Position:
+    def after(self, at: Position, run: Progress, meter: Meter) -> Position:
         """Where a network is when a run that was opened there has stopped. An epoch that
         metrics have seen a part of cannot be gone on with: the next is a new one."""
         if meter.outputs and run.batch:
