@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include "sparse.h"
 
 typedef enum { DR_F32 = 0, DR_F64 = 1, DR_N_DTYPES = 2 } dr_dtype;
 
@@ -339,7 +340,8 @@ typedef enum { DR_TRAIN, DR_EVALUATE, DR_PREDICT, DR_GRADIENT, DR_LINEARIZE, DR_
 
 typedef struct {
     size_t n;                    /* rows */
-    dr_input x;                  /* (n, widths[0]) */
+    dr_input x;                  /* (n, widths[0]); of a sparse one the entries, side by side */
+    dr_sparse sparse;
     const int64_t *labels;       /* (n), or NULL */
     const void *dense;           /* (n, n_out), or NULL */
     const void *weight;          /* (n), or NULL */

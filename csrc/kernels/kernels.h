@@ -71,6 +71,9 @@ typedef struct {
     void (*product_t)(size_t m, size_t units, size_t k, const void *a, size_t a_width,
                       const void *b, const void *start, size_t start_width, void *c,
                       const void *const ahead[DR_AHEAD]);
+    /* the same bits as product, from one start for all: rows row .. row + m - 1 of a; k < n */
+    void (*sparse_product)(size_t m, size_t units, size_t n, const dr_entries *a, size_t row, const void *b,
+                           const void *start, void *c);
     /* sums[units] += rows of a, ascending */
     void (*column_sum)(size_t m, size_t units, const void *a, void *sums);
     /* dst[j][i] = src[i][j] */

@@ -69,7 +69,8 @@ static void add_linearizing(const dr_plan *plan, dr_program *program) {
     add(program, TASK_PRODUCTS, 0);
 }
 
-void dr_program_build(const dr_plan *plan, dr_mode mode, int fused, int outputs, dr_program *program) {
+void dr_program_build(const dr_plan *plan, dr_mode mode, int fused, int columns, int outputs,
+                      dr_program *program) {
     const size_t n = plan->n_nodes;
     const int training = mode == DR_TRAIN || mode == DR_GRADIENT || mode == DR_LINEARIZE;
 
@@ -101,6 +102,10 @@ void dr_program_build(const dr_plan *plan, dr_mode mode, int fused, int outputs,
         return;
     }
     add_backward(plan, program);
+    if (columns) {
+        begin(program, 1);
+        add(program, TASK_COLUMNS, 0);
+    }
     /* An update may be fused into the gradient only when nothing else reads the weights any more:
      * so it is here, behind the barrier. */
     add_learning(plan, program, fused ? TASK_UPDATE : TASK_GRADIENT);

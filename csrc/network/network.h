@@ -1,6 +1,7 @@
 /* A compiled network, from the inside. plan.c owns parameters, lower.c turns the graph into phases,
  * nodes/ computes what each kind of node does in them, workspace.c holds what one run needs, run.c
- * runs, update.c changes weights, team.c chooses the threads; linearize.c has the tasks of a method of second order. */
+ * runs, update.c changes weights, team.c chooses the threads; linearize.c has the tasks of a method of second
+ * order, sparse.c those of a sparse input. */
 #ifndef DR_NETWORK_H
 #define DR_NETWORK_H
 
@@ -60,6 +61,7 @@ typedef enum {
     TASK_GATHER, TASK_FORWARD, TASK_LOSS, TASK_BACKWARD, TASK_OUTPUT,           /* by rows */
     TASK_SEED, TASK_JACOBIAN,                                                   /* of one output */
     TASK_WHOLE_FORWARD, TASK_WHOLE_LOSS, TASK_WHOLE_BACKWARD,                   /* by thread 0 */
+    TASK_COLUMNS,                                                               /* of all nodes */
     TASK_STATISTICS, TASK_ERROR_SUMS, TASK_UPDATE, TASK_GRADIENT, TASK_APPLY,   /* by tiles */
     TASK_MEASURE, TASK_DIRECTION, TASK_CONSTRAIN, TASK_AVERAGE, TASK_PRODUCTS
 } dr_task_kind;
@@ -136,6 +138,19 @@ typedef struct {
     double *solution;
 } dr_linear;
 
+/* The entries of a batch of sparse rows (sparse.c), by rows and, where weights learn from them, by columns. */
+typedef struct {
+    size_t most, room;          /* of a batch: the most entries that one has, and memory for so many */
+    const int64_t *starts;      /* of all rows, in the order of the run; a batch begins at its first row's */
+    int64_t *own_starts;        /* where that is not the order of the rows */
+    int64_t *columns;           /* of the batch from here on */
+    char *values;
+    int64_t *column_starts, *rows;
+    char *column_values;
+    void *memory;
+    size_t bytes;               /* of it */
+} dr_batch_entries;
+
 struct dr_run {
     dr_plan *plan;
     dr_mode mode;
@@ -147,8 +162,10 @@ struct dr_run {
     int outputs;                /* data.y is there */
     int64_t *shuffle;           /* what a shuffled run draws its order into */
     const int64_t *order;       /* NULL: rows as they come */
+    int sparse;                 /* X is */
+    dr_batch_entries entries;
     dr_program program;
-    dr_matrix *values, *errors; /* one of each a buffer */
+    dr_matrix *values, *errors; /* one of each a buffer; a sparse input may have none */
     char **scratch;             /* one a node: what its kind has asked for, or NULL */
     char *gradients;            /* a parameter area, where gradients are materialised */
     void *row_loss, *row_hit;
@@ -289,6 +306,9 @@ void dr_make_direction(dr_cursor *c, const dr_node *node, size_t chunk);
 void dr_clip_gradient(dr_cursor *c, const dr_parameter *p, size_t n, void *gradient);
 double dr_rate_ratio(dr_cursor *c, const dr_parameter *p);
 
+/* Whether a batch is computed one piece after the other. */
+static inline int dr_in_pieces(const dr_run *run) { return run->piece < run->batch_size; }
+
 /* Whether updates are made where gradients are computed. */
 static inline int dr_fused(const dr_plan *plan) {
     return plan->fused && !plan->clips_norms && !plan->layered;
@@ -297,13 +317,28 @@ static inline int dr_fused(const dr_plan *plan) {
 /* lower.c: `tasks` and `phases` must have room for these. */
 size_t dr_program_tasks(const dr_plan *plan, dr_mode mode);
 size_t dr_program_phases(const dr_plan *plan);
-void dr_program_build(const dr_plan *plan, dr_mode mode, int fused, int outputs, dr_program *program);
+void dr_program_build(const dr_plan *plan, dr_mode mode, int fused, int columns, int outputs,
+                      dr_program *program);
 
 /* average.c: what the batch under way makes of the average: the share of the weights, 0 for nothing; and its
  * tiles. */
 double dr_average_share(const dr_cursor *c);
 size_t dr_average_tiles(const dr_plan *plan);
 void dr_average_tile(dr_cursor *c, size_t tile);
+
+/* sparse.c: memory for a run whose order is known (0: there is none left), the tasks, and what nodes read. */
+int dr_sparse_open(dr_run *run);
+void dr_sparse_gather(dr_cursor *c, size_t row, size_t m);
+void dr_sparse_columns(dr_cursor *c, size_t panel, size_t panels);
+dr_entries dr_rows_of_batch(const dr_cursor *c);
+dr_entries dr_columns_of_batch(const dr_cursor *c);
+/* Whether a node reads entries in place of the input; whether nodes want that as panels, and whether weights
+ * want columns. */
+int dr_reads_entries(const dr_run *run, const dr_node *node);
+int dr_sparse_wants_panels(const dr_run *run);
+int dr_sparse_wants_columns(const dr_run *run);
+/* Multiply-adds of a batch on its way forward that its zeros save. */
+double dr_sparse_saved(const dr_run *run);
 
 /* linearize.c: memory, multiply-adds of a row beside its way forward, and what the tasks do. */
 void dr_linear_lay_out(dr_run *run, dr_arena *arena);

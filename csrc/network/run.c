@@ -31,8 +31,11 @@ static int tick(dr_watch *watch, double multiply_adds) {
 static void gather(dr_cursor *c, size_t row, size_t m) {
     const dr_run *run = c->run;
     const dr_matrix x = run->values[0];
-    run->kernels->gather[run->data.x.element](m, x.cols, run->data.x, run->order, c->first + row, row,
-                                              x.stride, x.data);
+    if (run->sparse)
+        dr_sparse_gather(c, row, m);
+    else
+        run->kernels->gather[run->data.x.element](m, x.cols, run->data.x, run->order, c->first + row, row,
+                                                  x.stride, x.data);
     dr_lap(&c->watch.ledger, DR_DATA);
 }
 
@@ -116,6 +119,7 @@ static size_t tiles_of(const dr_run *run, dr_step_task task) {
     if (takes_all(task.kind)) return 1; /* and so it is thread 0's */
     if (task.kind == TASK_PRODUCTS) return dr_linear_tiles(run);
     if (task.kind == TASK_AVERAGE) return dr_average_tiles(plan);
+    if (task.kind == TASK_COLUMNS) return dr_panels(plan->dtype, plan->widths[0]);
     if (task.kind == TASK_MEASURE || task.kind == TASK_DIRECTION) return dr_node_chunks(node);
     return by_panels(task.kind) ? dr_panels(plan->dtype, node->n_out) : node->kind->tiles(plan, node);
 }
@@ -126,6 +130,11 @@ static size_t task_on_tiles(dr_cursor *c, dr_step_task task, size_t tile, size_t
     if (takes_all(task.kind)) {
         task_on_all(c, task);
         return 1;
+    }
+    if (task.kind == TASK_COLUMNS) {
+        dr_sparse_columns(c, tile, most);
+        dr_lap(&c->watch.ledger, DR_DATA);
+        return most;
     }
     switch (task.kind) {
     case TASK_PRODUCTS: dr_linear_products(c, tile); return 1;
@@ -150,7 +159,7 @@ static void plan_fetching(dr_cursor *c, dr_phase phase) {
     const size_t first = c->first + c->m, left = run->data.n - first;
     size_t begin, end;
     dr_share(dr_min(run->piece, left), c->thread, c->team, &begin, &end);
-    if (run->data.n * bytes <= FETCH_BYTES || (task != TASK_UPDATE && task != TASK_GRADIENT))
+    if (run->sparse || run->data.n * bytes <= FETCH_BYTES || (task != TASK_UPDATE && task != TASK_GRADIENT))
         end = begin; /* all of it stays in the cache, or there is another phase for it */
     c->fetched = first + begin;
     c->fetch_end = first + dr_min(end, begin + FETCH_BYTES / bytes);
@@ -349,15 +358,20 @@ static void run_batches(void *context, int thread, int team) {
         run->plan->ledger = dr_ledger_close(c.watch.ledger, team, dr_now() - run->began);
 }
 
+/* Multiply-adds of a batch. Where a dense input makes them, updates are a small part. */
+static double work_of(const dr_run *run, double rows) {
+    const double forward = run->plan->multiply_adds * rows - dr_sparse_saved(run);
+    if (run->mode == DR_LINEARIZE) return forward + dr_linear_work(run) * rows;
+    return dr_training(run) ? 3 * forward + (run->sparse ? (double)run->plan->n_parameters : 0) : forward;
+}
+
 dr_status dr_plan_run(dr_run *run, double budget, dr_poll poll, void *context) {
     dr_plan *plan = run->plan;
     const int training = run->mode == DR_TRAIN;
     const size_t rows = dr_min(run->piece, run->data.n);
-    const double forward = plan->multiply_adds * (double)rows;
-    const double work = run->mode == DR_LINEARIZE ? forward + dr_linear_work(run) * (double)rows
-                                                  : forward * (dr_training(run) ? 3 : 1);
+    const double work = work_of(run, (double)rows);
     /* without updates no weights travel between cores at each barrier: what counts is all rows */
-    const double shared = dr_training(run) ? work : plan->multiply_adds / 2 * (double)run->data.n;
+    const double shared = dr_training(run) ? work : work / 2 * (double)run->data.n / (double)rows;
     const int advised = dr_threads_for(shared, rows);
     const int adaptive = training && work >= DR_LEAST_WORK && !dr_threads_exact();
     const int most = adaptive ? (int)dr_min((size_t)dr_threads_limit(), rows) : 1;

@@ -23,6 +23,11 @@ void dr_dense_product(dr_dtype dt, const dr_kernels *k, size_t m, size_t row, si
                       dr_matrix a, dr_matrix b, dr_start start, const void *bias,
                       dr_activation act, double alpha, dr_matrix c, dr_watch *watch);
 
+/* c = act(bias + a b) for sparse rows [row, row + m) of a, with the bits that dr_dense_product gives. */
+void dr_dense_sparse_product(dr_dtype dt, const dr_kernels *k, size_t m, size_t row, size_t inner,
+                             const dr_entries *a, dr_matrix b, const void *bias, dr_activation act,
+                             double alpha, dr_matrix c, dr_watch *watch);
+
 /* A tile of weights, panel p_in x panel p_out: where its gradient goes (dr_panel rows of the width of
  * p_out), and what is wanted after it (see kernels.h). */
 typedef struct {
@@ -35,6 +40,10 @@ typedef struct {
  * may come in pieces; here and below. */
 void dr_dense_weight_gradient(dr_dtype dt, const dr_kernels *k, size_t m, dr_matrix x, size_t p_in,
                               dr_matrix dy, size_t p_out, size_t count, int adding,
+                              const dr_tile *tiles);
+/* The same from the columns of a sparse x, whose rows are those of the batch, none of them before. */
+void dr_dense_sparse_gradient(dr_dtype dt, const dr_kernels *k, size_t m, const dr_entries *columns,
+                              size_t n_in, size_t p_in, dr_matrix dy, size_t p_out, size_t count,
                               const dr_tile *tiles);
 void dr_dense_bias_gradient(dr_dtype dt, const dr_kernels *k, size_t m, dr_matrix dy, size_t p_out,
                             int adding, void *g);

@@ -5,6 +5,7 @@ from typing import Any, final
 import numpy as np
 import numpy.typing as npt
 
+from ._check_sparse import Rows as _Rows
 from ._graph import Graph
 from .losses import Loss
 from .optimizers import Optimizer
@@ -245,10 +246,10 @@ class Plan:
     def set(self, slot: int, name: str, array: _Array) -> None: ...
     def get_vector(self) -> _Array: ...
     def set_vector(self, vector: _Array) -> None: ...
-    def predict(self, x: _Array) -> _Array: ...
+    def predict(self, x: _Rows) -> _Array: ...
     def evaluate(
         self,
-        x: _Array,
+        x: _Rows,
         t: _Array,
         w: _Array | None,
         *,
@@ -256,15 +257,15 @@ class Plan:
         sums: _Sums = (0.0, 0.0, 0.0),
     ) -> _Sums: ...
     def gradients(
-        self, x: _Array, t: _Array, w: _Array | None
+        self, x: _Rows, t: _Array, w: _Array | None
     ) -> tuple[float, dict[str, _Array]]: ...
     def gradient_vector(
-        self, x: _Array, t: _Array, w: _Array | None
+        self, x: _Rows, t: _Array, w: _Array | None
     ) -> tuple[_Sums, _Array]: ...
-    def linearize(self, x: _Array, t: _Array, w: _Array | None) -> Linearization: ...
+    def linearize(self, x: _Rows, t: _Array, w: _Array | None) -> Linearization: ...
     def train_batch(
         self,
-        x: _Array,
+        x: _Rows,
         t: _Array,
         w: _Array | None,
         rates: npt.NDArray[np.float64] | None = None,
@@ -272,7 +273,7 @@ class Plan:
     ) -> float: ...
     def train(
         self,
-        x: _Array,
+        x: _Rows,
         t: _Array,
         w: _Array | None,
         *,
@@ -292,7 +293,7 @@ class Plan:
 
 @final
 class Linearization:
-    def __new__(cls, plan: Plan, x: _Array, t: _Array, w: _Array | None) -> Linearization: ...
+    def __new__(cls, plan: Plan, x: _Rows, t: _Array, w: _Array | None) -> Linearization: ...
     gradient: _F64
     diagonal: _F64
     def compute(self) -> _Sums: ...

@@ -134,7 +134,7 @@ class Fit:
                 while self._goes_on():
                     self._epoch()
             self._conclude()
-            history.performance = self._watch.stop(self._plan)
+            history.performance = self._watch.stop(self._plan, self._samples.first)
         return history
 
     # ----------------------------------------------------------------------------- begin and end

@@ -223,7 +223,7 @@ class Network:
     ) -> History:
         """Trains for a number of epochs, from where the network is.
 
-        X: (n, features), or (n, ...) where the first layer takes that; finite; an array or a table.
+        X: (n, features), or (n, ...) where the first layer takes that; an array, table or sparse.
         y: (n,) labels or numbers, or (n, n_out); the loss says more. Without y, X comes in pieces
         (docs/data.md): dr.data.Parquet, or an iterable of batches (x, y[, sample_weight]) or a
         function that returns one for each epoch; steps_per_epoch of them, or all. sample_weight:
@@ -262,7 +262,7 @@ class Network:
         Weights that sum to zero change nothing and give 0.0. Arguments and errors as for fit.
         """
         with self._gate.training("train_on_batch()"):
-            X = _inputs.as_array(X, "X")
+            X = _inputs.as_rows(X, "X")
             data = self._prepare(X, y, sample_weight, class_weight)
             piece = _fit.rows_of_a_piece(self._optimizer, len(X))
             _layers.check_batch(self._layers, piece)

@@ -84,7 +84,9 @@ def verify(
     rows = _check.positive_int("rows", rows)
     with net._gate.training("verify()"):
         plan = net._built("verify()")
-        given = Data(*net._prepare(X, y, sample_weight, class_weight)).rows(slice(rows))
+        x, t, w = net._prepare(X, y, sample_weight, class_weight)
+        chosen = np.ascontiguousarray(x[:rows])
+        given = Data(chosen, t[:rows], None if w is None else w[:rows])
         state = _copy_state(net, plan)
         with np.errstate(all="ignore"):
             checks = _all_checks(net.backend, plan, state, given)

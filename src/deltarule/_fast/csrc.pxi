@@ -11,6 +11,10 @@ cdef extern from "deltarule.h" nogil:
         dr_element element
         const void *data
         ptrdiff_t stride
+    ctypedef struct dr_sparse:
+        const int64_t *starts
+        const void *columns
+        bint wide
     ctypedef enum dr_activation:
         DR_N_ACTIVATIONS
     ctypedef enum dr_function:
@@ -225,6 +229,7 @@ cdef extern from "deltarule.h" nogil:
     ctypedef struct dr_data:
         size_t n
         dr_input x
+        dr_sparse sparse
         const int64_t *labels
         const void *dense
         const void *weight

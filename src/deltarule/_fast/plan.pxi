@@ -187,9 +187,16 @@ cdef class Plan:
         cdef dr_data data
         cdef _Call call = _Call()
         cdef dr_status status
-        cdef _Buffer xb = _hold_rows(x, self.n_in, &data.x), tb = None, wb = None, yb = None
-        cdef _Buffer rb = None, ob = None
-        cdef size_t n = xb.view.shape[0]
+        cdef _Buffer xb, tb = None, wb = None, yb = None, rb = None, ob = None
+        cdef size_t n
+        cdef tuple held
+        data.sparse.starts = NULL
+        if isinstance(x, _check_sparse.Sparse):
+            held = _hold_sparse(x, self.n_in, &data.x, &data.sparse)
+            n = len(x)
+        else:
+            xb = _hold_rows(x, self.n_in, &data.x)
+            held, n = (xb,), xb.view.shape[0]
         data.n, data.averages, data.piece = n, averages, piece
         data.labels, data.dense, data.weight, data.y = NULL, NULL, NULL, NULL
         data.order, data.rates = NULL, NULL
@@ -225,7 +232,7 @@ cdef class Plan:
             status = dr_run_open(self.plan, mode, &data, batch_size, shuffle, &call.run)
         _raise(status)
         call.plan, call.kept, call.labels = self, {}, data.labels != NULL
-        call.buffers = (xb, tb, wb, yb, rb, ob)
+        call.buffers = (*held, tb, wb, yb, rb, ob)
         return call
 
     def predict(self, x):

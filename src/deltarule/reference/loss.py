@@ -4,7 +4,7 @@ Adding a loss is one function pair here, and its line in `_TABLE`. Pairs get out
 targets t and the numbers p that the loss is made with; d is y - t throughout.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 
 import numpy as np
 import numpy.typing as npt
@@ -315,7 +315,7 @@ def _formulas(loss: Loss) -> Pair:
     return _TABLE[loss.kind]
 
 
-def weights(y: Array, w: Array | None) -> npt.NDArray[np.float64]:
+def weights(y: Sized, w: Array | None) -> npt.NDArray[np.float64]:
     """The weight of each sample in float64; 1 where none are given."""
     return np.ones(len(y)) if w is None else w.astype(np.float64)
 

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from .. import _check
 from .._check import Array
+from .._check_sparse import Rows
 from .._graph import Graph, Node
 from ..losses import CustomLoss
 from ..optimizers import SGD
@@ -26,7 +27,7 @@ from .activation import quiet
 from .ledger import Lap, Ledger, untimed
 from .linearize import Linearization
 from .nodes import Mode
-from .rows import Rows, inputs, samples
+from .rows import Samples, inputs, samples
 from .run import Run, Sums
 from .state import Batch, Parameters, State
 
@@ -37,10 +38,10 @@ class Plan:
     """The state of a network and what is done with it; all arrays of the graph's dtype but for x.
 
     Rows x are (n, n_in), finite, float32, float64 or uint8; they stay where they are, and those of
-    a batch become the nearest numbers of the graph's dtype when their turn comes. Targets t are
-    int64 labels (n,) or (n, n_out), as the loss takes them. Weights w are (n,), finite and >= 0, or
-    None for all 1. Shapes and dtypes are checked here, the values by the caller (see _check.labels,
-    _check.sample_weight). Parameters and optimizer state start as zeros.
+    a batch become the nearest numbers of the graph's dtype (sparse ones with zeros) when their
+    turn comes. Targets t are int64 labels (n,) or (n, n_out), as the loss takes them. Weights w are
+    (n,), finite and >= 0, or None for all 1. Shapes and dtypes are checked here, the values by the
+    caller (_check.labels, _check.sample_weight). Parameters and optimizer state start as zeros.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -144,7 +145,7 @@ class Plan:
 
     # -------------------------------------------------------------------------------- computation
     def _forward(
-        self, values: Parameters, x: Array, *, mode: Mode, lap: Lap = untimed, first: int = 0
+        self, values: Parameters, x: Rows, *, mode: Mode, lap: Lap = untimed, first: int = 0
     ) -> tuple[list[Array], list[Any]]:
         """Every buffer, in training the last with what the loss is computed on; and, by node, what
         it has kept for the way back."""
@@ -210,7 +211,7 @@ class Plan:
     def _pass(
         self,
         values: Parameters,
-        x: Array,
+        x: Rows,
         t: Array,
         w: Array | None,
         *,
@@ -253,7 +254,7 @@ class Plan:
             )
 
     def _train(
-        self, rows: Rows, rate: float | None, piece: int = 0, ends: bool = False
+        self, rows: Samples, rate: float | None, piece: int = 0, ends: bool = False
     ) -> tuple[Batch, State]:
         """One batch, `piece` rows at a time (0: all), and the state after its update; nothing is
         changed yet. ends: it is the last of an epoch whose end an average counts."""

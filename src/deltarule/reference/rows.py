@@ -5,19 +5,22 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from .. import _check
+from .. import _check, _check_sparse
 from .._check import Array
+from .._check_sparse import Rows
 from .._graph import Graph
 
-Rows = tuple[Array, Array, Array | None]  # x, targets, weights
+Samples = tuple[Rows, Array, Array | None]  # x, targets, weights
 
 
-def inputs(graph: Graph, x: npt.ArrayLike) -> Array:
+def inputs(graph: Graph, x: npt.ArrayLike) -> Rows:
     """Rows x, or an error."""
-    return _check.input_rows("x", x, graph.widths[0])
+    return _check_sparse.input_rows("x", x, graph.widths[0])
 
 
-def samples(graph: Graph, x: npt.ArrayLike, t: npt.ArrayLike, w: npt.ArrayLike | None) -> Rows:
+def samples(
+    graph: Graph, x: npt.ArrayLike, t: npt.ArrayLike, w: npt.ArrayLike | None
+) -> Samples:
     """The same with targets and weights."""
     rows, target = inputs(graph, x), np.asarray(t)
     n = len(rows)

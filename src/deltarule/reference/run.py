@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._check import Array
+from .._check_sparse import Rows
 
 if TYPE_CHECKING:
     from .plan import Plan
@@ -23,7 +24,7 @@ class Run:
     def __init__(
         self,
         plan: Plan,
-        data: tuple[Array, Array, Array | None],
+        data: tuple[Rows, Array, Array | None],
         order: npt.NDArray[np.int64] | None,
         size: int,
         batch: int,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 
 from .. import _averaged, _check, _full_batch, _inputs, _split, layers
+from .._check_sparse import Rows
 from .._engine import Plan, Progress, Run
 from .._targets import Data, Target, prepare_data, prepare_validation
 from ..averages import SWA
@@ -40,7 +41,7 @@ class Arrays:
         self._piece = piece
         self.data, self.shape, self.way, self.first = data, shape, way, data[0]
 
-    def passes(self) -> list[Array]:
+    def passes(self) -> list[Rows]:
         """All rows of X."""
         return [self.data[0]]
 
@@ -105,7 +106,7 @@ def to_train_on(
     if source is None:
         if steps is not None:
             raise ValueError(f"steps_per_epoch is for iterables of batches, got {steps!r}")
-        X = _inputs.as_array(X, "X")
+        X = _inputs.as_rows(X, "X")
         data, held = _split.prepare(
             net, (X, *values[1:]), None if tested else validation_data, fraction
         )
@@ -173,11 +174,11 @@ def to_measure(values: tuple[Any, ...], target: Target) -> Arrays | Stream:
 
 def to_adapt_to(
     X: Any, target: Target
-) -> tuple[tuple[int, ...], Callable[[], Iterable[Array]]]:
+) -> tuple[tuple[int, ...], Callable[[], Iterable[Rows]]]:
     """The shape of a sample of X, and all its rows, as often as one likes."""
     source = find(X, "X", lists=False)
     if source is None:
-        X = _inputs.as_array(X, "X")
+        X = _inputs.as_rows(X, "X")
         x = _inputs.prepare_x(X, target.shape, target.dtype)
         return X.shape[1:], lambda: [x]
     if not source.again:
@@ -187,7 +188,7 @@ def to_adapt_to(
     return target.shape, lambda: only_x(source, target)
 
 
-def to_predict(X: Any, target: Target) -> Iterable[Array]:
+def to_predict(X: Any, target: Target) -> Iterable[Rows]:
     """The pieces of X, one or many, perhaps without rows."""
     source = find(X, "X", lists=False)
     if source is None:
