@@ -131,13 +131,9 @@ static size_t task_on_tiles(dr_cursor *c, dr_step_task task, size_t tile, size_t
         task_on_all(c, task);
         return 1;
     }
-    if (task.kind == TASK_COLUMNS) {
-        dr_sparse_columns(c, tile, most);
-        dr_lap(&c->watch.ledger, DR_DATA);
-        return most;
-    }
     switch (task.kind) {
     case TASK_PRODUCTS: dr_linear_products(c, tile); return 1;
+    case TASK_COLUMNS: dr_sparse_columns(c, tile, most); return most;
     case TASK_AVERAGE: dr_average_tile(c, tile); return 1;
     case TASK_STATISTICS: node->kind->statistics(c, node, tile); break;
     case TASK_ERROR_SUMS: node->kind->error_sums(c, node, tile); break;

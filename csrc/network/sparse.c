@@ -195,4 +195,5 @@ void dr_sparse_columns(dr_cursor *c, size_t panel, size_t panels) {
             s->rows[to] = (int64_t)r;
             copy(dt, s->column_values, to, a.values, (size_t)e);
         }
+    dr_lap(&c->watch.ledger, DR_DATA);
 }

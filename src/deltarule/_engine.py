@@ -121,8 +121,8 @@ def check_backend(backend: object) -> str:
 
 
 def new_plan(backend: str, graph: Graph) -> Plan:
-    """An engine for the graph with all parameters and state zero. MemoryError where no machine could
-    hold them."""
+    """An engine for the graph with all parameters and state zero. MemoryError where no machine
+    could hold them."""
     size = sum(math.prod(shape) for shape in graph.parameter_shapes().values())
     if size * np.dtype(graph.dtype).itemsize * graph.optimizer.n_slots > _MOST_BYTES:
         raise MemoryError(f"this network has {size:,} parameters")

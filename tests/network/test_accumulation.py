@@ -26,7 +26,7 @@ both_dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
 N = 45
 OPTIONS: dict[str, Any] = {"batch_size": 18, "shuffle": True, "seed": 11, "epoch": 0}
 PIECES = (1, 5, 6, 17)  # of 18 rows, and of the 9 of the last batch
-TOGETHER = ("batch norm", "in Python")  # what sees the rows of a piece together
+TOGETHER = ("batch norm", "norms in branches", "in Python")  # what sees the rows of a piece together
 
 
 def trained(g: Graph, *, kind: Any = None, piece: int = 0, weighted: bool = True) -> Any:
@@ -56,7 +56,7 @@ def test_parity(name: str, dtype: str) -> None:
 
 
 @pytest.mark.parametrize("group", GROUPS, ids="+".join)
-@pytest.mark.parametrize("name", ["batch norm", "in Python", "row norms", "dropout", "prelu"])
+@pytest.mark.parametrize("name", ["batch norm", "in Python", "row norms", "noise", "prelu"])
 def test_one_state(name: str, group: list[str]) -> None:
     """Any threads and instruction set; fused or not is no question here."""
     g, states = lowered(example(name), dtype="float32", optimizer=CALM["sgd"]), []
