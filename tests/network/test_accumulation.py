@@ -26,7 +26,8 @@ both_dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
 N = 45
 OPTIONS: dict[str, Any] = {"batch_size": 18, "shuffle": True, "seed": 11, "epoch": 0}
 PIECES = (1, 5, 6, 17)  # of 18 rows, and of the 9 of the last batch
-TOGETHER = ("batch norm", "norms in branches", "in Python")  # what sees the rows of a piece together
+# what sees the rows of a piece together
+TOGETHER = ("batch norm", "norms in branches", "in Python")
 
 
 def trained(g: Graph, *, kind: Any = None, piece: int = 0, weighted: bool = True) -> Any:
