@@ -8,14 +8,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from . import estimators, memory, parts, picture, regression, report, threads
+from . import estimators, memory, parts, picture, regression, report, sparse, threads
 from .cases import MANY, PREDICT, TRAIN
 from .peers import SYSTEMS
 from .race import QUICK, Effort
 from .train import CASES, races
 
 STEMS = sorted(p.stem.removeprefix("bench_") for p in Path(__file__).parent.glob("bench_*.py"))
-SUITES = ("train", "many", "parts", "threads", "predict", "memory", "regression", "sklearn")
+SUITES = (
+    *("train", "many", "parts", "threads", "predict", "memory", "sparse", "regression", "sklearn"),
+)
 ALL_SYSTEMS = sorted({name for systems in SYSTEMS.values() for name in systems})
 
 
@@ -78,6 +80,8 @@ def main(arguments: list[str]) -> int:
             results[name] = regression.main(options.quick)
         elif name == "memory":
             results[name] = memory.main(options.quick)
+        elif name == "sparse":
+            results[name] = sparse.main(options.quick)
         else:
             importlib.import_module(f"{__package__}.bench_{name}").main()
     if options.json:

@@ -63,6 +63,7 @@ PARTS: dict[str, tuple[Layers, Any]] = {
     ),
     "prelu": (plain("prelu"), dr.Adam()),
     "prelu per feature": (plain(dr.PReLU(per_feature=True)), dr.Adam()),
+    "EMA": (plain(), dr.Adam(average=dr.EMA())),
     "residual block": ([*plain()[:1], dr.Residual(plain()[1:])], dr.Adam()),
 }  # fmt: skip
 

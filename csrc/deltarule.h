@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include "sparse.h"
 
 typedef enum { DR_F32 = 0, DR_F64 = 1, DR_N_DTYPES = 2 } dr_dtype;
 
@@ -78,6 +79,15 @@ typedef struct {
 } dr_loss_spec;
 
 typedef enum { DR_DROPOUT, DR_ALPHA_DROPOUT, DR_GAUSSIAN_NOISE, DR_N_NOISES } dr_noise;
+
+/* An average of weights beside them, if on: of those after updates whose number is a multiple of `every`, or
+ * with every = 0 at the end of runs that say so (dr_data). share: of new weights, where 0 is the same for all;
+ * the first ones are copied. */
+typedef struct {
+    int on;
+    uint64_t every;
+    double share;
+} dr_averaging;
 
 /* What weights are held to after each update. */
 typedef enum { DR_MAX_NORM, DR_NON_NEGATIVE, DR_N_CONSTRAINTS } dr_constraint;
@@ -189,6 +199,8 @@ dr_status dr_noise_forward(dr_dtype dt, dr_noise kind, double amount, dr_stream 
                            size_t first, size_t n, size_t n_out, const void *x, void *y);
 dr_status dr_noise_backward(dr_dtype dt, dr_noise kind, double amount, dr_stream stream,
                             size_t first, size_t n, size_t n_out, const void *dy, void *dx);
+/* The average of n weights, in place: average += share (w - average), share in [0, 1] */
+void dr_average_step(dr_dtype dt, double share, size_t n, const void *w, void *average);
 /* What weights (n_in, n_out) cost; and its gradient at n of them added to g */
 dr_status dr_penalty_forward(dr_dtype dt, dr_penalty penalty, size_t n_in, size_t n_out, const void *w,
                              double *value);
@@ -255,6 +267,7 @@ typedef struct {
 typedef struct {
     size_t node, rows;
     int backward, training;
+    double total;                /* of the weights of the batch that these rows are a piece of; 0: they are all */
     void *cursor;                /* where the core stands */
 } dr_custom_call;
 
@@ -280,6 +293,7 @@ typedef struct {
     dr_loss_spec loss;
     int logits;                  /* the loss is taken before the activation of the last node */
     dr_optimizer optimizer;
+    dr_averaging averaging;
     dr_hit hit;
     uint64_t seed;               /* of what is random in the nodes */
     int by_batch, custom_loss;   /* as in _graph.py; `custom` computes it and `loss` says nothing */
@@ -288,13 +302,18 @@ typedef struct {
 
 dr_status dr_plan_create(const dr_graph *graph, dr_plan **plan);
 void dr_plan_destroy(dr_plan *plan);
-/* Parameters in plain row-major order. slot 0: values, 1..: optimizer state. index: which of the node's,
- * in the order of its kind */
+/* Parameters in plain row-major order. slot 0: values, 1..: optimizer state, then the average, if any. index:
+ * which of the node's, in the order of its kind */
 void dr_plan_get(const dr_plan *plan, size_t node, size_t index, int slot, void *out);
 void dr_plan_set(dr_plan *plan, size_t node, size_t index, int slot, const void *in);
 void dr_plan_set_fused(dr_plan *plan, int fused);    /* same bits either way; tests say so */
 uint64_t dr_plan_step(const dr_plan *plan);
 void dr_plan_set_step(dr_plan *plan, uint64_t step);
+/* Weights that the average is made of; 0: there is none yet. And a plan with the same nodes gets the average
+ * as its values. */
+uint64_t dr_plan_averaged(const dr_plan *plan);
+void dr_plan_set_averaged(dr_plan *plan, uint64_t averaged);
+void dr_plan_take_average(dr_plan *plan, const dr_plan *from);
 
 /* What training has cost since the ledger was restarted (ledger.h): whole steps, the rows of their
  * batches, the most threads that took part, seconds in dr_plan_run, and what they were spent on. */
@@ -321,13 +340,16 @@ typedef enum { DR_TRAIN, DR_EVALUATE, DR_PREDICT, DR_GRADIENT, DR_LINEARIZE, DR_
 
 typedef struct {
     size_t n;                    /* rows */
-    dr_input x;                  /* (n, widths[0]) */
+    dr_input x;                  /* (n, widths[0]); of a sparse one the entries, side by side */
+    dr_sparse sparse;
     const int64_t *labels;       /* (n), or NULL */
     const void *dense;           /* (n, n_out), or NULL */
     const void *weight;          /* (n), or NULL */
     void *y;                     /* (n, n_out) or NULL: outputs; but for DR_PREDICT, what the loss takes */
     const int64_t *order;        /* DR_TRAIN: the rows in another order, or NULL */
     const double *rates;         /* DR_TRAIN: of the updates to come, n_batches; NULL: the optimizer's */
+    int averages;                /* DR_TRAIN: its end is one of those of dr_averaging */
+    size_t piece;                /* DR_TRAIN: rows of a batch that are computed together; 0: all of them */
 } dr_data;
 
 /* Where a run stands: a batch boundary. */

@@ -112,7 +112,7 @@ KERNELS = {
     "layer_norm overwrites the error that others sent": Kernel(
         "norms", "network/nodes/layer_norm.c", "!x.first_writer", "0", "gradient", LAYERS),
     "weight gradients add to what was there": Kernel(
-        "classes", "ops/dense.c", "b ? tiles[i].gradient : zeros, b ? width : 0,",
+        "classes", "ops/dense.c", "on ? tiles[i].gradient : zeros, on ? width : 0,",
         "tiles[i].gradient, width,", "after a step", LAYERS),
     "the shadow is not refreshed": Kernel(
         "classes", "network/nodes/dense.c", "if (node->sources[0].error) refresh_tile(",
@@ -124,8 +124,8 @@ KERNELS = {
         "classes", "kernels/loss.inc", "return a->rows ? (size_t)a->rows[a->first + r]",
         "return 0 ? (size_t)a->rows[a->first + r]", "after an epoch", LAYERS),
     "the last batch is a row short": Kernel(
-        "classes", "network/run.c", "c->m = dr_min(run->batch_size, run->data.n - c->first);",
-        "c->m = dr_min(run->batch_size, run->data.n - c->first) - (c->batch > 0);",
+        "classes", "network/run.c", "c->rows = dr_min(run->batch_size, run->data.n - first);",
+        "c->rows = dr_min(run->batch_size, run->data.n - first) - (c->batch > 0);",
         "an epoch", LAYERS),
     "velocity has the wrong sign": Kernel(
         "momentum", "kernels/optimizer.inc", "vfma(p->c[0], p->s[0], p->g)",
@@ -209,7 +209,7 @@ KERNELS = {
         "lamb", "network/norms.c", "    dr_clip_gradient(c, p, n, gradient);\n", "",
         "after an epoch", LAYERS),
     "all layers have one learning rate": Kernel(
-        "branches", "network/run.c", "if (node->rate_factor == 1)", "if (1)", "after a step",
+        "branches", "network/update.c", "if (node->rate_factor == 1)", "if (1)", "after a step",
         LAYERS),
     "gradients are clipped by the norm of the batch before": Kernel(
         "clipped", "network/run.c", "    c->clipped = c->along = NULL;\n", "",
@@ -232,6 +232,12 @@ KERNELS = {
     "the shadow is not refreshed after a constraint": Kernel(
         "weights", "network/nodes/dense.c", "        refresh_tile(plan, k, node, p, p_out);\n}",
         "        (void)p;\n}", "after an epoch", LAYERS),
+    "an average moves away from the weights": Kernel(
+        "weights", "kernels/average.inc", "vfma(share, vload(b + i) - ai, ai)",
+        "vfma(share, ai - vload(b + i), ai)", "average"),
+    "an average lacks its last tile": Kernel(
+        "weights", "network/average.c", "return (plan->n_parameters + TILE - 1) / TILE;",
+        "return (plan->n_parameters - 1) / TILE;", "after", LAYERS),
     "the slope of prelu sees the positive side": Kernel(
         "weights", "kernels/prelu.inc", "vselect(vgt(xi, vset(0)), sum, vfma(",
         "vselect(vgt(vset(0), vset(0)), sum, vfma(", "slope gradient"),

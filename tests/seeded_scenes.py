@@ -76,7 +76,7 @@ SCENES: dict[str, dict[str, Any]] = {
             dr.Dense(3, l1=0.01, l2=0.01, constraint="non_negative"),
         ],
         "loss": "mse",
-        "optimizer": dr.SGD(0.05, momentum=0.9),
+        "optimizer": dr.SGD(0.05, momentum=0.9, average=dr.EMA(0.9)),
     },
     "clipped": {
         "layers": [("tanh", 70), ("relu", 20), ("identity", 3)],
@@ -176,5 +176,5 @@ def examine(scene: str, n: int = 100, weighted: bool = True, backend: str = "fas
     for slot in range(net.optimizer.n_slots):
         for name in net.parameters():
             net._plan.set(slot, name, trained._plan.get(slot, name))
-    net._plan.step = trained._plan.step
+    net._plan.step, net._plan.averaged = trained._plan.step, trained._plan.averaged
     return verify(net, X, y, weight, rows=n)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks import __main__, memory, report, threads
+from benchmarks import __main__, memory, report, sparse, threads
 from benchmarks.cases import MANY, PREDICT, TRAIN, Case
 from benchmarks.peers import BESIDE, OWN, PEAK, SYSTEMS, load
 from benchmarks.race import Effort, Result, best_of_threads, judge, race
@@ -282,3 +282,14 @@ def test_unknown_names(arguments, message, capsys):
     with pytest.raises(SystemExit):
         __main__.main(arguments)
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("system", sparse.SYSTEMS)
+def test_sparse(system):
+    """Both learn the same from the same matrix."""
+    pytest.importorskip("sklearn" if system == "scikit-learn" else "scipy")
+    if not memory.STATUS.with_name("clear_refs").exists():
+        pytest.skip("needs Linux's /proc")
+    found = sparse.measure(system, 2000, 500, 3)
+    assert found["matrix"] == 2000 * (8 * sparse.ENTRIES + 4) + 4 and found["above"] >= 0
+    assert found["losses"][-1] < found["losses"][0] < 2.4

@@ -16,10 +16,10 @@ CSRC, PACKAGE = ROOT / "csrc", ROOT / "src" / "deltarule"
 REFERENCE = PACKAGE / "reference"
 
 # Kernels that are operations of their own; the rest of csrc/kernels serves them.
-OPERATIONS = ("activation", "batch_norm", "cholesky", "clip", "constraint", "dense", "layer_norm",
-              "loss", "noise", "optimizer", "penalty", "prelu")  # fmt: skip
+OPERATIONS = ("activation", "average", "batch_norm", "cholesky", "clip", "constraint", "dense",
+              "layer_norm", "loss", "noise", "optimizer", "penalty", "prelu")  # fmt: skip
 HELPERS = ("cross_entropy", "elementary", "jacobian", "kernels", "math", "normal", "panels", "peak",
-           "softmax")  # fmt: skip
+           "softmax", "sparse")  # fmt: skip
 
 C_FILES = sorted(p for p in CSRC.rglob("*") if p.suffix in (".c", ".h", ".inc"))
 CYTHON = [PACKAGE / "_fast.pyx", *sorted((PACKAGE / "_fast").glob("*.pxi"))]
@@ -74,7 +74,8 @@ def test_one_stem_everywhere(stem):
 
 
 def test_every_reference_has_its_tests():
-    others = {"__init__", "ledger", "linearize", "nodes", "normal", "plan", "run"}
+    others = {"__init__", "ledger", "linearize", "nodes", "normal", "plan", "rows", "run",
+              "state"}
     stems = {p.stem for p in REFERENCE.glob("*.py")} - others
     missing = [s for s in sorted(stems) if not (ROOT / "tests" / "ops" / f"test_{s}.py").is_file()]
     assert not missing, f"write tests/ops/test_X.py for {missing}"

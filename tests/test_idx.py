@@ -44,6 +44,7 @@ GOOD = idx(np.arange(6, dtype="uint8").reshape(2, 3))
         (gzip.compress(GOOD)[:-9], "damaged"),
         (gzip.compress(GOOD)[:12] + b"xxxx" + gzip.compress(GOOD)[16:], "damaged|missing|no IDX"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_bad_files(tmp_path, data, words):
     path = tmp_path / "x"

@@ -110,12 +110,6 @@ def test_x_bool_and_matrix(dtype: str) -> None:
     np.testing.assert_array_equal(_inputs.prepare_x(masked, (4,), dtype), WHOLE)
 
 
-def test_sparse() -> None:
-    sparse = pytest.importorskip("scipy.sparse")
-    with pytest.raises(TypeError, match="toarray"):
-        _inputs.prepare_x(sparse.csr_matrix(WHOLE), (4,), "float32")
-
-
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("given", ["float16", "float32", "float64"])
 @pytest.mark.parametrize(("row", "column"), [(0, 0), (3, 17), (9, 19)])

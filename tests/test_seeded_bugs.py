@@ -256,7 +256,7 @@ FORMULAS = {
     "the plan takes the random numbers of the next step": Formula(
         "branches", nodes.Noise, "forward",
         lambda call, inputs: RIGHT_NOISE_NODE(
-            call._replace(stream=(*call.stream[:2], call.stream[2] + 1)), inputs),
+            call._replace(stream=(*call.stream[:2], call.stream[2] + 1, call.stream[3])), inputs),
         "loss", PLANS),
 }  # fmt: skip
 

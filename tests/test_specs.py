@@ -14,6 +14,7 @@ import deltarule as dr
 from deltarule import (
     _check,
     activations,
+    averages,
     constraints,
     initializers,
     layers,
@@ -56,6 +57,10 @@ SPECS: list[tuple[Spec, dict[str, type]]] = [
     (dr.SGD(clipvalue=1), optimizers.TABLE),
     (dr.AdamW(global_clipnorm=0.5), optimizers.TABLE),
     (dr.Adam(schedules.ExponentialLR(0.1, 0.9, every="step")), optimizers.TABLE),
+    (dr.Adam(average=dr.EMA(0.9, every=2)), optimizers.TABLE),
+    (dr.SGD(0.1, average=dr.SWA(3, every_epochs=2)), optimizers.TABLE),
+    (dr.EMA(), averages.TABLE),
+    (dr.SWA(start_epoch=5), averages.TABLE),
     *[(schedule, schedules.TABLE) for schedule in SCHEDULES],
     (dr.Dense(4), layers.TABLE),
     (dr.Dropout(), layers.TABLE),
@@ -202,6 +207,13 @@ def test_rules_and_numbers() -> None:
     assert dr.NAdam().initial_state == (0.0, 0.0)
 
 
+def test_averages() -> None:
+    assert dr.Adam(average="ema") == dr.Adam(average=dr.EMA(0.999, every=1))
+    assert (dr.Adam(average="ema").n_slots, dr.Adam(average="ema").n_states) == (4, 2)
+    assert repr(dr.Adam(average=dr.EMA(0.9))) == "Adam(average=EMA(decay=0.9))"
+    assert [epoch for epoch in range(9) if dr.SWA(2, 3).takes(epoch)] == [2, 5, 8]
+
+
 def test_examples_are_one_of_each_rule() -> None:
     found = optimizers.examples()
     assert list(found) == list(optimizers.RULES)
@@ -292,6 +304,14 @@ BAD = [
     (lambda: dr.Dense(3, constraint="maxnorm"), ValueError, "did you mean 'max_norm'"),
     (lambda: dr.Dense(3, constraint=3.0), TypeError, "constraint must be a name or one of"),
     (lambda: dr.Dense(3, constraint=dr.MaxNorm), TypeError, "must be an instance, MaxNorm()"),
+    (lambda: dr.Adam(average="emma"), ValueError, "average: unknown average 'emma' (did you mean"),
+    (lambda: dr.Adam(average="swa"), ValueError, "average: average 'swa' has arguments"),
+    (lambda: dr.Adam(average=0.9), TypeError, "average must be a name or one of EMA, SWA"),
+    (lambda: dr.Adam(average=dr.EMA), TypeError, "must be an instance, EMA()"),
+    (lambda: dr.EMA(1.0), ValueError, "decay must be >= 0 and < 1"),
+    (lambda: dr.EMA(every=0), ValueError, "every must be >= 1"),
+    (lambda: dr.SWA(-1), ValueError, "start_epoch must be >= 0"),
+    (lambda: dr.SWA(0, 2.5), TypeError, "every_epochs must be an int"),
     (lambda: dr.MaxNorm(0), ValueError, "max_value must be >= 1e-10, got 0.0"),
     (lambda: dr.MaxNorm(float("inf")), ValueError, "max_value must be finite"),
     (lambda: dr.MaxNorm("3"), TypeError, "max_value must be a real number"),

@@ -71,6 +71,9 @@ typedef struct {
     void (*product_t)(size_t m, size_t units, size_t k, const void *a, size_t a_width,
                       const void *b, const void *start, size_t start_width, void *c,
                       const void *const ahead[DR_AHEAD]);
+    /* the same bits as product, from one start for all: rows row .. row + m - 1 of a; k < n */
+    void (*sparse_product)(size_t m, size_t units, size_t n, const dr_entries *a, size_t row, const void *b,
+                           const void *start, void *c);
     /* sums[units] += rows of a, ascending */
     void (*column_sum)(size_t m, size_t units, const void *a, void *sums);
     /* dst[j][i] = src[i][j] */
@@ -96,7 +99,7 @@ typedef struct {
                           const void *slope, int shared, void *y);
     void (*prelu_backward)(int adding, size_t m, size_t n, size_t row, size_t stride, const void *x,
                            const void *slope, int shared, const void *dy, void *dx);
-    /* what the slopes of one panel's columns get from m rows, ascending */
+    /* to what the slopes of one panel's columns have got, that from m rows, ascending */
     void (*prelu_slope)(size_t m, size_t units, const void *x, const void *dy, void *sums);
     /* on m rows of panels; in place allowed. The way back: x is the error at y, y that at x */
     void (*noise_forward[DR_N_NOISES])(const dr_noise_args *a, size_t m, size_t n, size_t row,
@@ -119,7 +122,7 @@ typedef struct {
     void (*layer_norm_forward)(size_t m, size_t row, const dr_layer_norm *a, const void *x, void *y);
     void (*layer_norm_backward)(size_t m, size_t row, const dr_layer_norm *a, const void *x,
                                 const void *dy, int adding, void *dx);
-    /* one panel, m rows from row 0 on; db may be NULL */
+    /* one panel, m rows from row 0 on; adds to dw and, unless NULL, db */
     void (*layer_norm_gradient)(size_t m, size_t units, const dr_layer_norm *a, const void *x,
                                 const void *dy, void *dw, void *db);
     /* n: a multiple of a unit; at: the parameters, and the arrays of state that the rule has */
@@ -137,6 +140,8 @@ typedef struct {
     /* products of the numbers of m rows of x, (., n_in), and dy, (., n_out): n_in n_out doubles a row */
     void (*outer)(size_t m, size_t n_in, size_t n_out, size_t row, const void *x, size_t x_stride,
                   const void *dy, size_t dy_stride, double *out, size_t out_stride);
+    /* y = flush(a + share (b - a)), n: a multiple of a unit; y may be a or b */
+    void (*blend)(size_t n, double share, const void *a, const void *b, void *y);
     /* l1 sum |w| + l2 sum w^2 of n weights, whole units; adds its gradient to g unless that is NULL */
     double (*penalty)(size_t n, dr_penalty penalty, const void *w, void *g);
     /* of n numbers, whole units: the sum of their squares; and held to +-limit, in place */

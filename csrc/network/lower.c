@@ -6,10 +6,10 @@
 
 size_t dr_program_tasks(const dr_plan *plan, dr_mode mode) {
     const size_t outputs = mode == DR_LINEARIZE ? plan->widths[plan->n_buffers - 1] : 0;
-    return 11 * plan->n_nodes + 3 + outputs * (plan->n_nodes + 2);
+    return 11 * plan->n_nodes + 4 + outputs * (plan->n_nodes + 2);
 }
 
-size_t dr_program_phases(const dr_plan *plan) { return 8 * plan->n_nodes + 8; }
+size_t dr_program_phases(const dr_plan *plan) { return 8 * plan->n_nodes + 9; }
 
 static void add(dr_program *program, dr_task_kind kind, size_t node) {
     dr_phase *phase = &program->phases[program->n_phases - 1];
@@ -34,14 +34,17 @@ static void add_learning(const dr_plan *plan, dr_program *program, dr_task_kind 
         if (plan->nodes[i].learns) add(program, kind, i);
 }
 
-/* Constraints, which need whole columns of weights; and end_batch sums what all tiles cost. */
+/* Constraints, which need whole columns of weights; and end_batch sums what all tiles cost. Averages, of what
+ * weights are then. */
 static void end_step(const dr_plan *plan, dr_program *program, dr_mode mode) {
     size_t constrained = 0;
     for (size_t i = 0; i < plan->n_nodes; i++) constrained += mode == DR_TRAIN && plan->nodes[i].constrained;
-    if (!constrained && !plan->n_penalties) return;
-    begin(program, 1);
+    if (constrained || plan->n_penalties) begin(program, 1);
     for (size_t i = 0; constrained && i < plan->n_nodes; i++)
         if (plan->nodes[i].constrained) add(program, TASK_CONSTRAIN, i);
+    if (mode != DR_TRAIN || !plan->averaging.on) return;
+    begin(program, 1);
+    add(program, TASK_AVERAGE, 0);
 }
 
 static void add_backward(const dr_plan *plan, dr_program *program) {
@@ -66,11 +69,12 @@ static void add_linearizing(const dr_plan *plan, dr_program *program) {
     add(program, TASK_PRODUCTS, 0);
 }
 
-void dr_program_build(const dr_plan *plan, dr_mode mode, int outputs, dr_program *program) {
+void dr_program_build(const dr_plan *plan, dr_mode mode, int fused, int columns, int outputs,
+                      dr_program *program) {
     const size_t n = plan->n_nodes;
     const int training = mode == DR_TRAIN || mode == DR_GRADIENT || mode == DR_LINEARIZE;
 
-    program->n_phases = 0;
+    program->n_phases = program->n_finishing = 0;
     begin(program, 0);
     add(program, TASK_GATHER, 0);
     for (size_t i = 0; i < n; i++) {
@@ -98,12 +102,17 @@ void dr_program_build(const dr_plan *plan, dr_mode mode, int outputs, dr_program
         return;
     }
     add_backward(plan, program);
+    if (columns) {
+        begin(program, 1);
+        add(program, TASK_COLUMNS, 0);
+    }
     /* An update may be fused into the gradient only when nothing else reads the weights any more:
      * so it is here, behind the barrier. */
-    const int fused = mode == DR_TRAIN && dr_fused(plan);
     add_learning(plan, program, fused ? TASK_UPDATE : TASK_GRADIENT);
+    const size_t each_piece = program->n_phases;
     if (mode == DR_TRAIN && plan->clips_norms) add_learning(plan, program, TASK_MEASURE);
     if (mode == DR_TRAIN && plan->layered) add_learning(plan, program, TASK_DIRECTION);
     if (mode == DR_TRAIN && !fused) add_learning(plan, program, TASK_APPLY);
     end_step(plan, program, mode);
+    if (!fused) program->n_finishing = program->n_phases - each_piece;
 }

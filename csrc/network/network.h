@@ -1,6 +1,7 @@
 /* A compiled network, from the inside. plan.c owns parameters, lower.c turns the graph into phases,
  * nodes/ computes what each kind of node does in them, workspace.c holds what one run needs, run.c
- * runs, team.c chooses the threads; linearize.c has the tasks of a method of second order. */
+ * runs, update.c changes weights, team.c chooses the threads; linearize.c has the tasks of a method of second
+ * order, sparse.c those of a sparse input. */
 #ifndef DR_NETWORK_H
 #define DR_NETWORK_H
 
@@ -60,8 +61,9 @@ typedef enum {
     TASK_GATHER, TASK_FORWARD, TASK_LOSS, TASK_BACKWARD, TASK_OUTPUT,           /* by rows */
     TASK_SEED, TASK_JACOBIAN,                                                   /* of one output */
     TASK_WHOLE_FORWARD, TASK_WHOLE_LOSS, TASK_WHOLE_BACKWARD,                   /* by thread 0 */
+    TASK_COLUMNS,                                                               /* of all nodes */
     TASK_STATISTICS, TASK_ERROR_SUMS, TASK_UPDATE, TASK_GRADIENT, TASK_APPLY,   /* by tiles */
-    TASK_MEASURE, TASK_DIRECTION, TASK_CONSTRAIN, TASK_PRODUCTS
+    TASK_MEASURE, TASK_DIRECTION, TASK_CONSTRAIN, TASK_AVERAGE, TASK_PRODUCTS
 } dr_task_kind;
 
 typedef struct {
@@ -77,6 +79,7 @@ typedef struct {
 typedef struct {
     dr_phase *phases;
     size_t n_phases;
+    size_t n_finishing;         /* of these, the last: only behind the last piece of a batch */
     dr_step_task *tasks;
 } dr_program;
 
@@ -103,17 +106,20 @@ struct dr_plan {
     dr_node *nodes;
     dr_loss_spec loss;
     dr_optimizer optimizer;
+    dr_averaging averaging;
     dr_hit hit;
     dr_custom custom;
     int custom_loss, by_batch;
     uint64_t seed;
     uint64_t step;              /* updates made */
+    uint64_t averaged;          /* weights that are part of the average */
     int fused;
     int clips_norms, layered;   /* norms of gradients have to be known; or of weights and directions */
     size_t n_parameters;        /* elements of one parameter area, padding included */
     size_t n_shadow;            /* elements of the shadow */
     size_t n_chunks;            /* of the gradients of all parameters */
     char *values, *states[DR_MAX_STATES], *shadow;
+    char *average;              /* a parameter area, NULL where there is none */
     size_t n_penalties;         /* tiles whose weights cost something */
     double multiply_adds;       /* of one sample's forward pass */
     dr_team team;               /* for training */
@@ -132,23 +138,40 @@ typedef struct {
     double *solution;
 } dr_linear;
 
+/* The entries of a batch of sparse rows (sparse.c), by rows and, where weights learn from them, by columns. */
+typedef struct {
+    size_t most, room;          /* of a batch: the most entries that one has, and memory for so many */
+    const int64_t *starts;      /* of all rows, in the order of the run; a batch begins at its first row's */
+    int64_t *own_starts;        /* where that is not the order of the rows */
+    int64_t *columns;           /* of the batch from here on */
+    char *values;
+    int64_t *column_starts, *rows;
+    char *column_values;
+    void *memory;
+    size_t bytes;               /* of it */
+} dr_batch_entries;
+
 struct dr_run {
     dr_plan *plan;
     dr_mode mode;
     dr_data data;
     size_t batch_size, n_batches, capacity;
+    size_t piece;               /* rows of a batch that are computed together */
     int shuffled;
     size_t order_room;          /* rows */
     int outputs;                /* data.y is there */
     int64_t *shuffle;           /* what a shuffled run draws its order into */
     const int64_t *order;       /* NULL: rows as they come */
+    int sparse;                 /* X is */
+    dr_batch_entries entries;
     dr_program program;
-    dr_matrix *values, *errors; /* one of each a buffer */
+    dr_matrix *values, *errors; /* one of each a buffer; a sparse input may have none */
     char **scratch;             /* one a node: what its kind has asked for, or NULL */
     char *gradients;            /* a parameter area, where gradients are materialised */
     void *row_loss, *row_hit;
     double *penalties;          /* what each tile of weights costs, before the update */
     double *squares[N_NORMS];   /* summed over each chunk, of what norms are wanted of, or NULL */
+    double loss_sum, hit_sum;   /* of the batch under way, piece by piece */
     dr_linear linear;
     dr_position position;
     uint64_t opened_at;         /* updates made by then */
@@ -172,7 +195,10 @@ typedef struct {
     dr_watch watch;             /* first: tick() gets back to the cursor; has the ledger */
     dr_run *run;
     int thread, team;
-    size_t batch, first, m;
+    size_t batch, rows;         /* the number of the batch and its rows */
+    size_t before, first, m;    /* of the piece at hand: rows of the batch before it, its first row in all of the
+                                   order, and its rows */
+    int last;                   /* it is the last of its batch */
     double weight;              /* sum of the batch's weights */
     uint64_t step;              /* the one that this batch makes */
     double rate;                /* the learning rate of its update, */
@@ -183,6 +209,7 @@ typedef struct {
     double factor;
     const dr_parameter *along;  /* whose direction `ratio` is about; NULL: none yet */
     double ratio;
+    double share;               /* of the weights behind it in their average; 0: none */
     double work;                /* since the last look at the clock */
     double now;                 /* at that look */
     size_t fetched, fetch_end;  /* rows of the next batch that are on their way, and are to be */
@@ -230,6 +257,9 @@ static inline int dr_training(const dr_run *run) {
     return run->mode == DR_TRAIN || run->mode == DR_GRADIENT || run->mode == DR_LINEARIZE;
 }
 
+/* Whether gradients are added to those of earlier pieces of the batch. */
+static inline int dr_adding(const dr_cursor *c) { return c->before > 0; }
+
 static inline dr_activation dr_node_activation(const dr_run *run, const dr_node *node) {
     return run->mode == DR_PREDICT ? node->output : node->activation;
 }
@@ -258,7 +288,7 @@ void dr_custom_loss(dr_cursor *c);
 /* nodes/merge.c: the error at the node's target, columns from `from` on, goes to one of its sources. */
 void dr_send_error(dr_cursor *c, const dr_node *node, size_t source, size_t from, size_t row, size_t m);
 
-/* run.c: applies n elements of the gradient of parameter `index` to what is at `offset` of the areas, and
+/* update.c: applies n elements of the gradient of parameter `index` to what is at `offset` of the areas, and
  * may change them; and the parameters and the optimizer's state there, where there is none NULL; and the
  * constants of its step. */
 void dr_apply(dr_cursor *c, const dr_node *node, size_t index, size_t offset, size_t n, void *gradient);
@@ -276,6 +306,9 @@ void dr_make_direction(dr_cursor *c, const dr_node *node, size_t chunk);
 void dr_clip_gradient(dr_cursor *c, const dr_parameter *p, size_t n, void *gradient);
 double dr_rate_ratio(dr_cursor *c, const dr_parameter *p);
 
+/* Whether a batch is computed one piece after the other. */
+static inline int dr_in_pieces(const dr_run *run) { return run->piece < run->batch_size; }
+
 /* Whether updates are made where gradients are computed. */
 static inline int dr_fused(const dr_plan *plan) {
     return plan->fused && !plan->clips_norms && !plan->layered;
@@ -284,7 +317,28 @@ static inline int dr_fused(const dr_plan *plan) {
 /* lower.c: `tasks` and `phases` must have room for these. */
 size_t dr_program_tasks(const dr_plan *plan, dr_mode mode);
 size_t dr_program_phases(const dr_plan *plan);
-void dr_program_build(const dr_plan *plan, dr_mode mode, int outputs, dr_program *program);
+void dr_program_build(const dr_plan *plan, dr_mode mode, int fused, int columns, int outputs,
+                      dr_program *program);
+
+/* average.c: what the batch under way makes of the average: the share of the weights, 0 for nothing; and its
+ * tiles. */
+double dr_average_share(const dr_cursor *c);
+size_t dr_average_tiles(const dr_plan *plan);
+void dr_average_tile(dr_cursor *c, size_t tile);
+
+/* sparse.c: memory for a run whose order is known (0: there is none left), the tasks, and what nodes read. */
+int dr_sparse_open(dr_run *run);
+void dr_sparse_gather(dr_cursor *c, size_t row, size_t m);
+void dr_sparse_columns(dr_cursor *c, size_t panel, size_t panels);
+dr_entries dr_rows_of_batch(const dr_cursor *c);
+dr_entries dr_columns_of_batch(const dr_cursor *c);
+/* Whether a node reads entries in place of the input; whether nodes want that as panels, and whether weights
+ * want columns. */
+int dr_reads_entries(const dr_run *run, const dr_node *node);
+int dr_sparse_wants_panels(const dr_run *run);
+int dr_sparse_wants_columns(const dr_run *run);
+/* Multiply-adds of a batch on its way forward that its zeros save. */
+double dr_sparse_saved(const dr_run *run);
 
 /* linearize.c: memory, multiply-adds of a row beside its way forward, and what the tasks do. */
 void dr_linear_lay_out(dr_run *run, dr_arena *arena);

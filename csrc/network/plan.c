@@ -97,6 +97,7 @@ dr_status dr_plan_create(const dr_graph *graph, dr_plan **out) {
     plan->n_nodes = graph->n_nodes;
     plan->loss = graph->loss;
     plan->optimizer = graph->optimizer;
+    plan->averaging = graph->averaging;
     plan->hit = graph->hit;
     plan->seed = graph->seed;
     plan->custom = graph->custom;
@@ -121,6 +122,7 @@ dr_status dr_plan_create(const dr_graph *graph, dr_plan **out) {
         plan->values = dr_arena_take(&arena, plan->n_parameters, dr_size(dt));
         for (size_t s = 0; s < plan->n_states; s++)
             plan->states[s] = dr_arena_take(&arena, plan->n_parameters, dr_size(dt));
+        if (plan->averaging.on) plan->average = dr_arena_take(&arena, plan->n_parameters, dr_size(dt));
         plan->shadow = dr_arena_take(&arena, plan->n_shadow, dr_size(dt));
         if (pass == 0) {
             plan->memory = arena.overflow ? NULL : dr_alloc(arena.used, 1);
@@ -155,14 +157,18 @@ void dr_copy_parameter(const dr_plan *plan, const char *area, size_t node_index,
         memcpy(out, from.data, from.cols * dr_size(plan->dtype));
 }
 
+static char *area(const dr_plan *plan, int slot) {
+    if (!slot) return plan->values;
+    return (size_t)slot <= plan->n_states ? plan->states[slot - 1] : plan->average;
+}
+
 void dr_plan_get(const dr_plan *plan, size_t node, size_t index, int slot, void *out) {
-    dr_copy_parameter(plan, slot ? plan->states[slot - 1] : plan->values, node, index, out);
+    dr_copy_parameter(plan, area(plan, slot), node, index, out);
 }
 
 void dr_plan_set(dr_plan *plan, size_t node_index, size_t index, int slot, const void *in) {
     const dr_node *node = &plan->nodes[node_index];
-    const dr_matrix to =
-        dr_parameter_matrix(plan, slot ? plan->states[slot - 1] : plan->values, node, index);
+    const dr_matrix to = dr_parameter_matrix(plan, area(plan, slot), node, index);
     if (node->parameters[index].rows)
         dr_to_panels(dr_kernels_for(plan->dtype), node->parameters[index].rows, in, to);
     else

@@ -31,8 +31,11 @@ static int tick(dr_watch *watch, double multiply_adds) {
 static void gather(dr_cursor *c, size_t row, size_t m) {
     const dr_run *run = c->run;
     const dr_matrix x = run->values[0];
-    run->kernels->gather[run->data.x.element](m, x.cols, run->data.x, run->order, c->first + row, row,
-                                              x.stride, x.data);
+    if (run->sparse)
+        dr_sparse_gather(c, row, m);
+    else
+        run->kernels->gather[run->data.x.element](m, x.cols, run->data.x, run->order, c->first + row, row,
+                                                  x.stride, x.data);
     dr_lap(&c->watch.ledger, DR_DATA);
 }
 
@@ -95,41 +98,6 @@ static void phase_by_rows(dr_cursor *c, dr_phase phase) {
 
 /* -- tasks by tiles ------------------------------------------------------------------------------- */
 
-void dr_parameters_at(const dr_plan *plan, size_t offset, void *at[1 + DR_MAX_STATES]) {
-    at[0] = dr_offset(plan->dtype, plan->values, offset);
-    for (size_t s = 0; s < DR_MAX_STATES; s++)
-        at[1 + s] = s < plan->n_states ? dr_offset(plan->dtype, plan->states[s], offset) : NULL;
-}
-
-/* Nodes that share a factor follow each other, as a rule: it is prepared anew where it changes. */
-const dr_constants *dr_constants_of(dr_cursor *c, const dr_node *node) {
-    if (node->rate_factor == 1) return &c->constants;
-    if (node->rate_factor != c->rate_factor) {
-        c->rate_factor = node->rate_factor;
-        c->others = c->constants; /* what is carried on from step to step */
-        dr_optimizer_prepare(&c->run->plan->optimizer, c->rate * c->rate_factor, c->step + 1, &c->others);
-    }
-    return &c->others;
-}
-
-void dr_apply(dr_cursor *c, const dr_node *node, size_t index, size_t offset, size_t n, void *gradient) {
-    const dr_plan *plan = c->run->plan;
-    void *at[1 + DR_MAX_STATES];
-    dr_parameters_at(plan, offset, at);
-    const dr_parameter *p = &node->parameters[index];
-    const dr_constants *k = dr_constants_of(c, node);
-    dr_constants along;
-    if (plan->layered) {
-        along = *k;
-        along.rate *= dr_rate_ratio(c, p);
-        along.decay = 0; /* it is in the direction */
-        k = &along;
-    } else if (plan->optimizer.clip.kind != DR_CLIP_NONE) {
-        dr_clip_gradient(c, p, n, gradient);
-    }
-    c->run->kernels->step[plan->optimizer.rule](n, k, gradient, at);
-}
-
 static int by_panels(dr_task_kind task) {
     return task == TASK_STATISTICS || task == TASK_ERROR_SUMS || task == TASK_CONSTRAIN;
 }
@@ -150,6 +118,8 @@ static size_t tiles_of(const dr_run *run, dr_step_task task) {
     const dr_node *node = &plan->nodes[task.node];
     if (takes_all(task.kind)) return 1; /* and so it is thread 0's */
     if (task.kind == TASK_PRODUCTS) return dr_linear_tiles(run);
+    if (task.kind == TASK_AVERAGE) return dr_average_tiles(plan);
+    if (task.kind == TASK_COLUMNS) return dr_panels(plan->dtype, plan->widths[0]);
     if (task.kind == TASK_MEASURE || task.kind == TASK_DIRECTION) return dr_node_chunks(node);
     return by_panels(task.kind) ? dr_panels(plan->dtype, node->n_out) : node->kind->tiles(plan, node);
 }
@@ -163,6 +133,8 @@ static size_t task_on_tiles(dr_cursor *c, dr_step_task task, size_t tile, size_t
     }
     switch (task.kind) {
     case TASK_PRODUCTS: dr_linear_products(c, tile); return 1;
+    case TASK_COLUMNS: dr_sparse_columns(c, tile, most); return most;
+    case TASK_AVERAGE: dr_average_tile(c, tile); return 1;
     case TASK_STATISTICS: node->kind->statistics(c, node, tile); break;
     case TASK_ERROR_SUMS: node->kind->error_sums(c, node, tile); break;
     case TASK_MEASURE: dr_measure_gradient(c, node, tile); break;
@@ -175,15 +147,15 @@ static size_t task_on_tiles(dr_cursor *c, dr_step_task task, size_t tile, size_t
 }
 
 /* Rows of data lie at random places, far from the processor: those that this thread will gather for the
- * next batch set out while it is at the tiles of this one. Not more than the cache has room for. */
+ * next piece set out while it is at the tiles of this one. Not more than the cache has room for. */
 static void plan_fetching(dr_cursor *c, dr_phase phase) {
     const dr_run *run = c->run;
     const dr_task_kind task = phase.first < phase.end ? run->program.tasks[phase.first].kind : TASK_APPLY;
     const size_t bytes = run->values[0].cols * dr_element_size(run->data.x.element);
     const size_t first = c->first + c->m, left = run->data.n - first;
     size_t begin, end;
-    dr_share(dr_min(run->batch_size, left), c->thread, c->team, &begin, &end);
-    if (run->data.n * bytes <= FETCH_BYTES || (task != TASK_UPDATE && task != TASK_GRADIENT))
+    dr_share(dr_min(run->piece, left), c->thread, c->team, &begin, &end);
+    if (run->sparse || run->data.n * bytes <= FETCH_BYTES || (task != TASK_UPDATE && task != TASK_GRADIENT))
         end = begin; /* all of it stays in the cache, or there is another phase for it */
     c->fetched = first + begin;
     c->fetch_end = first + dr_min(end, begin + FETCH_BYTES / bytes);
@@ -231,16 +203,26 @@ static double learning_rate(const dr_cursor *c) {
 static void begin_batch(dr_cursor *c) {
     const dr_run *run = c->run;
     const dr_plan *plan = run->plan;
-    c->first = c->batch * run->batch_size;
-    c->m = dr_min(run->batch_size, run->data.n - c->first);
-    c->clipped = c->along = NULL;
-    c->weight = run->data.weight ? dr_weighted_sum(plan->dtype, c->m, NULL, run->data.weight,
-                                                   run->order, c->first)
-                                 : (double)c->m;
+    const size_t first = c->batch * run->batch_size;
+    c->rows = dr_min(run->batch_size, run->data.n - first);
+    c->weight = run->data.weight ? dr_weighted_sum(plan->dtype, c->rows, NULL, run->data.weight,
+                                                   run->order, first)
+                                 : (double)c->rows;
     if (run->mode != DR_TRAIN) return;
+    c->clipped = c->along = NULL;
     c->rate = learning_rate(c);
     c->rate_factor = 0;
     dr_optimizer_prepare(&plan->optimizer, c->rate, c->step + 1, &c->constants);
+    c->share = dr_average_share(c);
+}
+
+/* The rows of a batch that are computed next, `before` having been. */
+static void begin_piece(dr_cursor *c, size_t before) {
+    const dr_run *run = c->run;
+    c->before = before;
+    c->first = c->batch * run->batch_size + before;
+    c->m = dr_min(run->piece, c->rows - before);
+    c->last = before + c->m == c->rows;
 }
 
 /* In a run that changes none: what the weights cost, which tiles tell where they are updated. */
@@ -270,6 +252,21 @@ static double weight_of_penalties(const dr_cursor *c) {
     return c->run->plan->by_batch && evaluating ? c->batch == 0 : c->weight;
 }
 
+/* By thread 0, before a barrier behind the last task by rows: what the piece adds to the sums of its batch. */
+static void end_piece(dr_cursor *c) {
+    dr_run *run = c->run;
+    const dr_plan *plan = run->plan;
+    if (!c->before) run->loss_sum = run->hit_sum = 0;
+    if (run->mode != DR_PREDICT)
+        run->loss_sum += dr_weighted_sum(plan->dtype, c->m, run->row_loss, run->data.weight,
+                                         run->order, c->first);
+    if (run->mode != DR_PREDICT && plan->hit != DR_HIT_NONE)
+        run->hit_sum += dr_weighted_sum(plan->dtype, c->m, run->row_hit, run->data.weight,
+                                        run->order, c->first);
+    c->work += plan->multiply_adds * (double)c->m * 3;
+    if (!c->last && c->work >= WORK_PER_LOOK / 20) look(c); /* the last one has updates behind it, or before */
+}
+
 /* By thread 0, before the batch's last barrier: what the batch adds to the position. Returns whether
  * it was the last one of this call. A poll that says stop here finds the batch whole. */
 static int end_batch(dr_cursor *c, int idle) {
@@ -277,49 +274,65 @@ static int end_batch(dr_cursor *c, int idle) {
     const dr_plan *plan = run->plan;
     if (run->mode != DR_PREDICT && c->weight > 0) {
         const int by_rows = plan->by_batch && run->mode == DR_TRAIN;
-        const double counts = by_rows ? (double)c->m / c->weight : 1;
+        const double counts = by_rows ? (double)c->rows / c->weight : 1;
         run->position.weight_sum += counts * c->weight;
-        run->position.loss_sum += counts * dr_weighted_sum(plan->dtype, c->m, run->row_loss,
-                                                           run->data.weight, run->order, c->first);
+        run->position.loss_sum += counts * run->loss_sum;
         run->position.loss_sum += counts * weight_of_penalties(c) * penalty(run);
-        if (plan->hit != DR_HIT_NONE)
-            run->position.hit_sum += counts * dr_weighted_sum(plan->dtype, c->m, run->row_hit,
-                                                              run->data.weight, run->order, c->first);
+        run->position.hit_sum += counts * run->hit_sum;
     }
     run->position.batch = c->batch + 1;
+    if (c->share > 0) run->plan->averaged++;
     if (run->position.loss_sum - run->position.loss_sum == 0) run->position.finite = c->batch + 1;
     if (run->mode == DR_TRAIN && !idle) {
         run->plan->step = c->step + 1;
         c->watch.ledger.sum.steps++;
-        c->watch.ledger.sum.rows += c->m;
+        c->watch.ledger.sum.rows += c->rows;
     }
-    c->work += plan->multiply_adds * (double)c->m * 3;
     if (c->work >= WORK_PER_LOOK / 20) look(c);
     return dr_run_finished(run) || c->now >= run->deadline ||
            atomic_load(&run->aborted);
 }
 
-/* Returns whether it was the last one of this call. */
-static int run_batch(dr_cursor *c, int *slot) {
+/* Without weight there is nothing to learn; and an average takes the weights now and then. */
+static int skips(const dr_cursor *c, dr_phase phase, int idle) {
+    const dr_step_task *first = &c->run->program.tasks[phase.first];
+    return phase.first < phase.end && first->kind == TASK_AVERAGE ? !(c->share > 0) : idle;
+}
+
+/* The first `end` phases. Returns whether the call is over. */
+static int run_phases(dr_cursor *c, int idle, size_t end, int *slot) {
     dr_run *run = c->run;
     const dr_program *program = &run->program;
-    begin_batch(c);
-    dr_lap(&c->watch.ledger, DR_UPDATES);
-    /* without weight there is nothing to learn, and nothing changes */
-    const int idle = run->mode == DR_TRAIN && !(c->weight > 0);
-    for (size_t p = 0; p < program->n_phases; p++, *slot = !*slot) {
+    for (size_t p = 0; p < end; p++, *slot = !*slot) {
         const dr_phase phase = program->phases[p];
         if (!phase.by_tiles)
             phase_by_rows(c, phase);
-        else if (!idle)
+        else if (!skips(c, phase, idle))
             phase_by_tiles(c, phase);
-        if (c->thread == 0)
+        if (c->thread == 0) {
+            if (p + 1 == program->n_phases - program->n_finishing) end_piece(c);
             run->leave[*slot] = atomic_load(&run->aborted) ||
                                 (p + 1 == program->n_phases && end_batch(c, idle));
-        dr_lap(&c->watch.ledger, DR_ACTIVATIONS); /* end_batch sums the loss */
+        }
+        dr_lap(&c->watch.ledger, DR_ACTIVATIONS); /* end_piece sums the loss */
         dr_barrier_wait(&run->barrier, c->team);
         if (c->team > 1) dr_lap(&c->watch.ledger, DR_WAITING);
         if (run->leave[*slot]) return 1;
+    }
+    return 0;
+}
+
+/* Returns whether it was the last one of this call. */
+static int run_batch(dr_cursor *c, int *slot) {
+    const dr_program *program = &c->run->program;
+    begin_batch(c);
+    dr_lap(&c->watch.ledger, DR_UPDATES);
+    /* without weight there is nothing to learn, and nothing changes */
+    const int idle = c->run->mode == DR_TRAIN && !(c->weight > 0);
+    for (size_t before = 0; before < c->rows; before += c->m) {
+        begin_piece(c, before);
+        const size_t waiting = c->last ? 0 : program->n_finishing;
+        if (run_phases(c, idle, program->n_phases - waiting, slot)) return 1;
     }
     c->step += !idle;
     c->batch++;
@@ -335,21 +348,26 @@ static void run_batches(void *context, int thread, int team) {
     for (int slot = 0, last = 0; !last;) {
         dr_ledger_begin_batch(&c.watch.ledger);
         last = run_batch(&c, &slot);
-        dr_ledger_end_batch(&c.watch.ledger, c.m);
+        dr_ledger_end_batch(&c.watch.ledger, c.rows);
     }
     if (keeps_ledger)
         run->plan->ledger = dr_ledger_close(c.watch.ledger, team, dr_now() - run->began);
 }
 
+/* Multiply-adds of a batch. Where a dense input makes them, updates are a small part. */
+static double work_of(const dr_run *run, double rows) {
+    const double forward = run->plan->multiply_adds * rows - dr_sparse_saved(run);
+    if (run->mode == DR_LINEARIZE) return forward + dr_linear_work(run) * rows;
+    return dr_training(run) ? 3 * forward + (run->sparse ? (double)run->plan->n_parameters : 0) : forward;
+}
+
 dr_status dr_plan_run(dr_run *run, double budget, dr_poll poll, void *context) {
     dr_plan *plan = run->plan;
     const int training = run->mode == DR_TRAIN;
-    const size_t rows = dr_min(run->batch_size, run->data.n);
-    const double forward = plan->multiply_adds * (double)rows;
-    const double work = run->mode == DR_LINEARIZE ? forward + dr_linear_work(run) * (double)rows
-                                                  : forward * (dr_training(run) ? 3 : 1);
+    const size_t rows = dr_min(run->piece, run->data.n);
+    const double work = work_of(run, (double)rows);
     /* without updates no weights travel between cores at each barrier: what counts is all rows */
-    const double shared = dr_training(run) ? work : plan->multiply_adds / 2 * (double)run->data.n;
+    const double shared = dr_training(run) ? work : work / 2 * (double)run->data.n / (double)rows;
     const int advised = dr_threads_for(shared, rows);
     const int adaptive = training && work >= DR_LEAST_WORK && !dr_threads_exact();
     const int most = adaptive ? (int)dr_min((size_t)dr_threads_limit(), rows) : 1;

@@ -8,7 +8,13 @@
 #define ROWS_AT_ONCE 512
 
 static int keeps_gradients(const dr_run *run) {
-    return run->mode == DR_GRADIENT || (run->mode == DR_TRAIN && !dr_fused(run->plan));
+    const int fused = dr_fused(run->plan) && !dr_in_pieces(run);
+    return run->mode == DR_GRADIENT || (run->mode == DR_TRAIN && !fused);
+}
+
+/* Whether a buffer has rows of values: a sparse input only where a node wants it so. */
+static int has_values(const dr_run *run, size_t buffer) {
+    return buffer || !run->sparse || dr_sparse_wants_panels(run);
 }
 
 static void lay_out(dr_run *run, dr_arena *arena) {
@@ -23,7 +29,7 @@ static void lay_out(dr_run *run, dr_arena *arena) {
     for (size_t i = 0; i < plan->n_buffers; i++) {
         const size_t cols = plan->widths[i], stride = dr_panel_stride(dt, rows);
         const size_t n = dr_matrix_size(dt, rows, cols);
-        char *values = dr_arena_take(arena, n, size);
+        char *values = has_values(run, i) ? dr_arena_take(arena, n, size) : NULL;
         char *errors = dr_training(run) && i ? dr_arena_take(arena, n, size) : NULL;
         if (!arena->base) continue;
         run->values[i] = (dr_matrix){values, stride, cols};
@@ -47,6 +53,12 @@ static void lay_out(dr_run *run, dr_arena *arena) {
     }
     if (run->mode == DR_LINEARIZE) dr_linear_lay_out(run, arena);
     run->shuffle = run->shuffled ? dr_arena_take(arena, run->order_room, sizeof *run->shuffle) : NULL;
+    if (!run->sparse) return;
+    run->entries.own_starts =
+        run->mode == DR_TRAIN ? dr_arena_take(arena, run->order_room + 1, sizeof(int64_t)) : NULL;
+    run->entries.column_starts = dr_sparse_wants_columns(run)
+                                     ? dr_arena_take(arena, plan->widths[0] + 1, sizeof(int64_t))
+                                     : NULL;
 }
 
 static dr_run *allocate(const dr_run *wanted) {
@@ -72,22 +84,26 @@ static dr_run *allocate(const dr_run *wanted) {
 
 static int fits(const dr_run *run, const dr_run *wanted) {
     return run->capacity >= wanted->capacity && run->shuffled == wanted->shuffled &&
-           run->outputs == wanted->outputs &&
-           (!run->shuffled || run->order_room >= wanted->order_room) &&
+           dr_in_pieces(run) == dr_in_pieces(wanted) &&
+           run->sparse == wanted->sparse && run->outputs == wanted->outputs &&
+           ((!run->shuffled && !run->sparse) || run->order_room >= wanted->order_room) &&
            (run->gradients == NULL) == !keeps_gradients(wanted);
 }
 
 void dr_run_leave(dr_run *run) {
-    if (run && run->bytes <= SPARE_BYTES) run = atomic_exchange(&run->plan->spare[run->mode], run);
+    if (run && run->bytes + run->entries.bytes <= SPARE_BYTES)
+        run = atomic_exchange(&run->plan->spare[run->mode], run);
     dr_run_close(run);
 }
 
 dr_status dr_run_open(dr_plan *plan, dr_mode mode, const dr_data *data, size_t batch_size,
                       const dr_stream *shuffle, dr_run **out) {
     if (!batch_size) batch_size = ROWS_AT_ONCE;
-    const dr_run wanted = {.plan = plan, .mode = mode, .capacity = dr_min(batch_size, data->n),
-                           .shuffled = shuffle != NULL, .order_room = data->n,
-                           .outputs = data->y != NULL};
+    const size_t piece = data->piece ? dr_min(data->piece, batch_size) : batch_size;
+    const dr_run wanted = {.plan = plan, .mode = mode, .batch_size = batch_size, .piece = piece,
+                           .capacity = dr_min(piece, data->n), .shuffled = shuffle != NULL,
+                           .order_room = data->n, .outputs = data->y != NULL,
+                           .sparse = data->sparse.starts != NULL};
     dr_run *run = atomic_exchange(&plan->spare[mode], NULL);
     if (run && !fits(run, &wanted)) {
         dr_run_close(run);
@@ -96,20 +112,27 @@ dr_status dr_run_open(dr_plan *plan, dr_mode mode, const dr_data *data, size_t b
     if (!run) {
         run = allocate(&wanted);
         if (!run) return DR_NO_MEMORY;
-        dr_program_build(plan, mode, wanted.outputs, &run->program);
+        const int columns = run->sparse && dr_sparse_wants_columns(run);
+        dr_program_build(plan, mode, !run->gradients, columns, run->outputs, &run->program);
     }
     run->data = *data;
     run->batch_size = batch_size;
+    run->piece = piece;
     run->n_batches = data->n / batch_size + (data->n % batch_size != 0);
     dr_run_set_position(run, (dr_position){0});
     run->order = shuffle ? run->shuffle : data->order;
     if (shuffle) dr_random_permutation(*shuffle, data->n, run->shuffle);
+    if (run->sparse && !dr_sparse_open(run)) {
+        dr_run_close(run);
+        return DR_NO_MEMORY;
+    }
     *out = run;
     return DR_OK;
 }
 
 void dr_run_close(dr_run *run) {
     if (!run) return;
+    dr_free(run->entries.memory);
     dr_free(run->memory);
     dr_free(run);
 }

@@ -8,12 +8,30 @@
  * of a and c that pass by. */
 #define BLOCK 128
 
+/* Of a panel whose product is done: the activation. Returns whether to stop. */
+static int end_panel(const dr_kernels *k, size_t m, size_t width, dr_activation act, double alpha, void *out,
+                     dr_watch *watch, double multiply_adds) {
+    if (watch) dr_lap(&watch->ledger, DR_PRODUCTS);
+    if (act != DR_IDENTITY && !dr_activation_is_rowwise(act)) {
+        k->activation_forward[act](alpha, m, width, 0, 0, out, out);
+        if (watch) dr_lap(&watch->ledger, DR_ACTIVATIONS);
+    }
+    return watch && watch->tick(watch, multiply_adds);
+}
+
+/* Of rows whose panels are done: the activation, if it needs all of them. */
+static void end_rows(const dr_kernels *k, size_t m, size_t row, dr_activation act, double alpha, dr_matrix c,
+                     dr_watch *watch) {
+    if (!dr_activation_is_rowwise(act)) return;
+    k->activation_forward[act](alpha, m, c.cols, row, c.stride, c.data, c.data);
+    if (watch) dr_lap(&watch->ledger, DR_ACTIVATIONS);
+}
+
 void dr_dense_product(dr_dtype dt, const dr_kernels *k, size_t m, size_t row, size_t inner,
                       dr_matrix a, dr_matrix b, dr_start start, const void *bias,
                       dr_activation act, double alpha, dr_matrix c, dr_watch *watch) {
     static const _Alignas(64) char zeros[128];
     const size_t panel = dr_panel(dt), unit = dr_unit(dt);
-    const int rowwise = dr_activation_is_rowwise(act);
 
     for (size_t p = 0; p < dr_panels(dt, c.cols); p++) {
         const size_t width = dr_panel_width(dt, c.cols, p);
@@ -34,21 +52,28 @@ void dr_dense_product(dr_dtype dt, const dr_kernels *k, size_t m, size_t row, si
             from_width = width;
             i += n;
         } while (i < inner);
-        if (watch) dr_lap(&watch->ledger, DR_PRODUCTS);
-        if (!rowwise && act != DR_IDENTITY) {
-            k->activation_forward[act](alpha, m, dr_min(panel, width), 0, 0, out, out);
-            if (watch) dr_lap(&watch->ledger, DR_ACTIVATIONS);
-        }
-        if (watch && watch->tick(watch, (double)m * (double)inner * (double)width)) return;
+        if (end_panel(k, m, width, act, alpha, out, watch, (double)m * (double)inner * (double)width)) return;
     }
-    if (rowwise) {
-        k->activation_forward[act](alpha, m, c.cols, row, c.stride, c.data, c.data);
-        if (watch) dr_lap(&watch->ledger, DR_ACTIVATIONS);
+    end_rows(k, m, row, act, alpha, c, watch);
+}
+
+void dr_dense_sparse_product(dr_dtype dt, const dr_kernels *k, size_t m, size_t row, size_t inner,
+                             const dr_entries *a, dr_matrix b, const void *bias, dr_activation act,
+                             double alpha, dr_matrix c, dr_watch *watch) {
+    const double entries = (double)(a->starts[row + m] - a->starts[row]);
+    for (size_t p = 0; p < dr_panels(dt, c.cols); p++) {
+        const size_t width = dr_panel_width(dt, c.cols, p);
+        char *out = dr_at(dt, c, p, row);
+        k->sparse_product(m, width / dr_unit(dt), inner, a, row, dr_at(dt, b, p, 0),
+                          dr_offset(dt, bias, p * dr_panel(dt)), out);
+        if (end_panel(k, m, width, act, alpha, out, watch, entries * (double)width)) return;
     }
+    end_rows(k, m, row, act, alpha, c, watch);
 }
 
 void dr_dense_weight_gradient(dr_dtype dt, const dr_kernels *k, size_t m, dr_matrix x, size_t p_in,
-                              dr_matrix dy, size_t p_out, size_t count, const dr_tile *tiles) {
+                              dr_matrix dy, size_t p_out, size_t count, int adding,
+                              const dr_tile *tiles) {
     static const _Alignas(64) char zeros[128];
     const size_t rows = dr_panel_cols(dt, x.cols, p_in), x_width = dr_panel_width(dt, x.cols, p_in);
     const size_t blocks = (m + BLOCK - 1) / BLOCK;
@@ -56,20 +81,31 @@ void dr_dense_weight_gradient(dr_dtype dt, const dr_kernels *k, size_t m, dr_mat
         n = m / blocks + (b < m % blocks);
         for (size_t i = 0; i < count; i++) {
             const size_t width = dr_panel_width(dt, dy.cols, p_out + i);
+            const int on = b || adding;
             /* the rows after these: of x once for all tiles, of dy otherwise */
             const char *next = i ? dr_at(dt, dy, p_out + i, r + n) : dr_at(dt, x, p_in, r + n);
             const void *const following[DR_AHEAD] = {next, next + n * 64, next};
             k->product_t(rows, width / dr_unit(dt), n, dr_at(dt, x, p_in, r), x_width,
-                         dr_at(dt, dy, p_out + i, r), b ? tiles[i].gradient : zeros, b ? width : 0,
+                         dr_at(dt, dy, p_out + i, r), on ? tiles[i].gradient : zeros, on ? width : 0,
                          tiles[i].gradient, b + 1 < blocks ? following : tiles[i].ahead);
         }
     }
 }
 
+void dr_dense_sparse_gradient(dr_dtype dt, const dr_kernels *k, size_t m, const dr_entries *columns,
+                              size_t n_in, size_t p_in, dr_matrix dy, size_t p_out, size_t count,
+                              const dr_tile *tiles) {
+    static const _Alignas(64) char zeros[128];
+    for (size_t i = 0; i < count; i++)
+        k->sparse_product(dr_panel_cols(dt, n_in, p_in), dr_panel_width(dt, dy.cols, p_out + i) / dr_unit(dt),
+                          m, columns, p_in * dr_panel(dt), dr_at(dt, dy, p_out + i, 0), zeros,
+                          tiles[i].gradient);
+}
+
 void dr_dense_bias_gradient(dr_dtype dt, const dr_kernels *k, size_t m, dr_matrix dy, size_t p_out,
-                            void *g) {
+                            int adding, void *g) {
     const size_t width = dr_panel_width(dt, dy.cols, p_out);
-    memset(g, 0, width * dr_size(dt));
+    if (!adding) memset(g, 0, width * dr_size(dt));
     k->column_sum(m, width / dr_unit(dt), dr_at(dt, dy, p_out, 0), g);
 }
 
@@ -141,10 +177,10 @@ dr_status dr_dense_backward(dr_dtype dt, dr_activation act, double alpha, size_t
     for (size_t q = 0; q < dr_panels(dt, n_out); q++) {
         for (size_t p = 0; p < dr_panels(dt, n_in); p++) {
             const dr_tile one = {dr_at(dt, gradient, q, p * panel), {NULL}};
-            dr_dense_weight_gradient(dt, k, n, in, p, dout, q, 1, &one);
+            dr_dense_weight_gradient(dt, k, n, in, p, dout, q, 1, 0, &one);
             dr_dense_transpose(dt, k, weight, p, q, shadow);
         }
-        dr_dense_bias_gradient(dt, k, n, dout, q, tile);
+        dr_dense_bias_gradient(dt, k, n, dout, q, 0, tile);
         memcpy(dr_offset(dt, db, q * panel), tile, dr_panel_cols(dt, n_out, q) * size);
     }
     dr_dense_product(dt, k, n, 0, n_out, dout, shadow, DR_FROM_ZERO, NULL, DR_IDENTITY, 0, din, NULL);

@@ -5,9 +5,11 @@
 #include "ops/ops.h"
 
 void dr_layer_norm_gradient(dr_dtype dt, const dr_kernels *k, const dr_layer_norm *a, size_t m,
-                            dr_matrix x, dr_matrix dy, size_t p, void *dw, void *db) {
-    k->layer_norm_gradient(m, dr_panel_width(dt, x.cols, p) / dr_unit(dt), a, dr_at(dt, x, p, 0),
-                           dr_at(dt, dy, p, 0), dw, db);
+                            dr_matrix x, dr_matrix dy, size_t p, int adding, void *dw, void *db) {
+    const size_t width = dr_panel_width(dt, x.cols, p);
+    if (!adding) memset(dw, 0, width * dr_size(dt));
+    if (!adding && db) memset(db, 0, width * dr_size(dt));
+    k->layer_norm_gradient(m, width / dr_unit(dt), a, dr_at(dt, x, p, 0), dr_at(dt, dy, p, 0), dw, db);
 }
 
 /* What one call needs: n rows of x and two more matrices, vectors over n_out columns and over rows. */
@@ -70,7 +72,7 @@ dr_status dr_layer_norm_backward(dr_dtype dt, int centred, double eps, size_t n,
     dr_to_panels(k, n, dy, s.in);
     for (size_t p = 0; p < dr_panels(dt, n_out); p++) {
         const size_t first = p * dr_panel(dt);
-        dr_layer_norm_gradient(dt, k, &s.a, n, s.x, s.in, p, dr_offset(dt, s.dw, first),
+        dr_layer_norm_gradient(dt, k, &s.a, n, s.x, s.in, p, 0, dr_offset(dt, s.dw, first),
                                db ? dr_offset(dt, s.db, first) : NULL);
     }
     k->layer_norm_backward(n, 0, &s.a, s.x.data, s.in.data, 0, s.out.data);

@@ -23,6 +23,11 @@ void dr_dense_product(dr_dtype dt, const dr_kernels *k, size_t m, size_t row, si
                       dr_matrix a, dr_matrix b, dr_start start, const void *bias,
                       dr_activation act, double alpha, dr_matrix c, dr_watch *watch);
 
+/* c = act(bias + a b) for sparse rows [row, row + m) of a, with the bits that dr_dense_product gives. */
+void dr_dense_sparse_product(dr_dtype dt, const dr_kernels *k, size_t m, size_t row, size_t inner,
+                             const dr_entries *a, dr_matrix b, const void *bias, dr_activation act,
+                             double alpha, dr_matrix c, dr_watch *watch);
+
 /* A tile of weights, panel p_in x panel p_out: where its gradient goes (dr_panel rows of the width of
  * p_out), and what is wanted after it (see kernels.h). */
 typedef struct {
@@ -31,11 +36,17 @@ typedef struct {
 } dr_tile;
 
 /* Gradients over m rows of `count` tiles, of p_in x p_out, p_in x p_out + 1, ...: together, so that x
- * is read once for all of them. */
+ * is read once for all of them. adding: to what is there already, so that rows
+ * may come in pieces; here and below. */
 void dr_dense_weight_gradient(dr_dtype dt, const dr_kernels *k, size_t m, dr_matrix x, size_t p_in,
-                              dr_matrix dy, size_t p_out, size_t count, const dr_tile *tiles);
+                              dr_matrix dy, size_t p_out, size_t count, int adding,
+                              const dr_tile *tiles);
+/* The same from the columns of a sparse x, whose rows are those of the batch, none of them before. */
+void dr_dense_sparse_gradient(dr_dtype dt, const dr_kernels *k, size_t m, const dr_entries *columns,
+                              size_t n_in, size_t p_in, dr_matrix dy, size_t p_out, size_t count,
+                              const dr_tile *tiles);
 void dr_dense_bias_gradient(dr_dtype dt, const dr_kernels *k, size_t m, dr_matrix dy, size_t p_out,
-                            void *g);
+                            int adding, void *g);
 
 /* The weights w of panel p_in x panel p_out into their transpose, the shadow. */
 void dr_dense_transpose(dr_dtype dt, const dr_kernels *k, dr_matrix w, size_t p_in, size_t p_out,
@@ -61,7 +72,7 @@ void dr_batch_norm_track(dr_dtype dt, const dr_kernels *k, const dr_batch_norm *
 /* layer_norm and rms_norm by rows are the kernels themselves. By tiles, over all m rows of a batch: the
  * gradients of panel p of w and b, to dw and db, a row of the panel each; db may be NULL. */
 void dr_layer_norm_gradient(dr_dtype dt, const dr_kernels *k, const dr_layer_norm *a, size_t m,
-                            dr_matrix x, dr_matrix dy, size_t p, void *dw, void *db);
+                            dr_matrix x, dr_matrix dy, size_t p, int adding, void *dw, void *db);
 
 /* A panel matrix and a vector, padded, out of an arena. */
 dr_matrix dr_take_matrix(dr_arena *arena, dr_dtype dt, size_t rows, size_t cols);
@@ -91,9 +102,12 @@ dr_noise_args dr_noise_prepare(dr_noise kind, double amount, dr_stream stream, s
 /* Gradients of prelu's slopes over m rows: of panel p's columns; and of the only one, by way of those
  * of all columns. */
 void dr_prelu_slope_panel(dr_dtype dt, const dr_kernels *k, size_t m, dr_matrix x, dr_matrix dy,
-                          size_t p, void *slopes);
+                          size_t p, int adding, void *slopes);
 void dr_prelu_shared_slope(dr_dtype dt, const dr_kernels *k, size_t m, dr_matrix x, dr_matrix dy,
-                           void *columns, void *slope);
+                           int adding, void *columns, void *slope);
+
+/* average += share (w - average), share in [0, 1]; n: a multiple of a unit. */
+void dr_average_units(const dr_kernels *k, size_t n, double share, const void *w, void *average);
 
 /* What each tile of the weights w costs, panels of rows first; and all tiles together. */
 void dr_penalty_parts(dr_dtype dt, const dr_kernels *k, dr_penalty penalty, size_t rows, dr_matrix w,

@@ -5,15 +5,16 @@
 #include "ops/ops.h"
 
 void dr_prelu_slope_panel(dr_dtype dt, const dr_kernels *k, size_t m, dr_matrix x, dr_matrix dy,
-                          size_t p, void *slopes) {
-    k->prelu_slope(m, dr_panel_width(dt, x.cols, p) / dr_unit(dt), dr_at(dt, x, p, 0),
-                   dr_at(dt, dy, p, 0), slopes);
+                          size_t p, int adding, void *slopes) {
+    const size_t width = dr_panel_width(dt, x.cols, p);
+    if (!adding) memset(slopes, 0, width * dr_size(dt));
+    k->prelu_slope(m, width / dr_unit(dt), dr_at(dt, x, p, 0), dr_at(dt, dy, p, 0), slopes);
 }
 
 void dr_prelu_shared_slope(dr_dtype dt, const dr_kernels *k, size_t m, dr_matrix x, dr_matrix dy,
-                           void *columns, void *slope) {
+                           int adding, void *columns, void *slope) {
     for (size_t p = 0; p < dr_panels(dt, x.cols); p++)
-        dr_prelu_slope_panel(dt, k, m, x, dy, p, dr_offset(dt, columns, p * dr_panel(dt)));
+        dr_prelu_slope_panel(dt, k, m, x, dy, p, adding, dr_offset(dt, columns, p * dr_panel(dt)));
     const double sum = dr_weighted_sum(dt, x.cols, columns, NULL, NULL, 0);
     if (dt == DR_F32)
         *(float *)slope = (float)sum;
@@ -71,10 +72,10 @@ dr_status dr_prelu_backward(dr_dtype dt, int shared, size_t n, size_t n_out, con
     k->prelu_backward(0, n, n_out, 0, a.x.stride, a.x.data, a.slope, shared, a.dy.data, a.result.data);
     dr_from_panels(k, n, a.result, dx);
     if (shared) {
-        dr_prelu_shared_slope(dt, k, n, a.x, a.dy, a.columns, dslope);
+        dr_prelu_shared_slope(dt, k, n, a.x, a.dy, 0, a.columns, dslope);
     } else {
         for (size_t p = 0; p < dr_panels(dt, n_out); p++)
-            dr_prelu_slope_panel(dt, k, n, a.x, a.dy, p, dr_offset(dt, a.columns, p * dr_panel(dt)));
+            dr_prelu_slope_panel(dt, k, n, a.x, a.dy, p, 0, dr_offset(dt, a.columns, p * dr_panel(dt)));
         memcpy(dslope, a.columns, n_out * dr_size(dt));
     }
     dr_free(a.memory);

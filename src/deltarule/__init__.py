@@ -2,6 +2,7 @@
 
 from . import (
     activations,
+    averages,
     callbacks,
     constraints,
     data,
@@ -19,6 +20,7 @@ from ._header import ModelFileError
 from ._many import FitErrors, fit_many
 from ._scale import ScaleWarning
 from ._warn import DivergenceWarning
+from .averages import EMA, SWA
 from .callbacks import (
     Callback,
     CSVLogger,
@@ -81,9 +83,11 @@ from .verify import verify
 __version__ = "0.1.0"
 
 __all__ = [
+    "EMA",
     "LAMB",
     "LBFGS",
     "SGD",
+    "SWA",
     "Activation",
     "Adadelta",
     "Adagrad",
@@ -137,6 +141,7 @@ __all__ = [
     "TimeBudget",
     "Training",
     "activations",
+    "averages",
     "callbacks",
     "config",
     "constraints",

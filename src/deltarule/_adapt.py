@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import _engine, layers, losses
+from . import _averaged, _engine, layers, losses
+from ._check_sparse import Rows
 from ._engine import F64
 from ._graph import Graph
 from .layers import Layer, Normalization
@@ -34,7 +35,7 @@ def are_new(plan: _engine.Plan, stack: Sequence[Layer]) -> bool:
 
 
 def measure(
-    plan: _engine.Plan, backend: str, stack: Sequence[Layer], passes: Callable[[], Iterable[Array]]
+    plan: _engine.Plan, backend: str, stack: Sequence[Layer], passes: Callable[[], Iterable[Rows]]
 ) -> None:
     """Sets mean and variance of each such layer, first to last. passes: all rows of X, in any
     pieces, as often as it is called."""
@@ -43,7 +44,7 @@ def measure(
 
 
 def _measure(
-    plan: _engine.Plan, backend: str, name: str, passes: Callable[[], Iterable[Array]]
+    plan: _engine.Plan, backend: str, name: str, passes: Callable[[], Iterable[Rows]]
 ) -> None:
     """Those of what reaches the layer `name`.
 
@@ -70,8 +71,8 @@ def _measure(
     total, n = sums(lambda rows: rows)
     mean = total / n
     var = sums(lambda rows: np.square(rows - mean))[0] / n
-    plan.set(0, f"{name}.running_mean", mean)
-    plan.set(0, f"{name}.running_var", np.where(var > 0, var, 1.0))
+    _averaged.put(plan, f"{name}.running_mean", mean)
+    _averaged.put(plan, f"{name}.running_var", np.where(var > 0, var, 1.0))
 
 
 def _up_to(plan: _engine.Plan, backend: str, buffer: int) -> _engine.Plan | None:

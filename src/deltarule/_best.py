@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from . import _check
+from . import _averaged, _check
 from ._engine import Plan
 from ._position import from_hex
 from .callbacks.monitor import Monitor
@@ -19,7 +19,8 @@ _LARGE = 2**62
 @dataclass(frozen=True)
 class Best:
     """monitor: what they are best by. value: what that was. epoch: epochs begun until then, over
-    the life of the network. arrays: the parameters, by name."""
+    the life of the network. arrays: the parameters that predicted
+    then, by name: the average of weights where there was one."""
 
     monitor: Monitor
     value: float
@@ -28,14 +29,15 @@ class Best:
 
     @classmethod
     def of(cls, plan: Plan, monitor: Monitor, value: float, epoch: int) -> Best:
-        """The parameters that a plan has now."""
-        arrays = {name: plan.get(0, name) for name in plan.graph.parameter_shapes()}
+        """The parameters that predict now."""
+        slot = _averaged.slot(plan) if plan.averaged else 0
+        arrays = {name: plan.get(slot, name) for name in plan.graph.parameter_shapes()}
         return cls(monitor, value, epoch, arrays)
 
     def put(self, plan: Plan) -> None:
-        """Gives a plan these parameters."""
+        """Gives a plan these parameters; its average, too."""
         for name, array in self.arrays.items():
-            plan.set(0, name, array)
+            _averaged.put(plan, name, array)
 
     def to_config(self) -> dict[str, Any]:
         """The JSON form of all but the arrays."""

@@ -156,9 +156,9 @@ def bounded_update(
     """Errors of all parameters after update number `step`, from a pass in the state before it."""
     new: NearSlots = tuple(dict(slot) for slot in slots)
     for name, g in _weight_bounds.clipped(p, done.gradients, graph.optimizer.clip).items():
-        value, *state = (slot[name] for slot in slots)
+        value, *state = (slot[name] for slot in slots[: 1 + graph.optimizer.n_states])
         updated = _bounds.update(p, graph.optimizer_of(name), value, g, state, step)
-        for slot, near in zip(new, updated, strict=True):
+        for slot, near in zip(new, updated, strict=False):
             slot[name] = near
     for name, kind, limit in graph.constraints():
         w = new[0][name]
@@ -166,3 +166,15 @@ def bounded_update(
         new[0][name] = Near(held, _weight_bounds.constrained(p, kind, limit, w, held))
     new[0].update(done.moved)
     return new
+
+
+def bounded_average(p: Precision, slots: NearSlots, part: float) -> NearSlots:
+    """When the average has taken the weights with this share, if any."""
+    if not part:
+        return slots
+    new = {}
+    for name, w in slots[0].items():
+        old = slots[-1][name]
+        value = reference.average_step(w.value, old.value, share=part)
+        new[name] = Near(value, _weight_bounds.average(p, w, old, part))
+    return (*slots[:-1], new)

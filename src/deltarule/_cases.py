@@ -18,7 +18,7 @@ from ._check import Array
 from ._check_weights import CLIPS, CONSTRAINTS
 from .losses import Loss
 from .reference import activation as activations
-from .reference import clip, constraint, dense, noise, optimizer, penalty, prelu
+from .reference import average, clip, constraint, dense, noise, optimizer, penalty, prelu
 from .reference import loss as reference_loss
 from .reference.activation import quiet
 from .reference.cholesky import factor, solve
@@ -53,6 +53,7 @@ def all_cases(dtype: str, quick: bool) -> Iterator[Case]:
         yield _clip(name, dtype, n, columns)
     for name in CONSTRAINTS:
         yield _constraint(name, dtype, n, columns)
+    yield _average(dtype, n, columns)
     for name in _check.INITIALIZERS:
         yield _initializer(name, dtype, n, columns)
     if dtype == "float64":
@@ -331,6 +332,22 @@ def _constraint(name: str, dtype: str, n_in: int, n_out: int) -> Case:
     return Case(
         "constrain", name, size, dtype,
         lambda module: (module.constrain(name, w),), truth, magnitude,
+    )  # fmt: skip
+
+
+def _average(dtype: str, n_in: int, n_out: int) -> Case:
+    w, old = (normal(dtype, n_in, n_out, stream=stream) for stream in (30, 31))
+
+    def truth() -> Arrays:
+        return (average.update(wide(w), wide(old), 0.01),)
+
+    def largest(truth: Arrays) -> Arrays:
+        return (np.maximum(np.abs(w), np.abs(old)),)
+
+    size = f"{n_in}x{n_out}"
+    return Case(
+        "average_step", "", size, dtype,
+        lambda module: (module.average_step(w, old, share=0.01),), truth, largest,
     )  # fmt: skip
 
 

@@ -32,6 +32,17 @@ def gradient_arrays(w: object, g: object) -> tuple[Array, Array]:
     return weights, gradient
 
 
+def average(w: object, values: object, share: object) -> tuple[Array, Array, float]:
+    """Weights and their average, of one shape and dtype, and a share in [0, 1]."""
+    weights = real_array("w", w)
+    checked = real_array("average", values, shape=weights.shape)
+    same_dtype(w=weights, average=checked)
+    part = non_negative_real("share", share)
+    if part > 1:
+        raise ValueError(f"share must be at most 1, got {part}")
+    return weights, checked, part
+
+
 def clip(*values: object) -> dict[str, float]:
     """The one of CLIPS that is given, with its limit; {} where none is."""
     given = zip(CLIPS, values, strict=True)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from ._check_sparse import Rows
 from ._graph import Graph
 from ._spec import describe, suggest
 
@@ -20,6 +22,7 @@ F64 = npt.NDArray[np.float64]
 Sums = tuple[float, float, float]
 
 BACKENDS = ("fast", "reference")
+_MOST_BYTES = 1 << 46  # an honest failure to allocate below that
 
 
 class Progress(Protocol):
@@ -62,6 +65,7 @@ class Plan(Protocol):
     def n_slots(self) -> int: ...
 
     step: int
+    averaged: int
 
     def get(self, slot: int, name: str) -> Array: ...
     def set(self, slot: int, name: str, array: Array) -> None: ...
@@ -69,25 +73,26 @@ class Plan(Protocol):
     def ledger(self) -> tuple[dict[str, int], dict[str, float]]: ...
     def get_vector(self) -> Array: ...
     def set_vector(self, vector: Array) -> None: ...
-    def predict(self, x: Array) -> Array: ...
+    def of_average(self) -> Plan: ...
+    def predict(self, x: Rows) -> Array: ...
     def evaluate(
         self,
-        x: Array,
+        x: Rows,
         t: Array,
         w: Array | None,
         *,
         y: Array | None = None,
         sums: Sums = (0.0, 0.0, 0.0),
     ) -> Sums: ...
-    def gradients(self, x: Array, t: Array, w: Array | None) -> tuple[float, dict[str, Array]]: ...
-    def gradient_vector(self, x: Array, t: Array, w: Array | None) -> tuple[Sums, Array]: ...
-    def linearize(self, x: Array, t: Array, w: Array | None) -> Linearization: ...
+    def gradients(self, x: Rows, t: Array, w: Array | None) -> tuple[float, dict[str, Array]]: ...
+    def gradient_vector(self, x: Rows, t: Array, w: Array | None) -> tuple[Sums, Array]: ...
+    def linearize(self, x: Rows, t: Array, w: Array | None) -> Linearization: ...
     def train_batch(
-        self, x: Array, t: Array, w: Array | None, rates: F64 | None = None
+        self, x: Rows, t: Array, w: Array | None, rates: F64 | None = None, piece: int = 0
     ) -> float: ...
     def train(
         self,
-        x: Array,
+        x: Rows,
         t: Array,
         w: Array | None,
         *,
@@ -101,6 +106,8 @@ class Plan(Protocol):
         y: Array | None = None,
         order: npt.NDArray[np.int64] | None = None,
         window: int = 0,
+        averages: bool = False,
+        piece: int = 0,
     ) -> Run: ...
 
 
@@ -114,7 +121,11 @@ def check_backend(backend: object) -> str:
 
 
 def new_plan(backend: str, graph: Graph) -> Plan:
-    """An engine for the graph with all parameters and state zero."""
+    """An engine for the graph with all parameters and state zero. MemoryError where no machine
+    could hold them."""
+    size = sum(math.prod(shape) for shape in graph.parameter_shapes().values())
+    if size * np.dtype(graph.dtype).itemsize * graph.optimizer.n_slots > _MOST_BYTES:
+        raise MemoryError(f"this network has {size:,} parameters")
     module = "_fast" if backend == "fast" else "reference.plan"
     plan: Plan = importlib.import_module(f"{__package__}.{module}").Plan(graph)
     return plan

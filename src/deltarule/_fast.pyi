@@ -5,6 +5,7 @@ from typing import Any, final
 import numpy as np
 import numpy.typing as npt
 
+from ._check_sparse import Rows as _Rows
 from ._graph import Graph
 from .losses import Loss
 from .optimizers import Optimizer
@@ -73,6 +74,7 @@ def dense_backward(
     dw: _Array,
     db: _Array,
 ) -> None: ...
+def average_step(dtype: str, share: float, n: int, w: _Array, average: _Array) -> None: ...
 def batch_norm_forward(
     dtype: str,
     eps: float,
@@ -234,7 +236,9 @@ class Plan:
     graph: Graph
     n_slots: int
     step: int
+    averaged: int
     def __new__(cls, graph: Graph) -> Plan: ...
+    def of_average(self) -> Plan: ...
     def set_fused(self, fused: bool) -> None: ...
     def restart_ledger(self) -> None: ...
     def ledger(self) -> tuple[dict[str, int], dict[str, float]]: ...
@@ -242,10 +246,10 @@ class Plan:
     def set(self, slot: int, name: str, array: _Array) -> None: ...
     def get_vector(self) -> _Array: ...
     def set_vector(self, vector: _Array) -> None: ...
-    def predict(self, x: _Array) -> _Array: ...
+    def predict(self, x: _Rows) -> _Array: ...
     def evaluate(
         self,
-        x: _Array,
+        x: _Rows,
         t: _Array,
         w: _Array | None,
         *,
@@ -253,18 +257,23 @@ class Plan:
         sums: _Sums = (0.0, 0.0, 0.0),
     ) -> _Sums: ...
     def gradients(
-        self, x: _Array, t: _Array, w: _Array | None
+        self, x: _Rows, t: _Array, w: _Array | None
     ) -> tuple[float, dict[str, _Array]]: ...
     def gradient_vector(
-        self, x: _Array, t: _Array, w: _Array | None
+        self, x: _Rows, t: _Array, w: _Array | None
     ) -> tuple[_Sums, _Array]: ...
-    def linearize(self, x: _Array, t: _Array, w: _Array | None) -> Linearization: ...
+    def linearize(self, x: _Rows, t: _Array, w: _Array | None) -> Linearization: ...
     def train_batch(
-        self, x: _Array, t: _Array, w: _Array | None, rates: npt.NDArray[np.float64] | None = None
+        self,
+        x: _Rows,
+        t: _Array,
+        w: _Array | None,
+        rates: npt.NDArray[np.float64] | None = None,
+        piece: int = 0,
     ) -> float: ...
     def train(
         self,
-        x: _Array,
+        x: _Rows,
         t: _Array,
         w: _Array | None,
         *,
@@ -278,11 +287,13 @@ class Plan:
         y: _Array | None = None,
         order: npt.NDArray[np.int64] | None = None,
         window: int = 0,
+        averages: bool = False,
+        piece: int = 0,
     ) -> Run: ...
 
 @final
 class Linearization:
-    def __new__(cls, plan: Plan, x: _Array, t: _Array, w: _Array | None) -> Linearization: ...
+    def __new__(cls, plan: Plan, x: _Rows, t: _Array, w: _Array | None) -> Linearization: ...
     gradient: _F64
     diagonal: _F64
     def compute(self) -> _Sums: ...

@@ -34,11 +34,13 @@ def check_trainable(optimizer: Optimizer | FullBatch, graph: Graph) -> None:
         _full_batch.check(optimizer, graph)
 
 
-def check_steps(optimizer: Optimizer | FullBatch) -> None:
-    """ValueError where it makes no steps of one batch."""
+def rows_of_a_piece(optimizer: Optimizer | FullBatch, rows: int) -> int:
+    """Of the rows of one update, how many are computed together. ValueError where the optimizer
+    makes no steps of one batch."""
     if isinstance(optimizer, FullBatch):
         name = type(optimizer).__name__
         raise ValueError(f"train_on_batch(): {name} needs all rows again and again; use fit()")
+    return -(-rows // optimizer.gradient_accumulation_steps)
 
 
 def learning_rates(net: Network, plan: Plan, n: int) -> F64 | None:
@@ -132,7 +134,7 @@ class Fit:
                 while self._goes_on():
                     self._epoch()
             self._conclude()
-            history.performance = self._watch.stop(self._plan)
+            history.performance = self._watch.stop(self._plan, self._samples.first)
         return history
 
     # ----------------------------------------------------------------------------- begin and end
@@ -256,6 +258,7 @@ class Fit:
         values = self._samples.after_epoch(self._meter, self._plan, run, self._outputs)
         if self._validation is not None:
             with self._watch.on("validation"):
-                found = self._meter.evaluate(self._plan, self._validation.pieces())
+                served = self._net._serving.of(self._plan)
+                found = self._meter.evaluate(served, self._validation.pieces())
             values |= {f"val_{name}": value for name, value in found.items()}
         return values

@@ -17,6 +17,7 @@ class Gate:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()  # its lock is reentrant: signal handlers may come in
+        self.trainings = 0  # over and done with
         self._trainer: int | None = None
         self._doing = ""
         self._resting = False
@@ -38,6 +39,11 @@ class Gate:
         finally:
             with self._changed:
                 self._trainer = None
+                self.trainings += 1
+
+    def is_training_elsewhere(self) -> bool:
+        """Whether another thread is in the middle of a training."""
+        return self._trainer not in (None, threading.get_ident())
 
     @contextmanager
     def resting(self) -> Iterator[None]:

@@ -6,6 +6,7 @@ Buffer 0 holds the input rows, the last buffer the output. Nothing here computes
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -132,6 +133,11 @@ class Graph:
     def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
         """By name, in the order of the nodes: "0.weight" (n_in, n_out), "0.bias" (n_out,)."""
         return {name: shape for name, _, _, shape in self.parameters()}
+
+    @property
+    def n_parameters(self) -> int:
+        """How many numbers they are."""
+        return sum(math.prod(shape) for shape in self.parameter_shapes().values())
 
     def learnt(self) -> list[str]:
         """The names of the parameters that training changes."""

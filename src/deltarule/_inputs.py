@@ -9,7 +9,8 @@ are checked: another thread that writes to the user's array meanwhile cannot und
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ import numpy.typing as npt
 
 from . import _frames
 from ._check import ELEMENTS
+from ._check_sparse import Rows, Sparse, is_sparse, read
 from ._spec import describe, suggest
 
 Array = npt.NDArray[Any]
@@ -36,7 +38,7 @@ def as_array(value: object, name: str, *, missing: bool = False) -> Array:
         raise TypeError(f"{name} must be an array, got None")
     if isinstance(value, (str, bytes, dict, set)):
         raise TypeError(f"{name} must be an array, got {describe(value)}")
-    if hasattr(value, "toarray") and hasattr(value, "nnz"):
+    if is_sparse(value):
         raise TypeError(f"{name} is a sparse matrix; convert it with {name}.toarray()")
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise ValueError(f"{name} has masked values; fill them with {name}.filled(...)")
@@ -54,6 +56,13 @@ def as_array(value: object, name: str, *, missing: bool = False) -> Array:
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{name} must be numbers, got dtype {array.dtype}{_advice(array, name)}")
     return array
+
+
+def as_rows(value: object, name: str, *, missing: bool = False) -> Rows:
+    """X as sparse rows, if it is a sparse matrix, or else as an array. missing: as in as_array."""
+    if isinstance(value, Sparse):
+        return value
+    return read(value, name) if is_sparse(value) else as_array(value, name, missing=missing)
 
 
 def _advice(array: Array, name: str) -> str:
@@ -101,17 +110,19 @@ def check_finite(
     original: Array,
     name: str,
     columns: tuple[object, ...] = (),
+    where: Callable[[int], str] | None = None,
 ) -> None:
     """ValueError saying where the first nan or inf is that `array` has or gets in dtype.
 
-    original: what the user gave; `array` is that or made from it. columns: their names.
+    original: what the user gave; `array` is that or made from it. columns: their names. where: what
+    says it in other words.
     """
     if original.dtype.kind in "biu":  # every 64-bit integer fits into a float32
         return
     index = first_nonfinite(array, dtype)
     if index is None:
         return
-    at = place(index, array.shape, columns)
+    at = where(index) if where else place(index, array.shape, columns)
     value = original[np.unravel_index(index, original.shape)]
     if np.isfinite(value):
         raise ValueError(
@@ -134,6 +145,13 @@ def streams(array: Array) -> bool:
     return array.dtype in ELEMENTS and not in_pieces and array.flags.aligned
 
 
+def _as_bytes(array: Array) -> Array:
+    """Bools as numbers, but not other bytes, which mean True, as in a file read as bool."""
+    if array.dtype.kind == "b" and array.view(np.uint8).max(initial=0) <= 1:
+        return array.view(np.uint8)
+    return array
+
+
 def prepare_x(
     value: object,
     shape: tuple[int, ...] | None,
@@ -142,16 +160,29 @@ def prepare_x(
     finite: bool = True,
     empty: bool = False,
     name: str = "X",
-) -> Array:
-    """X as an array (n, features) that `streams`: the user's, or if that does not a copy, in dtype.
-    Samples of a higher rank are laid flat, rows first.
+) -> Rows:
+    """X as an array (n, features) that `streams`: the user's, or if that does not a copy, in dtype;
+    or as sparse rows. Samples of a higher rank are laid flat, rows first.
 
     shape: of a sample; None: any. finite: refuse nan, inf and what becomes inf in dtype. empty:
     allow zero rows.
     """
-    given = as_array(value, name, missing=not finite)
+    given = as_rows(value, name, missing=not finite)
+    _check_samples(given, shape, empty, name)
+    if isinstance(given, Sparse):
+        return _prepare_sparse(given, dtype, finite, name)
     array = np.asarray(given)
-    if array.ndim == 0 or (array.ndim == 1 and array.size > 0):
+    if array.ndim > 2:
+        array = array.reshape(len(array), math.prod(array.shape[1:]))
+    array = _as_bytes(array)
+    x = array if streams(array) else convert(array, dtype)
+    if finite:
+        check_finite(x, dtype, array, name, _frames.columns_of(given))
+    return x
+
+
+def _check_samples(array: Rows, shape: tuple[int, ...] | None, empty: bool, name: str) -> None:
+    if array.ndim == 0 or (array.ndim == 1 and len(array) > 0):
         got = "a scalar" if array.ndim == 0 else f"shape {array.shape}"
         raise ValueError(
             f"{name} must have shape (n, features), got {got}: reshape one sample to "
@@ -173,13 +204,15 @@ def prepare_x(
         raise ValueError(
             f"{name} must have shape ({wanted}), got {array.shape}{hint if len(shape) == 1 else ''}"
         )
-    if array.ndim > 2:
-        array = array.reshape(len(array), math.prod(array.shape[1:]))
-    if array.dtype.kind == "b" and array.view(np.uint8).max(initial=0) <= 1:
-        array = array.view(np.uint8)  # other bytes, as in a file read as bool, mean True: converted
-    x = array if streams(array) else convert(array, dtype)
+
+
+def _prepare_sparse(rows: Sparse, dtype: str, finite: bool, name: str) -> Sparse:
+    """Their numbers as those of an array that `streams`."""
+    data = _as_bytes(rows.data)
+    taken = data.dtype in ELEMENTS and data.flags.aligned
+    x = replace(rows, data=data if taken else convert(data, dtype))
     if finite:
-        check_finite(x, dtype, array, name, _frames.columns_of(given))
+        check_finite(x.data, dtype, data, name, where=x.place)
     return x
 
 

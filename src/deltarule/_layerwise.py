@@ -16,6 +16,7 @@ import numpy.typing as npt
 from . import _engine
 from ._graph import Graph, Node
 from ._kinds import Mode, Operation, operations
+from .losses import CustomLoss
 
 Array = npt.NDArray[Any]
 Key = int | tuple[str, int]
@@ -51,6 +52,7 @@ class State(NamedTuple):
     slots: Slots
     step: int
     seed: int
+    averaged: int = 0
 
     @property
     def values(self) -> dict[str, Array]:
@@ -65,7 +67,7 @@ class State(NamedTuple):
         for slot, arrays in enumerate(self.to(graph.dtype)):
             for name, array in arrays.items():
                 plan.set(slot, name, array)
-        plan.step = self.step
+        plan.step, plan.averaged = self.step, self.averaged
         return plan
 
 
@@ -231,9 +233,9 @@ def update_all(
     """Parameters and state after update number `step`, from a pass in the state before it."""
     new: Slots = tuple(dict(slot) for slot in slots)
     for name, g in clipped(functions, graph, done.gradients).items():
-        value, *state = (slot[name] for slot in slots)
+        value, *state = (slot[name] for slot in slots[: 1 + graph.optimizer.n_states])
         updated = functions.optimizer_step(graph.optimizer_of(name), value, g, *state, step=step)
-        for slot, array in zip(new, updated, strict=True):
+        for slot, array in zip(new, updated, strict=False):
             slot[name] = array
     for name, kind, limit in graph.constraints():
         new[0][name] = held(functions, kind, new[0][name], limit)
@@ -241,9 +243,36 @@ def update_all(
     return new
 
 
+def share(graph: Graph, taken: int, step: int, *, updated: bool, ends: bool = False) -> float:
+    """Of the weights after a batch in their average; 0.0 where it does not take them."""
+    averaging = graph.optimizer.averaging
+    return averaging.share(taken, step, updated=updated, ends=ends) if averaging else 0.0
+
+
+def averaged(functions: ModuleType, slots: Slots, part: float) -> Slots:
+    """When the average has taken the weights with this share, if any."""
+    if not part:
+        return slots
+    weights, old = slots[0], slots[-1]
+    new = {k: functions.average_step(w, old[k], share=part) for k, w in weights.items()}
+    return (*slots[:-1], new)
+
+
 def batch_size(n: int) -> int:
     """Of an epoch of two batches, the second one smaller where there are three rows or more."""
     return (2 * n + 2) // 3 if n > 2 else 1
+
+
+def piece(graph: Graph, rows: int) -> int:
+    """Of rows of a batch, how many to compute together: as many as fit() would if that gives the
+    same bits, else 0, all."""
+    together = any(
+        node.kind == "custom" or (node.kind == "batch_norm" and node.trainable)
+        for node in graph.nodes
+    )
+    if together or isinstance(graph.loss, CustomLoss):
+        return 0
+    return -(-rows // graph.optimizer.gradient_accumulation_steps)
 
 
 def batches(functions: ModuleType, n: int, seed: int) -> list[Array]:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from . import _bounds, _loss_bounds, _weight_bounds, ops, reference
 from ._bounds import Precision, exact
 from ._graph import Graph
-from ._layerwise import EPOCH, Data, Pass, State, Step, charged, clipped, held
+from ._layerwise import EPOCH, Data, Pass, Slots, State, Step, charged, clipped, held
 from ._report import Check, within
 
 Array = npt.NDArray[Any]
@@ -46,6 +46,7 @@ def check_operations(state: State, layers: Pass, data: Data) -> list[Check]:
     checks += _check_clip(graph, layers.gradients, gradients)
     for name, g in gradients.items():
         checks += _check_step(state, name, g)
+    checks += _check_averages(state)
     checks += _check_constraints(state, gradients)
     fast, slow = (
         functions.random_permutation(len(data.x), seed=state.seed, purpose="shuffle", step=EPOCH)
@@ -178,7 +179,7 @@ def _check_constraints(state: State, gradients: dict[str, Array]) -> list[Check]
     """Weights after the next update and their constraint."""
     p, graph, checks = _bounds.precision(state.graph.dtype), state.graph, []
     for name, kind, limit in graph.constraints():
-        arrays = (slot[name] for slot in state.slots)
+        arrays = (slot[name] for slot in _stepped(state))
         w, *rest = arrays
         g = gradients[name]
         free = ops.optimizer_step(graph.optimizer_of(name), w, g, *rest, step=state.step + 1)[0]
@@ -225,11 +226,32 @@ def _check_flush(graph: Graph, step: Step, dy: Array) -> list[Check]:
 
 
 # -------------------------------------------------------------------------------------- optimizers
+def _stepped(state: State) -> Slots:
+    """Values and optimizer state, without averages."""
+    return state.slots[: 1 + state.graph.optimizer.n_states]
+
+
+def _check_averages(state: State) -> list[Check]:
+    """What one more set of weights makes of their average."""
+    averaging, p = state.graph.optimizer.averaging, _bounds.precision(state.graph.dtype)
+    if averaging is None:
+        return []
+    share, checks = averaging.moving or 1 / (state.averaged + 1), []
+    for name, w in state.values.items():
+        old, near = state.slots[-1][name], (exact(w), exact(state.slots[-1][name]))
+        got = ops.average_step(w, old, share=share)
+        expected = reference.average_step(*(one.value for one in near), share=share)
+        error = _weight_bounds.average(p, *near, share)
+        place = f"{name} average"
+        checks.append(within(place, COMPARED, got, expected, error, state.graph.dtype))
+    return checks
+
+
 def _check_step(state: State, name: str, g: Array) -> list[Check]:
     """The next update of one parameter: value and state, slot by slot."""
     optimizer, step = state.graph.optimizer_of(name), state.step + 1
     p, dtype = _bounds.precision(state.graph.dtype), state.graph.dtype
-    w, *rest = (slot[name] for slot in state.slots)
+    w, *rest = (slot[name] for slot in _stepped(state))
     got = ops.optimizer_step(optimizer, w, g, *rest, step=step)
     near = _bounds.update(p, optimizer, exact(w), exact(g), list(map(exact, rest)), step)
     expected, bound = (np.stack(arrays) for arrays in zip(*near, strict=True))

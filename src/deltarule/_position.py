@@ -17,11 +17,11 @@ _LARGE = 2**62
 class Position:
     """epoch: epochs begun before this one; it keys the order of the rows.
 
-    batch: batches of this epoch that are done; 0 means that it has not begun and the rest is void.
+    batch: updates of this epoch that are done; 0 means that it has not begun and the rest is void.
     Where all are, its end is still to come: validation and callbacks.
     sums: of the loss, the weights and the hits over those batches.
     rows, batch_size, shuffle: of the fit that was interrupted; the rows are 0 where batches came as
-    they were.
+    they were; batch_size: rows of an update.
     window: rows that it shuffles together, 0 for all.
     damping: of the Levenberg-Marquardt method, 0 before it has begun.
     outputs: (rows, n_out), what the rows of those batches have put out, where metrics want to know.

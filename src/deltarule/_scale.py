@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from . import _engine
-from ._inputs import Array
+from ._check import Array
+from ._check_sparse import Rows, Sparse
 from ._warn import warn
 
 ROWS = 256  # looked at
@@ -17,13 +18,12 @@ class ScaleWarning(UserWarning):
     """The numbers of a column are so large or small that a network learns badly from them."""
 
 
-def check(plan: _engine.Plan, x: Array) -> None:
+def check(plan: _engine.Plan, x: Rows) -> None:
     """A ScaleWarning where the first weights, which are made for numbers around 1, meet columns of
     another scale. Of a network that has learnt something already nothing is said."""
     if plan.step or not any(node.kind == "dense" and node.source == 0 for node in plan.graph.nodes):
         return
-    rows = np.asarray(x[:: max(1, len(x) // ROWS)][:ROWS], np.float64)
-    size = np.sqrt(np.square(rows).mean(axis=0))
+    size = np.sqrt(_mean_squares(x[:: max(1, len(x) // ROWS)][:ROWS]))
     wild = int((size > LARGE).sum())
     column = int(np.argmax(size))
     if not wild and not 0 < size[column] < SMALL:
@@ -34,3 +34,12 @@ def check(plan: _engine.Plan, x: Array) -> None:
         "networks learn slowly or not at all: put dr.Normalization() first, or scale X",
         ScaleWarning,
     )
+
+
+def _mean_squares(rows: Rows) -> Array:
+    """Of each column."""
+    if isinstance(rows, Sparse):
+        squares = np.square(rows.data[rows.entries], dtype=np.float64)
+        columns = rows.indices[rows.entries]
+        return np.bincount(columns, weights=squares, minlength=rows.columns) / len(rows)
+    return np.asarray(np.square(np.asarray(rows, np.float64)).mean(axis=0))

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _check, _engine
+from ._check_sparse import Sparse
 from ._inputs import Array, as_array
 from ._targets import VALIDATION, Data, Target, prepare_data, prepare_validation
 
@@ -19,7 +20,7 @@ Rows = npt.NDArray[np.int64]
 
 def prepare(
     net: Network,
-    values: tuple[Array, object, object, object],
+    values: tuple[Array | Sparse, object, object, object],
     validation_data: object,
     validation_split: object,
 ) -> tuple[Data, Data | None]:

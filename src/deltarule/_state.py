@@ -43,7 +43,7 @@ KEYS = (
     "step",
     "position",
 )
-OPTIONAL = ("callbacks", "best")  # there where there is something to say
+OPTIONAL = ("averaged", "callbacks", "best")  # there where there is something to say
 _BEST = -1  # the "slot" of the best weights
 
 
@@ -57,11 +57,13 @@ class State:
     position: Position
     callbacks: CallbackStates
     best: Best | None
+    averaged: int
 
 
 def describe_network(net: Network, version: str) -> dict[str, Any]:
     """The description: constructor arguments, shape, updates made, position in training, and what
     callbacks remember."""
+    plan = net._plan
     description = {
         "format": FORMAT,
         "version": version,
@@ -72,9 +74,11 @@ def describe_network(net: Network, version: str) -> dict[str, Any]:
         "dtype": net.dtype,
         "seed": net.seed,
         "input_shape": None if net.input_shape is None else list(net.input_shape),
-        "step": net._plan.step if net._plan is not None else 0,
+        "step": 0 if plan is None else plan.step,
         "position": net._position.to_config(),
     }
+    if plan is not None and plan.averaged:
+        description["averaged"] = plan.averaged
     if net._callback_states:
         known = [{"class": name, "state": state} for name, state in net._callback_states]
         description["callbacks"] = known
@@ -124,11 +128,14 @@ def parse_description(
         sizes = _list(description, "input_shape")
         shape = tuple(_check.integer("input_shape", size, 1, 1 << 31) for size in sizes)
     step = _check.integer("step", description["step"], 0, 1 << 62)
+    averaged = _check.integer("averaged", description.get("averaged", 0), 0, 1 << 62)
+    if averaged and getattr(arguments["optimizer"], "average", None) is None:
+        raise ValueError("averaged: the optimizer has no average")
     position = Position.from_config(description["position"])
     known = _list({"callbacks": [], **description}, "callbacks")
     states = tuple(_callback_state(one) for one in known)
     best = Best.from_config(description["best"]) if "best" in description else None
-    return State(arguments, shape, step, position, states, best)
+    return State(arguments, shape, step, position, states, best, averaged)
 
 
 def _callback_state(config: object) -> tuple[str, dict[str, Any]]:
@@ -215,7 +222,7 @@ def restore(net: Network, state: State, arrays: Mapping[str, Array]) -> None:
             best.arrays[parameter] = np.array(arrays[name])
         else:
             plan.set(slot, parameter, arrays[name])
-    plan.step = state.step
+    plan.step, plan.averaged = state.step, state.averaged
     if OUTPUTS in arrays:
         position = replace(position, outputs=np.array(arrays[OUTPUTS]))
     net._adopt(plan, state.input_shape, position)

@@ -17,12 +17,13 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _frames, _inputs
+from ._check_sparse import Rows
 from ._inputs import Array, as_array
 from ._spec import describe
 from .layers import Layer, output_shape
 from .losses import Loss
 
-Data = tuple[Array, Array, Array | None]  # X, y, sample_weight as an engine takes them
+Data = tuple[Rows, Array, Array | None]  # X, y, sample_weight as an engine takes them
 Validation = tuple[npt.ArrayLike, npt.ArrayLike] | tuple[npt.ArrayLike, npt.ArrayLike, Any]
 ClassWeight = Mapping[int, float] | str | npt.ArrayLike | list[Any] | None
 
@@ -53,7 +54,7 @@ def prepare_data(
     positive: not all weights may be zero.
     """
     X, y, sample_weight, class_weight = (*values, None)[:4]
-    X = as_array(X, names[0])
+    X = _inputs.as_rows(X, names[0])
     x = _inputs.prepare_x(X, target.shape, target.dtype, name=names[0])
     shape = output_shape(target.layers, X.shape[1:])
     n, loss, n_out = x.shape[0], target.loss, math.prod(shape)

@@ -95,3 +95,11 @@ def prelu_slope(p: Precision, x: Near, slope: Near, dy: Near) -> tuple[Array, Ar
     if len(slope.value) != len(sums):  # one for all columns
         sums = np.array([np.sum(sums) + p.eps * np.sum(size)])
     return dx + p.tiny, sums
+
+
+# --------------------------------------------------------------------------------------- averages
+def average(p: Precision, w: Near, old: Near, share: float) -> Array:
+    """Of (1 - share) old + share w, computed from their difference, and flushed."""
+    rounding = 3 * p.eps * (w.size + old.size)
+    error: Array = (1 - share) * old.error + share * w.error + rounding + p.tiny
+    return error

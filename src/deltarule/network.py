@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from . import (
     _adapt,
+    _averaged,
     _check,
     _custom,
     _engine,
@@ -40,8 +41,6 @@ from .optimizers import FullBatch, Optimizer
 from .sources.samples import Samples, to_adapt_to, to_measure, to_predict
 
 Array = npt.NDArray[Any]
-
-_MAX_BYTES = 1 << 46  # more than any machine has; an honest allocation failure below that
 
 
 class Network:
@@ -93,6 +92,7 @@ class Network:
         self._callback_states: State = ()
         self._best: Best | None = None
         self._gate = Gate()
+        self._serving = _averaged.Serving(self._gate)
 
     # ------------------------------------------------------------------ what it was made from
     @property
@@ -191,9 +191,6 @@ class Network:
         return _measure.check(self._metrics, self._loss, self._activation, n_out)
 
     def _new_plan(self, graph: Graph) -> _engine.Plan:
-        size = sum(int(np.prod(s, dtype=object)) for s in graph.parameter_shapes().values())
-        if size * np.dtype(self._dtype).itemsize * self._optimizer.n_slots > _MAX_BYTES:
-            raise MemoryError(f"this network has {size:,} parameters")
         if self._backend == "fast":
             _custom.warn_slow(_custom.classes(self._layers, self._loss).values())
         return _engine.new_plan(self._backend, graph)
@@ -226,7 +223,7 @@ class Network:
     ) -> History:
         """Trains for a number of epochs, from where the network is.
 
-        X: (n, features), or (n, ...) where the first layer takes that; finite; an array or a table.
+        X: (n, features), or (n, ...) where the first layer takes that; an array, table or sparse.
         y: (n,) labels or numbers, or (n, n_out); the loss says more. Without y, X comes in pieces
         (docs/data.md): dr.data.Parquet, or an iterable of batches (x, y[, sample_weight]) or a
         function that returns one for each epoch; steps_per_epoch of them, or all. sample_weight:
@@ -260,17 +257,17 @@ class Network:
         sample_weight: npt.ArrayLike | None = None,
         class_weight: ClassWeight = None,
     ) -> float:
-        """One update over all rows of X. Returns the loss before it.
+        """One update over all rows of X, in pieces where gradients accumulate. Returns the loss.
 
         Weights that sum to zero change nothing and give 0.0. Arguments and errors as for fit.
         """
         with self._gate.training("train_on_batch()"):
-            _fit.check_steps(self._optimizer)
-            X = _inputs.as_array(X, "X")
+            X = _inputs.as_rows(X, "X")
             data = self._prepare(X, y, sample_weight, class_weight)
-            _layers.check_batch(self._layers, len(X))
+            piece = _fit.rows_of_a_piece(self._optimizer, len(X))
+            _layers.check_batch(self._layers, piece)
             plan = self._build(X.shape[1:])
-            return plan.train_batch(*data, _fit.learning_rates(self, plan, 1))
+            return plan.train_batch(*data, _fit.learning_rates(self, plan, 1), piece)
 
     def adapt(self, X: Samples) -> None:
         """Measures mean and variance of the Normalization layers over X, as the first `fit` does.
@@ -289,8 +286,8 @@ class Network:
         X is copied only where `fit` would copy it. May be called from several threads, also while
         the network is training.
         """
-        plan = self._built("predict()")
-        shape = self._input_shape
+        plan, shape = self._built("predict()"), self._input_shape
+        plan = self._serving.of(plan) if plan.averaged else plan
         if type(X) is np.ndarray and X.ndim == 2 and X.shape[1:] == shape and _inputs.streams(X):
             y = plan.predict(X)
         else:
@@ -311,7 +308,7 @@ class Network:
         Arguments, what is copied of them, and errors as for fit.
         """
         with self._gate.reading("evaluate()"):
-            plan = self._built("evaluate()")
+            plan = self._serving.of(self._built("evaluate()"))
             samples = to_measure((X, y, sample_weight, class_weight), self._target())
             return _measure.Meter(self, plan.graph).evaluate(plan, samples.pieces())
 
@@ -340,27 +337,22 @@ class Network:
     @property
     def n_parameters(self) -> int:
         """How many numbers are learnt."""
-        shapes = self._built("n_parameters").graph.parameter_shapes()
-        return sum(int(np.prod(shape, dtype=object)) for shape in shapes.values())
+        return self._built("n_parameters").graph.n_parameters
 
-    def parameters(self) -> dict[str, Array]:
-        """Copies of all parameters: {"0.weight": (n_in, n_out), "0.bias": (n_out,), ...}."""
+    def parameters(self, *, average: bool = False) -> dict[str, Array]:
+        """Copies: {"0.weight": (n_in, n_out), "0.bias": (n_out,), ...}; or of their average:
+        ValueError without one, RuntimeError where it has not begun."""
         with self._gate.reading("parameters()"):
-            plan = self._built("parameters()")
-            return {name: plan.get(0, name) for name in plan.graph.parameter_shapes()}
+            return _averaged.get_all(self._built("parameters()"), average=average)
 
     def set_parameters(self, parameters: Mapping[str, npt.ArrayLike]) -> None:
-        """Replaces some or all parameters by copies; optimizer state stays as it is.
+        """Replaces some or all parameters, in an average, too; optimizer state stays as it is.
 
         Raises TypeError or ValueError, before any has changed, for unknown names, other shapes,
         what is not real numbers, nan and inf.
         """
         with self._gate.training("set_parameters()"):
-            plan = self._built("set_parameters()")
-            shapes = plan.graph.parameter_shapes()
-            checked = _inputs.prepare_parameters(parameters, shapes, self.dtype)
-            for name, values in checked.items():
-                plan.set(0, name, values)
+            _averaged.put_all(self._built("set_parameters()"), parameters)
 
     def restore_best_weights(self) -> None:
         """Puts the best weights in place that callbacks have had kept in a fit that none has ended.

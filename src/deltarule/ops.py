@@ -31,6 +31,7 @@ F64 = npt.NDArray[np.float64]
 __all__ = [
     "activation_backward",
     "activation_forward",
+    "average_step",
     "batch_norm_backward",
     "batch_norm_forward",
     "batch_norm_inference",
@@ -254,6 +255,14 @@ def optimizer_step(
     count = _check.integer("step", step, 1, 1 << 62)
     new = tuple(a.copy() for a in (w_, *state_))
     _fast.optimizer_step(w_.dtype.name, chosen, count, w_.shape, g_, new)
+    return new
+
+
+def average_step(w: npt.ArrayLike, average: npt.ArrayLike, *, share: float) -> Array:
+    """See deltarule.reference.average_step."""
+    w_, average_, part = _check_weights.average(w, average, share)
+    new = average_.copy()
+    _fast.average_step(new.dtype.name, part, new.size, w_, new)
     return new
 
 

@@ -10,6 +10,7 @@ from time import perf_counter
 from typing import Any, Literal
 
 from . import _fast
+from ._check_sparse import Rows, Sparse
 from ._engine import Plan
 from ._graph import Graph
 
@@ -38,7 +39,8 @@ class Performance:
 
     steps: updates made. rows: samples in their batches. threads: the most that took part (with
     the reference 1, though numpy's own may be more). flops: useful operations, of a dense layer
-    6 n_in n_out a row, 4 for one that reads the input, whose gradient nobody wants.
+    6 n_in n_out a row, 4 for one that reads the input, whose gradient nobody wants; of a sparse
+    input its entries count.
 
     products: of matrices, forward and backward; sums of bias gradients. activations: these and the
     loss, both ways. optimizer: updates. data: checking, converting and gathering rows. waiting:
@@ -144,9 +146,12 @@ def _percent(share: float) -> str:
     return f"{share:.0%}" if share >= 0.1 else f"{share:.1%}"
 
 
-def flops_per_row(graph: Graph) -> float:
-    """Operations of a training step that one row needs (see Performance)."""
-    widths = graph.widths
+def flops_per_row(graph: Graph, x: Rows | None = None) -> float:
+    """Operations of a training step that one row, on average of those of x, needs (see
+    Performance)."""
+    widths: list[float] = list(graph.widths)
+    if isinstance(x, Sparse):
+        widths[0] = float(x.indptr[-1] - x.indptr[0]) / len(x)
     return sum(
         (6.0 if node.source else 4.0) * widths[node.source] * widths[node.target]
         for node in graph.nodes
@@ -181,8 +186,8 @@ class Stopwatch:
         """In the batches until now."""
         return plan.ledger()[0]["rows"] + self._counts["rows"]
 
-    def stop(self, plan: Plan) -> Performance:
-        """The whole account; the plan's ledger has been restarted in between."""
+    def stop(self, plan: Plan, x: Rows | None = None) -> Performance:
+        """The whole account of training on x; the plan's ledger has been restarted in between."""
         passed = perf_counter() - self.begun
         ledger, seconds = plan.ledger()
         counts = {what: ledger[what] + n for what, n in self._counts.items()}
@@ -192,7 +197,7 @@ class Stopwatch:
         validation = self._spent["validation"]
         return Performance(
             **counts,
-            flops=counts["rows"] * flops_per_row(plan.graph) + self._flops,
+            flops=counts["rows"] * flops_per_row(plan.graph, x) + self._flops,
             **parts,
             python=max(0.0, passed - sum(parts.values()) - validation),
             validation=validation,

@@ -84,7 +84,9 @@ def verify(
     rows = _check.positive_int("rows", rows)
     with net._gate.training("verify()"):
         plan = net._built("verify()")
-        given = Data(*net._prepare(X, y, sample_weight, class_weight)).rows(slice(rows))
+        x, t, w = net._prepare(X, y, sample_weight, class_weight)
+        chosen = np.ascontiguousarray(x[:rows])
+        given = Data(chosen, t[:rows], None if w is None else w[:rows])
         state = _copy_state(net, plan)
         with np.errstate(all="ignore"):
             checks = _all_checks(net.backend, plan, state, given)
@@ -107,7 +109,7 @@ def _copy_state(net: Network, plan: _engine.Plan) -> State:
                     f"{what} {name!r} has {array.reshape(-1)[at]!s} at {index}: the network has "
                     "diverged and there is nothing to compare"
                 )
-    return State(plan.graph, slots, plan.step, net.seed)
+    return State(plan.graph, slots, plan.step, net.seed, plan.averaged)
 
 
 def _all_checks(backend: str, own: _engine.Plan, state: State, given: Data) -> list[Check]:
@@ -161,39 +163,52 @@ def _propagate(state: State, data: Data) -> _Propagated:
     exactly = data.to("float64")
     slots: NearSlots = tuple({k: exact(a) for k, a in slot.items()} for slot in state.slots)
     now = _bounded.bounded_run(p, graph, slots[0], exactly, state.step)
-    updated = slots
-    if data.weights.any():
+    updated, counts = slots, bool(data.weights.any())
+    if counts:
         updated = _bounded.bounded_update(p, graph, slots, now, state.step + 1)
-    step, sums = state.step, Near(np.zeros(3), np.zeros(3))
-    for chosen in _layerwise.batches(reference, len(data.x), state.seed):
-        part = exactly.rows(chosen)
-        if part.weights.any():
-            one = _bounded.bounded_run(p, graph, slots[0], part, step)
+    part = _layerwise.share(graph, state.averaged, state.step + 1, updated=counts)
+    updated = _bounded.bounded_average(p, updated, part)
+    step, taken, sums = state.step, state.averaged, Near(np.zeros(3), np.zeros(3))
+    batches = _layerwise.batches(reference, len(data.x), state.seed)
+    for chosen in batches:
+        rows = exactly.rows(chosen)
+        if counts := bool(rows.weights.any()):
+            one = _bounded.bounded_run(p, graph, slots[0], rows, step)
             step += 1
             slots = _bounded.bounded_update(p, graph, slots, one, step)
             sums = Near(sums.value + one.sums.value, sums.error + one.sums.error)
+        ends = chosen is batches[-1]
+        part = _layerwise.share(graph, taken, step, updated=counts, ends=ends)
+        slots, taken = _bounded.bounded_average(p, slots, part), taken + (part > 0)
     return _Propagated(now, updated, slots, sums)
 
 
 def _train(plan: _engine.Plan, state: State, data: Data) -> tuple[float, ...]:
     """The epoch of two batches, in one go; its sums."""
     size = _layerwise.batch_size(len(data.x))
-    run = plan.train(*data, batch_size=size, shuffle=True, seed=state.seed, epoch=_layerwise.EPOCH)
+    run = plan.train(
+        *data, batch_size=size, shuffle=True, seed=state.seed, epoch=_layerwise.EPOCH,
+        averages=True, piece=_layerwise.piece(state.graph, size),
+    )  # fmt: skip
     while not run.advance(float("inf")):
         pass
     return run.sums
 
 
 def _layerwise_epoch(state: State, data: Data) -> tuple[Slots, Array]:
-    slots, step, sums = state.slots, state.step, np.zeros(2)
-    for chosen in _layerwise.batches(ops, len(data.x), state.seed):
-        part = data.rows(chosen)
-        total = float(part.weights.sum())
+    slots, step, taken, sums = state.slots, state.step, state.averaged, np.zeros(2)
+    batches = _layerwise.batches(ops, len(data.x), state.seed)
+    for chosen in batches:
+        rows = data.rows(chosen)
+        total = float(rows.weights.sum())
         if total:
-            one = _layerwise.run(ops, state.graph, slots[0], part, step)
+            one = _layerwise.run(ops, state.graph, slots[0], rows, step)
             step += 1
             slots = _layerwise.update_all(ops, state.graph, slots, one, step)
             sums += (one.loss + one.penalty) * total, total
+        ends = chosen is batches[-1]
+        part = _layerwise.share(state.graph, taken, step, updated=total > 0, ends=ends)
+        slots, taken = _layerwise.averaged(ops, slots, part), taken + (part > 0)
     return slots, sums
 
 
@@ -242,8 +257,11 @@ def _check_plan(
 
 def _check_bits(state: State, layers: Pass, fast: _Results, data: Data) -> list[Check]:
     graph, updated = state.graph, state.slots
-    if data.weights.any():
+    counts = bool(data.weights.any())
+    if counts:
         updated = _layerwise.update_all(ops, graph, state.slots, layers, state.step + 1)
+    part = _layerwise.share(graph, state.averaged, state.step + 1, updated=counts)
+    updated = _layerwise.averaged(ops, updated, part)
     epoch, sums = _layerwise_epoch(state, data)
     pairs: list[tuple[str, npt.ArrayLike, npt.ArrayLike]] = [("output", fast.output, layers.output)]
     pairs += [(f"{k} gradient", g, layers.gradients[k]) for k, g in fast.gradients.items()]
@@ -253,8 +271,9 @@ def _check_bits(state: State, layers: Pass, fast: _Results, data: Data) -> list[
             pairs.append((f"{name} after {what}", arrays, expected))
     checks = [same_bits(place, LAYERS, got, other, graph.dtype) for place, got, other in pairs]
     eps = float(np.finfo(float).eps)
-    known = _loss_bounds.known(graph.loss)  # of others numpy sums the rows in another order
-    few = 4 * eps + (0 if known else len(data.x) * eps)
+    # of others numpy, and of pieces the core, sums the rows in another order
+    known, steps = _loss_bounds.known(graph.loss), graph.optimizer.gradient_accumulation_steps
+    few = 4 * eps + (0 if known and steps == 1 else len(data.x) * eps)
     loss = same_bits("loss", LAYERS, fast.loss, layers.loss, "float64")
     if graph.penalties() or not known:  # penalties are added to the sum over the rows
         paid = layers.loss + layers.penalty

@@ -168,6 +168,10 @@ static void weights(dr_dtype dt, const size_t *s) {
         check(dr_constrain(dt, (dr_constraint)kind, 1.5, n_in, n_out, w));
         line("constraint", kind, dt, s, hash(START, w, size * width(dt)));
     }
+    for (int part = 0; part < 2; part++) {
+        dr_average_step(dt, part ? 0.9 : 0.01, size, w, g);
+        line("average", part, dt, s, hash(START, g, size * width(dt)));
+    }
     for (int shared = 0; shared < 2; shared++) {
         check(dr_prelu_forward(dt, shared, n, n_out, x, slope, y));
         check(dr_prelu_backward(dt, shared, n, n_out, x, slope, dy, dx, dslope));

@@ -36,7 +36,8 @@ static void training(dr_dtype dt, dr_loss loss, dr_activation hidden, dr_rule ru
     nodes[0].constrained = 1, nodes[0].constraint = DR_MAX_NORM, nodes[0].limit = 0.8;
     nodes[1].bias = 0, nodes[1].penalty = (dr_penalty){1e-4, 1e-3}, nodes[1].learning_rate_factor = 0.7;
     const dr_graph graph = {.dtype = dt, .n_buffers = 4, .n_nodes = 3, .widths = widths, .nodes = nodes,
-                            .loss = made(loss, 0.3), .logits = 1, .optimizer = optimizer};
+                            .loss = made(loss, 0.3), .logits = 1, .optimizer = optimizer,
+                            .averaging = {.on = 1, .every = 2, .share = 0.1}};
     dr_plan *plan;
     check(dr_plan_create(&graph, &plan));
     for (size_t i = 0; i < 3; i++) {
@@ -52,8 +53,10 @@ static void training(dr_dtype dt, dr_loss loss, dr_activation hidden, dr_rule ru
     uint64_t h = train(plan, &data, 64);
     for (size_t i = 0; i < 3; i++) {
         void *w = zeros(widths[i] * widths[i + 1]);
-        dr_plan_get(plan, i, 0, 0, w);
-        h = hash(h, w, widths[i] * widths[i + 1] * width(dt));
+        for (int slot = 0; slot < 2; slot++) { /* and their average */
+            dr_plan_get(plan, i, 0, slot ? 1 + dr_rule_states(rule) : 0, w);
+            h = hash(h, w, widths[i] * widths[i + 1] * width(dt));
+        }
         free(w);
     }
     line("training", ((int)loss * DR_N_ACTIVATIONS + (int)hidden) * DR_N_RULES + (int)rule, dt, s, h);

@@ -108,7 +108,7 @@ def test_the_program_hashes_what_it_claims(hashes: Callable[[str], list[str]]) -
     lines = hashes("gcc avx2")
     operations = ("forward", "backward", "activation", "function", "batch_norm", "layer_norm",
                   "loss", "noise", "optimizer", "cholesky", "squares", "penalty", "clip",
-                  "constraint", "prelu")  # fmt: skip
+                  "constraint", "average", "prelu")  # fmt: skip
     for what in (*operations, "input", "training", "branches"):
         for dtype in ("float32", "float64"):
             chosen = [line for line in lines if line.startswith(f"{what} ") and dtype in line]

@@ -146,7 +146,7 @@ def state(plan: Any) -> list[Any]:
     """Everything that training changes, to compare bits."""
     names = plan.graph.parameter_shapes()
     arrays = [plan.get(slot, name) for slot in range(plan.n_slots) for name in names]
-    return [plan.step, *(a.tobytes() for a in arrays)]
+    return [plan.step, plan.averaged, *(a.tobytes() for a in arrays)]
 
 
 def next_by_operations(plan: Any, rows: Data) -> dict[str, list[Array]]:
@@ -178,7 +178,7 @@ def check_step(plan: Any, rows: Data) -> None:
 def copy(plan: Any) -> Any:
     """Another plan in the same state, by way of get and set."""
     other = type(plan)(plan.graph)
-    other.step = plan.step
+    other.step, other.averaged = plan.step, plan.averaged
     for slot in range(plan.n_slots):
         for name in plan.graph.parameter_shapes():
             other.set(slot, name, plan.get(slot, name))

@@ -76,3 +76,23 @@ def _data_bytes() -> int:
     """What RLIMIT_DATA counts: private memory that can be written."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return int(status.split("VmData:")[1].split()[0]) * 1024
+
+
+def train_on_sparse_rows(threads: int) -> bool:
+    """Many rows at once, which with their zeros would take up to 800 MB."""
+    from scipy.sparse import csr_array
+
+    dr.set_num_threads(threads, exact=True)
+    n, columns, spare = 20_000, 10_000, 40 << 20
+    rng = np.random.default_rng(0)
+    indices = np.arange(5) * 2000 + rng.integers(0, 2000, (n, 5))
+    indptr = np.arange(0, 5 * n + 1, 5)
+    x = csr_array((np.ones(5 * n, "f4"), indices.ravel(), indptr), (n, columns))
+    labels = np.arange(n) % 3
+    net = dr.Network([dr.Dense(8, "relu"), dr.Dense(3, "softmax")], "cross_entropy")
+    net.fit(x[:64], labels[:64], batch_size=32)
+    resource.setrlimit(resource.RLIMIT_DATA, (_data_bytes() + spare, resource.RLIM_INFINITY))
+    net.fit(x, labels, validation_data=(x, labels), batch_size=5000)
+    net.gradients(x, labels)
+    net.evaluate(x, labels)
+    return net.predict(x).shape == (n, 3)

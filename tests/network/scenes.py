@@ -113,7 +113,7 @@ class _Stop(Exception):
 
 
 # hundreds of thousands of steps must not end in nan
-GENTLE = dr.SGD(1e-4, 0.9, True, weight_decay=0.01)
+GENTLE = dr.SGD(1e-4, 0.9, True, weight_decay=0.01, average=dr.EMA(0.99))
 
 
 def _raise_stop(number: int, frame: object) -> None:

@@ -144,7 +144,7 @@ def layer_by_layer(case: Case, dtype: str, rows: Data) -> tuple[list[Any], list[
             new = dr.ops.optimizer_step(case.optimizer, now, gradients[name], *rest, step=step)
             for slot, array in zip(slots, new, strict=True):
                 slot[name] = array
-    return [step, *(slot[name].tobytes() for slot in slots for name in names)], losses
+    return [step, 0, *(slot[name].tobytes() for slot in slots for name in names)], losses
 
 
 @both_dtypes

@@ -71,7 +71,7 @@ def layer_by_layer(g: Any, plan: Any, rows: Any) -> list[Any]:
         done = _layerwise.run(dr.ops, g, slots[0], part, step)
         step += 1
         slots = _layerwise.update_all(dr.ops, g, slots, done, step)
-    return [step, *(slot[name].tobytes() for slot in slots for name in slot)]
+    return [step, 0, *(slot[name].tobytes() for slot in slots for name in slot)]
 
 
 @both_optimizers

@@ -20,7 +20,8 @@ static void *gradient_at(const dr_run *run, const dr_node *node, size_t offset) 
 static void call(dr_cursor *c, size_t node, int backward) {
     dr_run *run = c->run;
     const dr_custom_call it = {.node = node, .rows = c->m, .backward = backward,
-                               .training = dr_training(run), .cursor = c};
+                               .training = dr_training(run),
+                               .total = c->m < c->rows ? c->weight : 0, .cursor = c};
     if (run->plan->custom(run->poll_context, &it)) atomic_store(&run->aborted, 1);
     dr_lap(&c->watch.ledger, DR_OUTSIDE);
 }
@@ -44,7 +45,7 @@ static size_t on_tiles(dr_cursor *c, dr_task_kind task, const dr_node *node, siz
     void *common = task == TASK_UPDATE ? NULL : dr_offset(dt, run->gradients, at);
     (void)most;
     if (task == TASK_GRADIENT)
-        memcpy(common, own, n * dr_size(dt));
+        (dr_adding(c) ? run->kernels->add : run->kernels->copy)(1, n, own, n, common, n);
     else
         dr_apply(c, node, (size_t)(p - node->parameters), at, n, common ? common : own);
     dr_lap(&c->watch.ledger, DR_UPDATES);

@@ -40,10 +40,18 @@ static void forward(dr_cursor *c, const dr_node *node, size_t row, size_t m) {
     const dr_activation act = dr_node_activation(run, node);
     const dr_matrix y = run->values[node->target], z = before_activation(run, node);
     const int keep = z.data != y.data;
-    dr_dense_product(plan->dtype, run->kernels, m, row, node->n_in, run->values[node->sources[0].buffer],
-                     weight_in(plan, plan->values, node), DR_FROM_BIAS,
-                     dr_offset(plan->dtype, plan->values, node->parameters[BIAS].offset),
-                     keep ? DR_IDENTITY : act, node->alpha, z, &c->watch);
+    const dr_matrix w = weight_in(plan, plan->values, node);
+    const void *bias = dr_offset(plan->dtype, plan->values, node->parameters[BIAS].offset);
+    const dr_activation first = keep ? DR_IDENTITY : act;
+    if (dr_reads_entries(run, node)) {
+        const dr_entries x = dr_rows_of_batch(c);
+        dr_dense_sparse_product(plan->dtype, run->kernels, m, row, node->n_in, &x, w, bias, first,
+                                node->alpha, z, &c->watch);
+    } else {
+        dr_dense_product(plan->dtype, run->kernels, m, row, node->n_in,
+                         run->values[node->sources[0].buffer], w, DR_FROM_BIAS, bias, first, node->alpha, z,
+                         &c->watch);
+    }
     if (!keep) return;
     run->kernels->activation_forward[act](node->alpha, m, node->n_out, row, y.stride, z.data, y.data);
     dr_lap(&c->watch.ledger, DR_ACTIVATIONS);
@@ -114,7 +122,7 @@ static void bias_task(dr_cursor *c, dr_task_kind task, const dr_node *node, size
     void *g = task == TASK_UPDATE ? (void *)buffer : dr_offset(dt, run->gradients, at);
     if (task != TASK_APPLY) {
         dr_lap(&c->watch.ledger, DR_UPDATES); /* of the weights before */
-        dr_dense_bias_gradient(dt, run->kernels, c->m, run->errors[node->target], p_out, g);
+        dr_dense_bias_gradient(dt, run->kernels, c->m, run->errors[node->target], p_out, dr_adding(c), g);
         dr_lap(&c->watch.ledger, DR_PRODUCTS);
     }
     if (task != TASK_GRADIENT) dr_apply(c, node, BIAS, at, dr_panel_width(dt, node->n_out, p_out), g);
@@ -132,6 +140,20 @@ static void constrain(dr_cursor *c, const dr_node *node, size_t p_out) {
 static void penalties(const dr_plan *plan, const dr_node *node, double *parts) {
     dr_penalty_parts(plan->dtype, dr_kernels_for(plan->dtype), node->penalty, node->n_in,
                      weight_in(plan, plan->values, node), parts);
+}
+
+static void weight_gradient(dr_cursor *c, const dr_node *node, size_t p_in, size_t p_out, size_t count,
+                            const dr_tile *tiles) {
+    const dr_run *run = c->run;
+    const dr_dtype dt = run->plan->dtype;
+    const dr_matrix dy = run->errors[node->target];
+    if (dr_reads_entries(run, node)) {
+        const dr_entries x = dr_columns_of_batch(c);
+        dr_dense_sparse_gradient(dt, run->kernels, c->m, &x, node->n_in, p_in, dy, p_out, count, tiles);
+    } else {
+        dr_dense_weight_gradient(dt, run->kernels, c->m, run->values[node->sources[0].buffer], p_in, dy,
+                                 p_out, count, dr_adding(c), tiles);
+    }
 }
 
 static size_t on_tiles(dr_cursor *c, dr_task_kind task, const dr_node *node, size_t tile, size_t most) {
@@ -153,11 +175,9 @@ static size_t on_tiles(dr_cursor *c, dr_task_kind task, const dr_node *node, siz
         dr_parameters_at(plan, at[i], arrays);
         for (size_t s = 0; s < DR_AHEAD; s++) wanted[i].ahead[s] = arrays[s];
     }
-    if (task != TASK_APPLY)
-        dr_dense_weight_gradient(dt, run->kernels, c->m, run->values[node->sources[0].buffer], p_in,
-                                 run->errors[node->target], p_out, count, wanted);
+    if (task != TASK_APPLY) weight_gradient(c, node, p_in, p_out, count, wanted);
     dr_lap(&c->watch.ledger, DR_PRODUCTS);
-    const int penalised = dr_penalised(node) && c->weight > 0 && task != TASK_APPLY;
+    const int penalised = dr_penalised(node) && c->weight > 0 && c->last && task != TASK_APPLY;
     const dr_penalty penalty = dr_penalty_of(c, node);
     for (size_t i = 0; i < count; i++) {
         if (penalised)

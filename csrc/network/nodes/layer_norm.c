@@ -54,7 +54,7 @@ static size_t on_tiles(dr_cursor *c, dr_task_kind task, const dr_node *node, siz
     const dr_run *run = c->run;
     const dr_dtype dt = run->plan->dtype;
     const int has[] = {[WEIGHT] = node->has_weight, [BIAS] = node->has_bias};
-    _Alignas(64) char buffer[2][128];
+    _Alignas(64) char buffer[2][128] = {{0}};
     void *gradients[] = {buffer[WEIGHT], buffer[BIAS]};
     (void)most;
     for (size_t i = WEIGHT; i <= BIAS; i++)
@@ -63,7 +63,8 @@ static size_t on_tiles(dr_cursor *c, dr_task_kind task, const dr_node *node, siz
     if (task != TASK_APPLY) {
         const dr_layer_norm a = vectors(run, node);
         dr_layer_norm_gradient(dt, run->kernels, &a, c->m, run->values[node->sources[0].buffer],
-                               run->errors[node->target], p, gradients[WEIGHT], gradients[BIAS]);
+                               run->errors[node->target], p, dr_adding(c), gradients[WEIGHT],
+                               gradients[BIAS]);
         dr_lap(&c->watch.ledger, DR_ACTIVATIONS);
     }
     for (size_t i = WEIGHT; i <= BIAS; i++)

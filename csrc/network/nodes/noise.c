@@ -2,12 +2,12 @@
 #include "network/network.h"
 
 /* Every node has a stream of its own, every step other numbers; the way back finds those of the way
- * there. A row of the batch has its numbers whatever block of rows it is computed in. */
+ * there. A row of the batch has its numbers whatever block or piece it is computed in. */
 static dr_noise_args prepare(const dr_cursor *c, const dr_node *node) {
     const dr_plan *plan = c->run->plan;
     const dr_stream stream = {
         .seed = plan->seed, .step = c->step, .layer = (uint32_t)(node - plan->nodes)};
-    return dr_noise_prepare(node->noise, node->amount, stream, 0);
+    return dr_noise_prepare(node->noise, node->amount, stream, c->before);
 }
 
 static void forward(dr_cursor *c, const dr_node *node, size_t row, size_t m) {

@@ -9,7 +9,7 @@ static size_t slopes(const dr_node *node) { return node->shared ? 1 : node->n_ou
 
 static void lay_out(dr_plan *plan, dr_node *node) { dr_add_parameter(plan, node, 0, slopes(node), 1); }
 
-/* The sums of all columns, before they are added up. */
+/* The sums of all columns, before they are added up; those of earlier pieces of the batch are in them. */
 static size_t scratch(const dr_plan *plan, const dr_node *node, size_t rows) {
     (void)rows;
     return node->shared ? dr_vector_size(plan->dtype, node->n_out) : 0;
@@ -55,9 +55,10 @@ static size_t on_tiles(dr_cursor *c, dr_task_kind task, const dr_node *node, siz
     (void)most;
     if (task != TASK_APPLY) {
         if (node->shared)
-            dr_prelu_shared_slope(dt, run->kernels, c->m, x, dy, run->scratch[node - run->plan->nodes], g);
+            dr_prelu_shared_slope(dt, run->kernels, c->m, x, dy, dr_adding(c),
+                                  run->scratch[node - run->plan->nodes], g);
         else
-            dr_prelu_slope_panel(dt, run->kernels, c->m, x, dy, tile, g);
+            dr_prelu_slope_panel(dt, run->kernels, c->m, x, dy, tile, dr_adding(c), g);
         dr_lap(&c->watch.ledger, DR_ACTIVATIONS);
     }
     if (task != TASK_GRADIENT) dr_apply(c, node, SLOPE, at, dr_panel_width(dt, slopes(node), tile), g);

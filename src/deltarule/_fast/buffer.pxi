@@ -3,7 +3,7 @@
 from cpython.buffer cimport (PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_STRIDES, PyBUF_WRITABLE,
                              PyBuffer_Release, PyObject_GetBuffer)
 
-from . import _check, _check_weights, _graph, losses
+from . import _check, _check_sparse, _check_weights, _graph, losses
 
 if (len(_check.ACTIVATIONS) != DR_N_ACTIVATIONS or len(losses.TABLE) != DR_N_LOSSES
         or len(_check.NOISES) != DR_N_NOISES or len(_check.ELEMENTS) != DR_N_ELEMENTS
@@ -79,6 +79,34 @@ cdef _Buffer _hold_rows(object array, size_t columns, dr_input *rows):
             return b
     raise ValueError(f"expected rows of {columns} contiguous float32, float64 or uint8, got "
                      f"{b.view.ndim} dimensions, {b.view.len} bytes of format {format!r}")
+
+
+cdef _Buffer _hold_one_of(object array, tuple formats, size_t at_least):
+    """The buffer of a contiguous array of one of these formats."""
+    cdef _Buffer b = _Buffer()
+    PyObject_GetBuffer(array, &b.view, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT)
+    b.held = True
+    if _format(b) in formats and b.view.len // b.view.itemsize >= <Py_ssize_t>at_least:
+        return b
+    raise ValueError(f"expected at least {at_least} contiguous elements of format {formats}, got "
+                     f"{b.view.len} bytes of format {_format(b)!r}")
+
+
+cdef tuple _hold_sparse(object rows, size_t columns, dr_input *x, dr_sparse *sparse):
+    """The buffers of sparse rows. What columns are in `indices` is looked at where they are used."""
+    cdef size_t i, n = len(rows)
+    cdef _Buffer starts = _hold(rows.indptr, "int64", n + 1)
+    cdef const int64_t *at = <const int64_t *>_at(starts)
+    cdef bint falls = at[0] < 0
+    for i in range(n):
+        falls |= at[i + 1] < at[i]
+    if falls or rows.columns != columns:
+        raise ValueError(f"expected sparse rows of {columns} columns, got {rows.shape}")
+    cdef _Buffer indices = _hold_one_of(rows.indices, ("i", "l", "q"), at[n])
+    cdef _Buffer data = _hold_one_of(rows.data, tuple(_ELEMENTS), at[n])
+    x.element, x.data, x.stride = <dr_element><int>_ELEMENTS[_format(data)][0], _at(data), 0
+    sparse.starts, sparse.columns, sparse.wide = at, _at(indices), indices.view.itemsize == 8
+    return starts, indices, data
 
 
 cdef inline void *_at(_Buffer b):

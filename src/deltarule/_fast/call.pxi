@@ -111,7 +111,7 @@ cdef class _Call:
             lost = _loss.samples(graph.loss, y, t).astype(dtype)
             hits = _loss.hits(graph.accuracy, graph.loss, y, t).astype(dtype)
             if call.training:
-                dy = _loss.backward(graph.loss, y, t, w.astype("float64"))
+                dy = _loss.backward(graph.loss, y, t, w.astype("float64"), call.total or None)
                 db = _hold(dy, dtype, y.size)
         b, hb = _hold(lost, dtype, n), _hold(hits, dtype, n)
         dr_custom_set_loss(call, _at(b), _at(hb), _at(db))

@@ -11,6 +11,10 @@ cdef extern from "deltarule.h" nogil:
         dr_element element
         const void *data
         ptrdiff_t stride
+    ctypedef struct dr_sparse:
+        const int64_t *starts
+        const void *columns
+        bint wide
     ctypedef enum dr_activation:
         DR_N_ACTIVATIONS
     ctypedef enum dr_function:
@@ -111,6 +115,11 @@ cdef extern from "deltarule.h" nogil:
     dr_status dr_optimizer_step(dr_dtype dt, const dr_optimizer *optimizer, uint64_t step,
                                 dr_shape shape, const void *g, void **at)
     int dr_rule_states(dr_rule rule)
+    void dr_average_step(dr_dtype dt, double share, size_t n, const void *w, void *average)
+    ctypedef struct dr_averaging:
+        int on
+        uint64_t every
+        double share
     dr_status dr_clip_gradients(dr_dtype dt, dr_clip clip, size_t n, const dr_shape *shapes,
                                 void **gradients)
     ctypedef struct dr_penalty:
@@ -173,6 +182,7 @@ cdef extern from "deltarule.h" nogil:
         size_t rows
         int backward
         int training
+        double total
     ctypedef int (*dr_custom)(void *context, const dr_custom_call *call) noexcept
     void dr_custom_get(const dr_custom_call *call, void *out)
     void dr_custom_set(const dr_custom_call *call, const void *values)
@@ -189,6 +199,7 @@ cdef extern from "deltarule.h" nogil:
         dr_loss_spec loss
         int logits
         dr_optimizer optimizer
+        dr_averaging averaging
         dr_hit hit
         uint64_t seed
         int by_batch
@@ -201,6 +212,9 @@ cdef extern from "deltarule.h" nogil:
     void dr_plan_set_fused(dr_plan *plan, int fused)
     uint64_t dr_plan_step(const dr_plan *plan)
     void dr_plan_set_step(dr_plan *plan, uint64_t step)
+    uint64_t dr_plan_averaged(const dr_plan *plan)
+    void dr_plan_set_averaged(dr_plan *plan, uint64_t averaged)
+    void dr_plan_take_average(dr_plan *plan, const dr_plan *source)
 
     ctypedef enum dr_cost:
         DR_PRODUCTS, DR_ACTIVATIONS, DR_UPDATES, DR_DATA, DR_WAITING, DR_N_COSTS
@@ -215,12 +229,15 @@ cdef extern from "deltarule.h" nogil:
     ctypedef struct dr_data:
         size_t n
         dr_input x
+        dr_sparse sparse
         const int64_t *labels
         const void *dense
         const void *weight
         void *y
         const int64_t *order
         const double *rates
+        int averages
+        size_t piece
     ctypedef struct dr_position:
         size_t batch
         double loss_sum

@@ -1,4 +1,5 @@
 # A compiled network. The same interface as reference/plan.py, which says what each method does.
+from dataclasses import replace
 
 
 cdef class Plan:
@@ -83,12 +84,13 @@ cdef class Plan:
             g.loss = _loss_spec(graph.loss)
             g.logits = graph.loss.logits
             g.optimizer = _optimizer(graph.optimizer)
+            g.averaging = _averaging(graph.optimizer.averaging)
             g.hit = <dr_hit><int>_HITS[graph.accuracy]
             g.seed = graph.seed
             g.by_batch = graph.by_batch
             g.custom_loss = isinstance(graph.loss, losses.CustomLoss)
             g.custom = _custom
-            self.n_slots = 1 + dr_rule_states(g.optimizer.rule)
+            self.n_slots = 1 + dr_rule_states(g.optimizer.rule) + g.averaging.on
             with nogil:
                 status = dr_plan_create(&g, &self.plan)
             _raise(status)
@@ -108,6 +110,22 @@ cdef class Plan:
     @step.setter
     def step(self, uint64_t step):
         dr_plan_set_step(self.plan, step)
+
+    @property
+    def averaged(self):
+        return dr_plan_averaged(self.plan)
+
+    @averaged.setter
+    def averaged(self, uint64_t averaged):
+        dr_plan_set_averaged(self.plan, averaged)
+
+    def of_average(self):
+        if not self.graph.optimizer.averaging:
+            raise ValueError("there is no average of weights")
+        cdef Plan other = Plan(replace(self.graph, optimizer=optimizers.SGD()))
+        with nogil:
+            dr_plan_take_average(other.plan, self.plan)
+        return other
 
     def set_fused(self, bint fused):
         """Whether updates happen inside the weight-gradient product; the same bits either way."""
@@ -163,16 +181,23 @@ cdef class Plan:
         return self.shapes[name]
 
     cdef _Call _open(self, dr_mode mode, x, t, w, y, size_t batch_size, dr_stream *shuffle,
-                     rates=None, order=None):
+                     rates=None, order=None, bint averages=False, size_t piece=0):
         """A run over the rows of x. The arrays must stay alive and unchanged meanwhile: the call
         keeps their buffers."""
         cdef dr_data data
         cdef _Call call = _Call()
         cdef dr_status status
-        cdef _Buffer xb = _hold_rows(x, self.n_in, &data.x), tb = None, wb = None, yb = None
-        cdef _Buffer rb = None, ob = None
-        cdef size_t n = xb.view.shape[0]
-        data.n = n
+        cdef _Buffer xb, tb = None, wb = None, yb = None, rb = None, ob = None
+        cdef size_t n
+        cdef tuple held
+        data.sparse.starts = NULL
+        if isinstance(x, _check_sparse.Sparse):
+            held = _hold_sparse(x, self.n_in, &data.x, &data.sparse)
+            n = len(x)
+        else:
+            xb = _hold_rows(x, self.n_in, &data.x)
+            held, n = (xb,), xb.view.shape[0]
+        data.n, data.averages, data.piece = n, averages, piece
         data.labels, data.dense, data.weight, data.y = NULL, NULL, NULL, NULL
         data.order, data.rates = NULL, NULL
         if t is None:
@@ -207,7 +232,7 @@ cdef class Plan:
             status = dr_run_open(self.plan, mode, &data, batch_size, shuffle, &call.run)
         _raise(status)
         call.plan, call.kept, call.labels = self, {}, data.labels != NULL
-        call.buffers = (xb, tb, wb, yb, rb, ob)
+        call.buffers = (*held, tb, wb, yb, rb, ob)
         return call
 
     def predict(self, x):
@@ -247,16 +272,17 @@ cdef class Plan:
     def linearize(self, x, t, w):
         return Linearization(self, x, t, w)
 
-    def train_batch(self, x, t, w, rates=None):
-        cdef _Call call = self._open(DR_TRAIN, x, t, w, None, len(x), NULL, rates)
+    def train_batch(self, x, t, w, rates=None, size_t piece=0):
+        cdef _Call call = self._open(DR_TRAIN, x, t, w, None, len(x), NULL, rates, None, False, piece)
         call.advance(_FOREVER)
         return _mean(dr_run_position(call.run))
 
     def train(self, x, t, w, *, size_t batch_size, bint shuffle, seed, epoch, size_t batch=0,
-              sums=(0.0, 0.0, 0.0), rates=None, y=None, order=None, window=0):
+              sums=(0.0, 0.0, 0.0), rates=None, y=None, order=None, window=0, bint averages=False,
+              size_t piece=0):
         cdef dr_stream stream = _stream(seed, _check.PURPOSES["shuffle"], window, epoch)
         cdef Run run = Run()
         run.call = self._open(DR_TRAIN, x, t, w, y, batch_size, &stream if shuffle else NULL, rates,
-                              order)
+                              order, averages, piece)
         run.call.start(batch, sums)
         return run

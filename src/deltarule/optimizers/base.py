@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, fields, replace
 from typing import Any, Self
 
-from .. import _check, _check_weights, schedules
+from .. import _check, _check_weights, averages, schedules
 from .._check_weights import CLIPS
 from .._spec import Spec
+from ..averages import Average
 from ..schedules import F64, Schedule
 
 # The formulas that the engines know, in the order of dr_rule in csrc/deltarule.h, each with the
@@ -58,6 +59,13 @@ def _limit(argument: str, value: object) -> float | None:
     return None if value is None else _check.positive_real(argument, value)
 
 
+def _average(argument: str, value: Any) -> Average | None:
+    try:
+        return averages.get(value)
+    except ValueError as error:
+        raise ValueError(f"{argument}: {error}") from None
+
+
 # What an argument has to be, whichever optimizer it is one of.
 _CHECKS: dict[str, Callable[[str, object], Any]] = {
     "learning_rate": schedules.learning_rate,
@@ -76,6 +84,8 @@ _CHECKS: dict[str, Callable[[str, object], Any]] = {
     "etas": _pair_of(_check.positive_real),
     "step_sizes": _pair_of(_check.positive_real),
     **dict.fromkeys(CLIPS, _limit),
+    "average": _average,
+    "gradient_accumulation_steps": _check.positive_int,
 }
 
 
@@ -92,6 +102,13 @@ class Optimizer(Spec):
         numbers of gradients, the norm of each parameter's gradient, or the norm of all of them
         together to it; see deltarule.reference.clip_gradients. Penalties of weights are part of
         gradients, weight_decay * w is added afterwards.
+    average: None, or an average of weights beside the raw ones, by name or as an object, which
+        `predict` and `evaluate` use (deltarule.averages): EMA(0.999), SWA(start_epoch=10). It
+        costs one array more.
+    gradient_accumulation_steps >= 1: an update is made from so many times batch_size rows, which
+        are computed batch_size at a time: the memory of one such piece, and the update of all (see
+        docs/numerics.md). BatchNorm sees each piece by itself. As in Keras, but what is left at the
+        end of an epoch makes an update of its own.
 
     Raises TypeError or ValueError that names the argument.
     """
@@ -103,6 +120,8 @@ class Optimizer(Spec):
     clipvalue: float | None = None
     clipnorm: float | None = None
     global_clipnorm: float | None = None
+    average: str | Average | None = None
+    gradient_accumulation_steps: int = 1
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -112,7 +131,8 @@ class Optimizer(Spec):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        return super().from_config(schedules.with_schedule(config, "learning_rate"))
+        config = averages.with_average(schedules.with_schedule(config, "learning_rate"))
+        return super().from_config(config)
 
     @property
     def engine(self) -> Optimizer:
@@ -124,6 +144,11 @@ class Optimizer(Spec):
         """The learning rates of n updates, as for Schedule.rates, or None: always the same."""
         rate = self.learning_rate
         return rate.rates(n, step=step, epoch=epoch) if isinstance(rate, Schedule) else None
+
+    @property
+    def averaging(self) -> Average | None:
+        """The average as an object."""
+        return averages.get(self.average)
 
     @property
     def rule(self) -> str:
@@ -156,6 +181,11 @@ class Optimizer(Spec):
         return (0.0,) * RULES[self.rule]
 
     @property
+    def n_states(self) -> int:
+        """Arrays of state that its steps keep for each parameter."""
+        return RULES[self.rule]
+
+    @property
     def n_slots(self) -> int:
-        """Arrays kept for each parameter, its value included."""
-        return 1 + RULES[self.rule]
+        """Arrays kept for each parameter: its value, state and, if any, its average."""
+        return 1 + self.n_states + (self.average is not None)

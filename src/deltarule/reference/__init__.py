@@ -6,6 +6,7 @@ whole networks.
 """
 
 from .activation import activation_backward, activation_forward
+from .average import average_step
 from .batch_norm import (
     batch_norm_backward,
     batch_norm_forward,
@@ -33,6 +34,7 @@ from .random import random_bits, random_normal, random_permutation, random_unifo
 __all__ = [
     "activation_backward",
     "activation_forward",
+    "average_step",
     "batch_norm_backward",
     "batch_norm_forward",
     "batch_norm_inference",

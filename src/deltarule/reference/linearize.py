@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._check import Array
+from .._check_sparse import Rows
 from . import loss
 from .activation import quiet
 from .cholesky import factor, solve
@@ -29,8 +30,8 @@ class Linearization:
     its gradient, A, without second derivatives of y, Gauss's approximation of its Hessian.
     """
 
-    def __init__(self, plan: Plan, x: Array, t: Array, w: Array | None) -> None:
-        self._plan, self._data = plan, (x, t, w)
+    def __init__(self, plan: Plan, x: Rows, t: Array, w: Array | None) -> None:
+        self._plan, self._data = plan, (np.asarray(x), t, w)
         self._gradient: F64 = np.empty(0)
         self._matrix: F64 = np.empty((0, 0))
 

@@ -4,7 +4,7 @@ Adding a loss is one function pair here, and its line in `_TABLE`. Pairs get out
 targets t and the numbers p that the loss is made with; d is y - t throughout.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 
 import numpy as np
 import numpy.typing as npt
@@ -315,7 +315,7 @@ def _formulas(loss: Loss) -> Pair:
     return _TABLE[loss.kind]
 
 
-def weights(y: Array, w: Array | None) -> npt.NDArray[np.float64]:
+def weights(y: Sized, w: Array | None) -> npt.NDArray[np.float64]:
     """The weight of each sample in float64; 1 where none are given."""
     return np.ones(len(y)) if w is None else w.astype(np.float64)
 
@@ -326,9 +326,12 @@ def samples(loss: Loss, y: Array, t: Array) -> npt.NDArray[np.float64]:
     return factor * _formulas(loss)[0](y, t, loss.parameters).astype(np.float64)
 
 
-def backward(loss: Loss, y: Array, t: Array, w: npt.NDArray[np.float64]) -> Array:
-    """flush((w_i / sum w) dl_i/dy) of checked arguments; zeros where the weights sum to zero."""
-    total = np.sum(w)
+def backward(
+    loss: Loss, y: Array, t: Array, w: npt.NDArray[np.float64], total: float | None = None
+) -> Array:
+    """flush((w_i / sum w) dl_i/dy) of checked arguments; zeros where the weights sum to zero.
+    total: in place of the sum, where the rows are but a piece of a batch."""
+    total = np.sum(w) if total is None else total
     if total == 0:
         return np.zeros_like(y)
     factor = y.shape[1] / loss.over[1] if loss.over[1] else 1.0

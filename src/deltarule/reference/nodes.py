@@ -27,13 +27,13 @@ class Mode(Enum):
 class Call(NamedTuple):
     """A node with what it works with: its parameters, the activation that applies (none at the end
     of a network whose loss has that in it), whether this is training, and the random numbers that
-    it has then: seed, number of the node, step."""
+    it has then: seed, number of the node, step, rows of the batch before these."""
 
     node: Node
     values: Mapping[str, Array]
     activation: str
     training: bool
-    stream: tuple[int, int, int]
+    stream: tuple[int, int, int, int]
     lap: Lap
 
 
@@ -164,7 +164,7 @@ class Noise(_Unmeasured):
     def forward(call: Call, inputs: Sequence[Array]) -> tuple[Array, None]:
         y = inputs[0]
         if call.training:
-            y = noise.forward(call.node.noise, y, call.node.amount, (*call.stream, 0))
+            y = noise.forward(call.node.noise, y, call.node.amount, call.stream)
         call.lap("activations")
         return y, None
 
@@ -172,7 +172,7 @@ class Noise(_Unmeasured):
     def backward(
         call: Call, inputs: Sequence[Array], y: Array, kept: None, dy: Array
     ) -> tuple[list[Array], Gradients]:
-        dx = noise.backward(call.node.noise, dy, call.node.amount, (*call.stream, 0))
+        dx = noise.backward(call.node.noise, dy, call.node.amount, call.stream)
         call.lap("activations")
         return [dx], {}
 

@@ -10,41 +10,38 @@ makes all of them current. So an exception or Ctrl-C at any point leaves the sta
 whole batch, and predict in one thread sees one state whatever another thread does.
 """
 
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from .. import _check
 from .._check import Array
+from .._check_sparse import Rows
 from .._graph import Graph, Node
 from ..losses import CustomLoss
-from . import clip, constraint, loss, nodes, optimizer, penalty, random
+from ..optimizers import SGD
+from . import loss, nodes, penalty, random
 from .activation import quiet
 from .ledger import Lap, Ledger, untimed
 from .linearize import Linearization
 from .nodes import Mode
-from .run import Batch, Run, Sums
+from .rows import Samples, inputs, samples
+from .run import Run, Sums
+from .state import Batch, Parameters, State
 
-Parameters = dict[str, Array]
 F64 = npt.NDArray[np.float64]
-
-
-class _State(NamedTuple):
-    """What training changes: arrays by slot and name (slot 0: values), and the updates made."""
-
-    slots: tuple[Parameters, ...]
-    step: int
 
 
 class Plan:
     """The state of a network and what is done with it; all arrays of the graph's dtype but for x.
 
     Rows x are (n, n_in), finite, float32, float64 or uint8; they stay where they are, and those of
-    a batch become the nearest numbers of the graph's dtype when their turn comes. Targets t are
-    int64 labels (n,) or (n, n_out), as the loss takes them. Weights w are (n,), finite and >= 0, or
-    None for all 1. Shapes and dtypes are checked here, the values by the caller (see _check.labels,
-    _check.sample_weight). Parameters and optimizer state start as zeros.
+    a batch become the nearest numbers of the graph's dtype (sparse ones with zeros) when their
+    turn comes. Targets t are int64 labels (n,) or (n, n_out), as the loss takes them. Weights w are
+    (n,), finite and >= 0, or None for all 1. Shapes and dtypes are checked here, the values by the
+    caller (_check.labels, _check.sample_weight). Parameters and optimizer state start as zeros.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -54,15 +51,12 @@ class Plan:
         self._learnt = graph.learnt()
         self._parts = graph.parts()
         self._penalties = graph.penalties()
-        self._constraints = graph.constraints()
-        self._factors = {name: graph.factor(name) for name in self._learnt}
-        self._optimizers = {name: graph.optimizer_of(name) for name in self._learnt}
         self._numbers = {node.name: number for number, node in enumerate(graph.nodes)}
         zeros = (
             {name: np.zeros(shape, self._dtype) for name, shape in self._shapes.items()}
             for _ in range(graph.optimizer.n_slots)
         )
-        self._state = _State(tuple(zeros), 0)
+        self._state = State(tuple(zeros), 0)
         self._ledger = Ledger()
 
     # ------------------------------------------------------------------------------------- state
@@ -84,6 +78,23 @@ class Plan:
     @step.setter
     def step(self, value: int) -> None:
         self._state = self._state._replace(step=_check.non_negative_int("step", value))
+
+    @property
+    def averaged(self) -> int:
+        """How many times the average has taken the weights; 0: there is none yet."""
+        return self._state.averaged
+
+    @averaged.setter
+    def averaged(self, value: int) -> None:
+        self._state = self._state._replace(averaged=_check.non_negative_int("averaged", value))
+
+    def of_average(self) -> "Plan":
+        """A plan of its own, to predict and evaluate, whose parameters are the average."""
+        if not self._graph.optimizer.averaging:
+            raise ValueError("there is no average of weights")
+        other = Plan(replace(self._graph, optimizer=SGD()))
+        other._state = State((self._state.slots[-1],), 0)
+        return other
 
     def _entry(self, slot: int, name: str) -> tuple[int, str]:
         return (
@@ -134,14 +145,14 @@ class Plan:
 
     # -------------------------------------------------------------------------------- computation
     def _forward(
-        self, values: Parameters, x: Array, *, mode: Mode, lap: Lap = untimed
+        self, values: Parameters, x: Rows, *, mode: Mode, lap: Lap = untimed, first: int = 0
     ) -> tuple[list[Array], list[Any]]:
         """Every buffer, in training the last with what the loss is computed on; and, by node, what
         it has kept for the way back."""
         buffers = [np.ascontiguousarray(x, self._dtype)] * len(self._graph.widths)
         kept = []
         for node in self._graph.nodes:
-            call = self._call(node, values, mode, lap)
+            call = self._call(node, values, mode, lap, first)
             inputs = [buffers[source] for source in node.sources]
             buffers[node.target], saved = nodes.TABLE[node.kind].forward(call, inputs)
             kept.append(saved)
@@ -153,9 +164,11 @@ class Plan:
         logits = mode is not Mode.PREDICT and last and self._graph.loss.logits
         return "identity" if logits else node.activation
 
-    def _call(self, node: Node, values: Parameters, mode: Mode, lap: Lap) -> nodes.Call:
+    def _call(
+        self, node: Node, values: Parameters, mode: Mode, lap: Lap, first: int
+    ) -> nodes.Call:
         own = {part: values[f"{node.name}.{part}"] for part in self._parts[node.name]}
-        stream = self._graph.seed, self._numbers[node.name], self._state.step
+        stream = self._graph.seed, self._numbers[node.name], self._state.step, first
         return nodes.Call(node, own, self._activation(node, mode), mode is Mode.TRAIN, stream, lap)
 
     def _backward(
@@ -165,6 +178,7 @@ class Plan:
         kept: list[Any],
         dy: Array,
         lap: Lap = untimed,
+        first: int = 0,
     ) -> Parameters:
         """The gradient of every parameter that is learnt, from dy, that at the last buffer; without
         those of penalties."""
@@ -174,7 +188,7 @@ class Plan:
         for node, saved in zip(reversed(self._graph.nodes), reversed(kept), strict=True):
             y, error = buffers[node.target], errors[node.target]
             error = np.zeros_like(y) if error is None else error
-            call = self._call(node, values, Mode.TRAIN, lap)
+            call = self._call(node, values, Mode.TRAIN, lap, first)
             inputs = [buffers[source] for source in node.sources]
             sent, found = nodes.TABLE[node.kind].backward(call, inputs, y, saved, error)
             gradients |= {f"{node.name}.{part}": g for part, g in found.items()}
@@ -184,11 +198,11 @@ class Plan:
         return {name: gradients[name] for name in self._learnt}
 
     def _measured(
-        self, values: Parameters, buffers: list[Array], kept: list[Any], lap: Lap
+        self, values: Parameters, buffers: list[Array], kept: list[Any], lap: Lap, first: int
     ) -> Parameters:
         found: Parameters = {}
         for node, saved in zip(self._graph.nodes, kept, strict=True):
-            call = self._call(node, values, Mode.TRAIN, lap)
+            call = self._call(node, values, Mode.TRAIN, lap, first)
             inputs = [buffers[source] for source in node.sources]
             new = nodes.TABLE[node.kind].measured(call, inputs, saved)
             found |= {f"{node.name}.{part}": array for part, array in new.items()}
@@ -197,109 +211,79 @@ class Plan:
     def _pass(
         self,
         values: Parameters,
-        x: Array,
+        x: Rows,
         t: Array,
         w: Array | None,
         *,
         backward: bool,
         lap: Lap = untimed,
+        total: float | None = None,
+        first: int = 0,
     ) -> Batch:
-        """Forward over the rows and, if wanted, backward. Sums are taken in float64."""
+        """Forward over the rows and, if wanted, backward. Sums are taken in float64. total, first:
+        the weight of a batch of which these rows are a piece, and the rows before it."""
         kind = self._graph.loss
         with quiet():
             weights = loss.weights(x, w)
-            total = float(np.sum(weights))
+            own = float(np.sum(weights))
+            total = own if total is None else total
             if total == 0:
                 zeros = {name: np.zeros_like(values[name]) for name in self._learnt}
                 return Batch(0.0, 0.0, 0.0, zeros if backward else {}, {})
             mode = Mode.TRAIN if backward else Mode.EVALUATE
-            buffers, kept = self._forward(values, x, mode=mode, lap=lap)
+            buffers, kept = self._forward(values, x, mode=mode, lap=lap, first=first)
             y = buffers[-1]
             lost = loss.samples(kind, y, t)
             hits = loss.hits(self._graph.accuracy, kind, y, t)
-            dy = loss.backward(kind, y, t, weights) if backward else None
+            dy = loss.backward(kind, y, t, weights, total) if backward else None
             lap("outside" if isinstance(kind, CustomLoss) else "activations")
-            gradients = {} if dy is None else self._backward(values, buffers, kept, dy, lap)
+            gradients = {} if dy is None else self._backward(values, buffers, kept, dy, lap, first)
             costs, each = 0.0, total if self._graph.by_batch else 1.0
-            for name, *rates in self._penalties:
+            for name, *rates in self._penalties if first == 0 else ():
                 l1, l2 = (rate / each for rate in rates)
                 costs += penalty.value(values[name], l1, l2)
                 if gradients:
                     gradients[name] = gradients[name] + penalty.gradient(values[name], l1, l2)
             return Batch(
                 float(np.sum(weights * lost)) + total * costs,
-                total,
+                own,
                 float(np.sum(weights * hits)),
                 gradients,
-                {} if dy is None else self._measured(values, buffers, kept, lap),
+                {} if dy is None else self._measured(values, buffers, kept, lap, first),
                 y,
             )
 
     def _train(
-        self, x: Array, t: Array, w: Array | None, rate: float | None
-    ) -> tuple[Batch, _State]:
-        """One batch, and the state after its update; nothing is changed yet."""
-        state = self._state
-        batch = self._pass(state.slots[0], x, t, w, backward=True, lap=self._ledger.lap)
-        if batch.weight_sum == 0:
-            return batch, state
-        step = state.step + 1
-        slots: tuple[Parameters, ...] = tuple(dict(slot) for slot in state.slots)
-        with quiet():
-            for name, g in clip.clip(batch.gradients, self._graph.optimizer.clip).items():
-                value, *rest = (slot[name] for slot in state.slots)
-                own = None if rate is None else rate * self._factors[name]
-                chosen = self._optimizers[name]
-                new = optimizer.update(chosen, value, g, tuple(rest), step, own)
-                for slot, array in zip(slots, new, strict=True):
-                    slot[name] = array
-            for name, kind, limit in self._constraints:
-                slots[0][name] = constraint.TABLE[kind](slots[0][name], limit)
-        slots[0].update(batch.measured)
-        if self._graph.by_batch:
-            counts = len(x) / batch.weight_sum
-            batch = batch._replace(
-                loss_sum=batch.loss_sum * counts,
-                weight_sum=float(len(x)),
-                hit_sum=batch.hit_sum * counts,
-            )
-        self._ledger.lap("optimizer")
-        self._ledger.count(len(x))
-        return batch, _State(slots, step)
-
-    # ------------------------------------------------------------------------------------ checks
-    def _rows(self, x: npt.ArrayLike) -> Array:
-        return _check.input_rows("x", x, self._graph.widths[0])
-
-    def _same(self, **arrays: Array) -> None:
-        for name, array in arrays.items():
-            if array.dtype != self._dtype:
-                raise TypeError(f"{name} must be {self._dtype}, got dtype {array.dtype}")
-
-    def _samples(
-        self, x: npt.ArrayLike, t: npt.ArrayLike, w: npt.ArrayLike | None
-    ) -> tuple[Array, Array, Array | None]:
-        rows = self._rows(x)
-        n = len(rows)
-        target = np.asarray(t)
-        if self._graph.loss.has_labels(target.ndim):
-            if target.dtype != np.int64:
-                raise TypeError(f"t must be int64 labels, got dtype {target.dtype}")
-            if target.shape != (n,):
-                raise ValueError(f"t must have shape ({n},), got {target.shape}")
-        else:
-            target = _check.real_array("t", target, shape=(n, self._graph.widths[-1]))
-            self._same(t=target)
-        if w is None:
-            return rows, target, None
-        weights = _check.real_array("w", w, shape=(n,))
-        self._same(w=weights)
-        return rows, target, weights
+        self, rows: Samples, rate: float | None, piece: int = 0, ends: bool = False
+    ) -> tuple[Batch, State]:
+        """One batch, `piece` rows at a time (0: all), and the state after its update; nothing is
+        changed yet. ends: it is the last of an epoch whose end an average counts."""
+        state, (x, t, w) = self._state, rows
+        total, n = float(np.sum(loss.weights(x, w))), max(1, len(x))
+        batch: Batch | None = None
+        for first in range(0, n, piece or n):
+            part = slice(first, first + (piece or n))
+            values = {**state.slots[0], **(batch.measured if batch else {})}
+            found = self._pass(
+                values, x[part], t[part], None if w is None else w[part],
+                backward=True, lap=self._ledger.lap, total=total, first=first,
+            )  # fmt: skip
+            batch = batch.and_then(found) if batch else found
+        assert batch is not None
+        updated = total != 0
+        if updated and self._graph.by_batch:
+            batch = batch.by_rows(len(x))
+        new = state.updated(self._graph, batch, rate) if updated else state
+        new = new.averages(self._graph, updated=updated, ends=ends)
+        if updated:
+            self._ledger.lap("optimizer")
+            self._ledger.count(len(x))
+        return batch, new
 
     # ----------------------------------------------------------------------------------- running
     def predict(self, x: npt.ArrayLike) -> Array:
         """The output (n, n_out) of the last node, its activation included."""
-        rows = self._rows(x)
+        rows = inputs(self._graph, x)
         with quiet():
             return self._forward(self._state.slots[0], rows, mode=Mode.PREDICT)[0][-1]
 
@@ -317,7 +301,7 @@ class Plan:
         y: an array (n, n_out) that gets what the loss is computed on, of rows that have weight.
         sums: over rows before these, to go on with.
         """
-        batch = self._pass(self._state.slots[0], *self._samples(x, t, w), backward=False)
+        batch = self._pass(self._state.slots[0], *samples(self._graph, x, t, w), backward=False)
         if y is not None and batch.outputs is not None:
             y[:] = batch.outputs
         loss, weight, hits = sums
@@ -327,14 +311,14 @@ class Plan:
         self, x: npt.ArrayLike, t: npt.ArrayLike, w: npt.ArrayLike | None
     ) -> tuple[float, Parameters]:
         """(loss, {name: gradient}) of sum(w l) / sum(w); zeros where the weights sum to zero."""
-        batch = self._pass(self._state.slots[0], *self._samples(x, t, w), backward=True)
+        batch = self._pass(self._state.slots[0], *samples(self._graph, x, t, w), backward=True)
         return batch.loss, batch.gradients
 
     def gradient_vector(
         self, x: npt.ArrayLike, t: npt.ArrayLike, w: npt.ArrayLike | None
     ) -> tuple[Sums, Array]:
         """What `evaluate` returns, and the gradients in the order of `get_vector`."""
-        batch = self._pass(self._state.slots[0], *self._samples(x, t, w), backward=True)
+        batch = self._pass(self._state.slots[0], *samples(self._graph, x, t, w), backward=True)
         sums = batch.loss_sum, batch.weight_sum, batch.hit_sum
         return sums, self._flat(batch.gradients)
 
@@ -343,7 +327,7 @@ class Plan:
     ) -> Linearization:
         """The least squares of these rows, for methods of second order. The loss is mse, and rows
         do not depend on each other."""
-        return Linearization(self, *self._samples(x, t, w))
+        return Linearization(self, *samples(self._graph, x, t, w))
 
     def train_batch(
         self,
@@ -351,12 +335,13 @@ class Plan:
         t: npt.ArrayLike,
         w: npt.ArrayLike | None,
         rates: F64 | None = None,
+        piece: int = 0,
     ) -> float:
         """One update from all rows; the loss before it. Weights summing to zero change nothing.
-        rates: one, in place of the optimizer's own."""
+        rates: one, in place of the optimizer's own. piece: as for `train`."""
         self._ledger.start()
         rate = None if rates is None else float(rates[0])
-        batch, self._state = self._train(*self._samples(x, t, w), rate)
+        batch, self._state = self._train(samples(self._graph, x, t, w), rate, piece)
         return batch.loss
 
     def train(
@@ -375,6 +360,8 @@ class Plan:
         y: Array | None = None,
         order: npt.NDArray[np.int64] | None = None,
         window: int = 0,
+        averages: bool = False,
+        piece: int = 0,
     ) -> Run:
         """An epoch, from batch number `batch` on; call `advance` of the result until it is True.
 
@@ -383,8 +370,10 @@ class Plan:
         To resume, pass `batch` and `sums` as the interrupted run had them. rates: the learning
         rates of the updates to come, one a batch; None: the optimizer's own. y: an array (n, n_out)
         that gets what the loss of each row was computed on, of rows that have weight.
+        averages: whether an average by epochs takes the weights at its end. piece: how many rows of
+        a batch are computed together, 0 for all; their gradients add up.
         """
-        rows, target, weights = self._samples(x, t, w)
+        rows, target, weights = samples(self._graph, x, t, w)
         size = _check.positive_int("batch_size", batch_size)
         n_batches = -(-len(rows) // size)
         first = _check.integer("batch", batch, 0, n_batches + 1)
@@ -396,4 +385,5 @@ class Plan:
             raise ValueError(f"order must lie in 0 .. {len(rows) - 1}")
         if rates is not None:
             rates = _check.real_array("rates", rates, shape=(n_batches,), dtype=np.dtype(float))
-        return Run(self, (rows, target, weights), order, size, first, sums, rates, y)
+        what = (rows, target, weights), order, size, first, sums, rates
+        return Run(self, *what, y, averages, piece)

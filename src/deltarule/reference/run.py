@@ -4,34 +4,18 @@ from __future__ import annotations
 
 import math
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from .._check import Array
+from .._check_sparse import Rows
 
 if TYPE_CHECKING:
     from .plan import Plan
 
 Sums = tuple[float, float, float]
-
-
-class Batch(NamedTuple):
-    """One pass over some rows: the sums of w l, w and w hit, the gradients, what parameters are
-    afterwards that no gradient changes, and what the loss was computed on, None without weight."""
-
-    loss_sum: float
-    weight_sum: float
-    hit_sum: float
-    gradients: dict[str, Array]
-    measured: dict[str, Array]
-    outputs: Array | None = None
-
-    @property
-    def loss(self) -> float:
-        """The weighted mean loss; 0.0 where the weights sum to zero."""
-        return self.loss_sum / self.weight_sum if self.weight_sum else 0.0
 
 
 class Run:
@@ -40,13 +24,15 @@ class Run:
     def __init__(
         self,
         plan: Plan,
-        data: tuple[Array, Array, Array | None],
+        data: tuple[Rows, Array, Array | None],
         order: npt.NDArray[np.int64] | None,
         size: int,
         batch: int,
         sums: Sums,
         rates: npt.NDArray[np.float64] | None,
         outputs: Array | None,
+        averages: bool,
+        piece: int,
     ) -> None:
         self._plan = plan
         self._data = data
@@ -54,6 +40,7 @@ class Run:
         self._size = size
         self._outputs = outputs
         self._rates, self._opened_at = rates, plan.step
+        self._averages, self._piece = averages, piece
         self._position = batch, (float(sums[0]), float(sums[1]), float(sums[2]))
         self._finite = batch
 
@@ -107,7 +94,8 @@ class Run:
         rate = None
         if self._rates is not None:
             rate = float(self._rates[min(self._plan.step - self._opened_at, self.n_batches - 1)])
-        done, state = self._plan._train(x, t, w, rate)
+        ends = self._averages and number + 1 == self.n_batches
+        done, state = self._plan._train((x, t, w), rate, self._piece, ends)
         if self._outputs is not None and done.outputs is not None:
             self._outputs[chosen] = done.outputs
         position = (

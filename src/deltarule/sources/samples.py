@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
-from .. import _check, _full_batch, _inputs, _split, layers
+from .. import _averaged, _check, _full_batch, _inputs, _split, layers
+from .._check_sparse import Rows
 from .._engine import Plan, Progress, Run
 from .._targets import Data, Target, prepare_data, prepare_validation
+from ..averages import SWA
 from ..optimizers import FullBatch, Optimizer
 from . import find
 from .base import Source, Way
@@ -32,10 +34,14 @@ class Arrays:
 
     again = True
 
-    def __init__(self, data: Data, shape: tuple[int, ...], way: Way) -> None:
+    def __init__(
+        self, data: Data, shape: tuple[int, ...], way: Way, piece: int = 0
+    ) -> None:
+        """piece: rows that are computed together, where a batch is more."""
+        self._piece = piece
         self.data, self.shape, self.way, self.first = data, shape, way, data[0]
 
-    def passes(self) -> list[Array]:
+    def passes(self) -> list[Rows]:
         """All rows of X."""
         return [self.data[0]]
 
@@ -61,6 +67,8 @@ class Arrays:
             sums=at.sums,
             rates=rates(-(-at.rows // at.batch_size)),
             y=at.outputs,
+            averages=_averaged.takes(plan, at.epoch),
+            piece=min(self._piece, at.batch_size),
         )
 
     def after(self, at: Position, run: Progress, meter: Meter) -> Position:
@@ -98,13 +106,15 @@ def to_train_on(
     if source is None:
         if steps is not None:
             raise ValueError(f"steps_per_epoch is for iterables of batches, got {steps!r}")
-        X = _inputs.as_array(X, "X")
+        X = _inputs.as_rows(X, "X")
         data, held = _split.prepare(
             net, (X, *values[1:]), None if tested else validation_data, fraction
         )
         size = rows_of_a_batch(net.optimizer, batch_size, len(data[0]))
         layers.check_batch(net.layers, size)
-        samples = Arrays(data, X.shape[1:], Way(len(data[0]), size, shuffle))
+        n = len(data[0])
+        rows = min(size * net.optimizer.engine.gradient_accumulation_steps, n)
+        samples = Arrays(data, X.shape[1:], Way(n, rows, shuffle), size)
     else:
         if fraction:
             raise ValueError("validation_split needs X in memory: give validation_data")
@@ -128,6 +138,12 @@ def _stream(
     if isinstance(net.optimizer, FullBatch):
         name = type(net.optimizer).__name__
         raise ValueError(f"X must be arrays for {name}, which needs all rows again and again")
+    engine = net.optimizer.engine
+    if engine.gradient_accumulation_steps > 1 or isinstance(engine.averaging, SWA):
+        raise ValueError(
+            "X must be arrays for gradient_accumulation_steps and for SWA, got a source; give a "
+            "larger batch_size, or EMA"
+        )
     if epochs > 1 and steps is None and not source.again:
         raise ValueError(
             f"X is an iterator, which serves one epoch, got epochs={epochs}: give a function that "
@@ -158,11 +174,11 @@ def to_measure(values: tuple[Any, ...], target: Target) -> Arrays | Stream:
 
 def to_adapt_to(
     X: Any, target: Target
-) -> tuple[tuple[int, ...], Callable[[], Iterable[Array]]]:
+) -> tuple[tuple[int, ...], Callable[[], Iterable[Rows]]]:
     """The shape of a sample of X, and all its rows, as often as one likes."""
     source = find(X, "X", lists=False)
     if source is None:
-        X = _inputs.as_array(X, "X")
+        X = _inputs.as_rows(X, "X")
         x = _inputs.prepare_x(X, target.shape, target.dtype)
         return X.shape[1:], lambda: [x]
     if not source.again:
@@ -172,7 +188,7 @@ def to_adapt_to(
     return target.shape, lambda: only_x(source, target)
 
 
-def to_predict(X: Any, target: Target) -> Iterable[Array]:
+def to_predict(X: Any, target: Target) -> Iterable[Rows]:
     """The pieces of X, one or many, perhaps without rows."""
     source = find(X, "X", lists=False)
     if source is None:

@@ -11,6 +11,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from .. import _inputs, layers
+from .._check_sparse import Rows
 from .._engine import F64, Plan, Progress, Run, Sums
 from .._position import Position
 from .._targets import ClassWeight, Data, Target, prepare_data
@@ -39,7 +40,7 @@ class Stream:
         self.way, self.again = way, source.again
         self._source, self._target, self._class_weight = source, target, class_weight
         self._begun: Iterator[tuple[Piece, Data]] | None = None
-        self.first: Array | None = None  # rows of X, if they had to be looked at to know its shape
+        self.first: Rows | None = None  # rows of X, if they had to be looked at to know its shape
 
     @cached_property
     def shape(self) -> tuple[int, ...]:
@@ -49,7 +50,7 @@ class Stream:
         pieces = self._source.pieces(self.way)
         first = next(pieces)
         with _saying(first):
-            X = _inputs.as_array(first.values[0], "X")
+            X = _inputs.as_rows(first.values[0], "X")
         begun = self._ready(replace(first, values=(X, *first.values[1:])))
         self._begun, self.first = chain([begun], map(self._ready, pieces)), begun[1][0]
         self._target = replace(self._target, shape=X.shape[1:])
@@ -64,7 +65,7 @@ class Stream:
         with _saying(piece):
             return prepare_data((*piece.values, self._class_weight), self._target)
 
-    def passes(self) -> Iterator[Array]:
+    def passes(self) -> Iterator[Rows]:
         """All rows of X, for what is measured before training."""
         if not self.again:
             raise ValueError(
@@ -115,10 +116,10 @@ def shape_of(source: Source) -> tuple[int, ...]:
     """That of a sample of the first piece."""
     first = next(source.pieces(source.way(None, False)))
     with _saying(first):
-        return _inputs.as_array(first.values[0], "X").shape[1:]
+        return _inputs.as_rows(first.values[0], "X").shape[1:]
 
 
-def only_x(source: Source, target: Target, *, finite: bool = True) -> Iterator[Array]:
+def only_x(source: Source, target: Target, *, finite: bool = True) -> Iterator[Rows]:
     """X alone, piece by piece. finite: refuse nan and inf, and pieces without rows."""
     for piece in source.pieces(source.way(None, False)):
         with _saying(piece):
