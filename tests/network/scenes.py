@@ -70,18 +70,15 @@ def resume(
     return int(plan.step)
 
 
-def load_and_fit(
-    folder: str, names: list[str], isa: str, threads: int, **options: Any
-) -> dict[str, list[float]]:
+def load_and_fit(folder: str, names: list[str], isa: str, threads: int, **options: Any) -> Any:
     """Goes on with each network saved, and saves it again; the losses."""
     _set(isa, threads)
     losses = {}
     with np.load(Path(folder, "data.npz")) as saved:
-        x, y = saved["x"], saved["y"]
+        data = saved["x"], saved["y"]
     for name in names:
-        path = Path(folder, f"{name}.safetensors")
-        net = dr.load(path)
-        losses[name] = list(net.fit(x, y, verbose=False, **options)["loss"])
+        net = dr.load(path := Path(folder, f"{name}.safetensors"))
+        losses[name] = list(net.fit(*data, verbose=False, **options)["loss"])
         assert _fast.last_team() == threads
         net.save(path)
     return losses
@@ -149,13 +146,9 @@ def _interrupted(call: Callable[[], object], delay: float, kind: str = "SIGINT")
 
 
 def interrupt_batches(
-    isa: str,
-    threads: int,
-    times: int,
-    kind: str = "SIGINT",
-    rows: int = 800_000,
+    isa: str, threads: int, times: int, kind: str = "SIGINT", rows: int = 800_000,
     batch_size: int = 4,
-) -> list[float]:
+) -> list[float]:  # fmt: skip
     """Ctrl-C among many small batches. One thread does what it is compared with: it is quicker."""
     _set(isa, 1)
     g = graph((16, 32, 2), ("tanh", "identity"), dtype="float32", optimizer=GENTLE)
