@@ -21,7 +21,7 @@ AS = {"jax": "jax scan"}  # where a task has one way only
 
 
 def draw(races: list[list[Result]], path: Path) -> None:
-    """Medians at the best number of threads; the bar is from deltarule to the best peer. Without the
+    """Medians at the best number of threads; the bar is from deltarule to the best peer. Without
     cases that hold systems to an instruction set, which not all of them let themselves."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
