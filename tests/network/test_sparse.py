@@ -192,7 +192,9 @@ def test_zeros_have_the_same_sign(dtype: str) -> None:
     for weights in (None, (np.arange(40) % 5 > 0).astype(dtype)):
         found = [plan.gradients(rows, t, weights) for plan, rows in both(g, x, change)]
         (loss, dense), (other, sparse) = ((loss, g["0.weight"]) for loss, g in found)
-        assert not dense.any() and 0 < np.signbit(dense).sum() < dense.size and loss == other
+        assert not dense.any() and loss == other
+        if dr.config()["same_bits"]:  # a product that is too small is +-0, a sum of such is +0
+            assert 0 < np.signbit(dense).sum() < dense.size
         assert sparse.tobytes() == dense.tobytes()
 
 
