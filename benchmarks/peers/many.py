@@ -15,6 +15,7 @@ class _Networks(System):
         dr.set_num_threads(threads)
         self.networks = [network(case, seed) for seed in range(case.networks)]
         self.first = dict(zip(self.networks[0].parameters(), case.parameters(), strict=True))
+        self.reset()
 
     def reset(self) -> None:
         for net in self.networks:
