@@ -225,6 +225,21 @@ def fingerprint(
     return digest(*parts)
 
 
+def check_one_hash(g: Graph, rows: Data, group: list[str]) -> str:
+    """All instruction sets of a group, all numbers of threads, fused or not; returns it."""
+    hashes = set()
+    for isa in group:
+        for number in THREADS:
+            dr.set_isa(isa)
+            dr.set_num_threads(number, exact=True)
+            for fused in (True, False):
+                plan = ready(g)
+                plan.set_fused(fused)
+                hashes.add(fingerprint(plan, rows, threads=number, batch_size=16, shuffle=True))
+    assert len(hashes) == 1
+    return hashes.pop()
+
+
 # ------------------------------------------------------------------------- processes of their own
 def scene(
     name: str, *, limit: float = 40, env: dict[str, str] | None = None, **arguments: Any

@@ -17,7 +17,7 @@ from deltarule._graph import Graph, Node
 from deltarule.reference.plan import Plan as Reference
 
 from ..conftest import make_blobs
-from .common import ADAM, GROUPS, THREADS, Data, copy, data, fingerprint, graph, node, ready, state
+from .common import ADAM, GROUPS, Data, check_one_hash, copy, data, graph, node, ready, state
 
 ENGINES = {"fast": _fast.Plan, "reference": Reference}
 engines = pytest.mark.parametrize("kind", ENGINES.values(), ids=ENGINES)
@@ -117,16 +117,7 @@ def test_resuming_at_every_batch(average: Any, kind: Any) -> None:
 def test_one_hash(dtype: str, group: list[str]) -> None:
     """Any threads, any instruction set, fused or not; several tiles of the average."""
     g = problem(dr.EMA(0.9, every=2), widths=(33, 130, 130, 17), dtype=dtype)
-    rows, hashes = data(g, 45, weighted=True), set()
-    for isa in group:
-        for number in THREADS:
-            dr.set_isa(isa)
-            dr.set_num_threads(number, exact=True)
-            for fused in (True, False):
-                plan = ready(g)
-                plan.set_fused(fused)
-                hashes.add(fingerprint(plan, rows, threads=number, batch_size=16, shuffle=True))
-    assert len(hashes) == 1
+    check_one_hash(g, data(g, 45, weighted=True), group)
 
 
 @engines

@@ -17,11 +17,10 @@ from .common import (
     ADAM,
     GROUPS,
     SGD,
-    THREADS,
+    check_one_hash,
     check_step,
     data,
     epochs,
-    fingerprint,
     graph,
     node,
     ready,
@@ -66,16 +65,7 @@ def test_a_step_is_made_of_operations(name: str) -> None:
 def test_one_hash(kind: str, plain: Optimizer, dtype: str, group: list[str]) -> None:
     """Any threads, any instruction set, fused or not; and epoch by epoch the memory of a run."""
     g = chain(dtype, replace(plain, **{kind: 0.003}))
-    rows, hashes = data(g, 45, weighted=True), set()
-    for isa in group:
-        for number in THREADS:
-            dr.set_isa(isa)
-            dr.set_num_threads(number, exact=True)
-            for fused in (True, False):
-                plan = ready(g)
-                plan.set_fused(fused)
-                hashes.add(fingerprint(plan, rows, threads=number, batch_size=16, shuffle=True))
-    assert len(hashes) == 1
+    check_one_hash(g, data(g, 45, weighted=True), group)
 
 
 @both_dtypes

@@ -14,7 +14,7 @@ from deltarule._graph import Graph
 from deltarule.optimizers import Optimizer
 from deltarule.reference.plan import Plan as Reference
 
-from .common import ADAM, GROUPS, THREADS, data, epochs, fingerprint, graph, node, ready, state
+from .common import ADAM, GROUPS, check_one_hash, data, epochs, graph, node, ready, state
 from .test_parity import agree, optimizers
 
 # (constraint, limit) of each layer: one that is in force all the time, one that hardly ever is
@@ -79,16 +79,7 @@ def test_one_hash(held: Any, dtype: str, group: list[str]) -> None:
     """Any threads, any instruction set, fused or not; with penalties in the same phase."""
     g = constrained(held, (33, 130, 65, 17), dtype=dtype, optimizer=ADAM)
     g = replace(g, nodes=(*g.nodes[:2], replace(g.nodes[2], l1=0.01)))
-    rows, hashes = data(g, 45, weighted=True), set()
-    for isa in group:
-        for number in THREADS:
-            dr.set_isa(isa)
-            dr.set_num_threads(number, exact=True)
-            for fused in (True, False):
-                plan = ready(g)
-                plan.set_fused(fused)
-                hashes.add(fingerprint(plan, rows, threads=number, batch_size=16, shuffle=True))
-    assert len(hashes) == 1
+    check_one_hash(g, data(g, 45, weighted=True), group)
 
 
 @both_kinds

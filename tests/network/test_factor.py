@@ -19,11 +19,10 @@ from .common import (
     GROUPS,
     RULES,
     SGD,
-    THREADS,
+    check_one_hash,
     check_step,
     data,
     epochs,
-    fingerprint,
     graph,
     node,
     ready,
@@ -77,16 +76,7 @@ def test_training(optimizer: Optimizer, dtype: str) -> None:
 @both_dtypes
 def test_one_hash(dtype: str, group: list[str]) -> None:
     g = chain(dtype, replace(RULES["nadam"], clipnorm=0.5), 33, 130, 65, 17)
-    rows, hashes = data(g, 45), set()
-    for isa in group:
-        for number in THREADS:
-            dr.set_isa(isa)
-            dr.set_num_threads(number, exact=True)
-            for fused in (True, False):
-                plan = ready(g)
-                plan.set_fused(fused)
-                hashes.add(fingerprint(plan, rows, threads=number, batch_size=16, shuffle=True))
-    assert len(hashes) == 1
+    check_one_hash(g, data(g, 45), group)
 
 
 @pytest.mark.parametrize("kind", [None, Reference], ids=["fast", "reference"])

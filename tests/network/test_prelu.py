@@ -15,7 +15,7 @@ from deltarule._graph import Graph, Node
 from deltarule.optimizers import Optimizer
 from deltarule.reference.plan import Plan as Reference
 
-from .common import ADAM, CALM, GROUPS, THREADS, data, fingerprint, graph, node, ready, state
+from .common import ADAM, CALM, GROUPS, check_one_hash, data, graph, node, ready, state
 from .test_parity import agree, central, optimizers
 
 both_dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -82,16 +82,7 @@ def test_gradients(place: str, shared: bool, kind: Any) -> None:
 def test_one_hash(place: str, shared: bool, dtype: str, group: list[str]) -> None:
     """Any threads, any instruction set, fused or not."""
     g = built(place, shared, 130, 33, dtype=dtype, optimizer=ADAM)
-    rows, hashes = data(g, 45, weighted=True), set()
-    for isa in group:
-        for number in THREADS:
-            dr.set_isa(isa)
-            dr.set_num_threads(number, exact=True)
-            for fused in (True, False):
-                plan = ready(g)
-                plan.set_fused(fused)
-                hashes.add(fingerprint(plan, rows, threads=number, batch_size=16, shuffle=True))
-    assert len(hashes) == 1
+    check_one_hash(g, data(g, 45, weighted=True), group)
 
 
 @both_dtypes
