@@ -40,6 +40,7 @@ PARTS: dict[str, tuple[Layers, Any]] = {
     "activations by themselves": (
         [part for n in WIDTHS for part in (dr.Dense(n), dr.Activation("relu"))], dr.Adam()
     ),
+    "AdamW": (plain(), dr.AdamW()),
     "SGD": (plain(), dr.SGD(1e-3)),
     "SGD with momentum": (plain(), dr.SGD(1e-3, momentum=0.9)),
     **{
