@@ -1,18 +1,20 @@
 """Model files: safetensors with a versioned description in the metadata.
 
 A file is read as if an enemy had written it: see `_header.py` and `_state.py`. It cannot execute
-code, and what it can make the reader allocate is bounded by its own size.
+code, and what it can make the reader allocate is bounded by its own size: arrays are read when all
+else has been found to be in order.
 """
 
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import stat
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from . import _header, _state
 from ._custom import Custom, check_table
@@ -33,10 +35,9 @@ def save(net: Network, path: str | os.PathLike[str]) -> None:
     """Writes a built network to path, atomically.
 
     A crash at any moment leaves the old file or the new one, whole. Raises RuntimeError before
-    the network is built, OSError where the file cannot be written.
+    the network is built, ValueError where its description is too large for `load`, OSError where
+    the file cannot be written.
     """
-    from safetensors.numpy import save as to_bytes
-
     target = os.fspath(path)
     if not isinstance(target, str):
         raise TypeError(f"path must be a str or os.PathLike, got {type(path).__name__}")
@@ -44,8 +45,20 @@ def save(net: Network, path: str | os.PathLike[str]) -> None:
         net._built("save()")
         description = _state.describe_network(net, _library_version())
         arrays = _state.collect_arrays(net)
+    _write_atomically(target, _to_bytes(description, arrays))
+
+
+def _to_bytes(description: dict[str, Any], arrays: dict[str, _state.Array]) -> bytes:
+    from safetensors.numpy import save as to_bytes
+
     text = json.dumps(description, allow_nan=False, separators=(",", ":"))
-    _write_atomically(target, to_bytes(arrays, metadata={METADATA_KEY: text}))
+    data = to_bytes(arrays, metadata={METADATA_KEY: text})
+    try:  # what could not be read again is not written
+        _header.read(io.BytesIO(data))
+        _header.parse_json(text)
+    except ValueError as error:
+        raise ValueError(f"this network cannot be saved: {error}") from error
+    return data
 
 
 def _library_version() -> str:
@@ -120,25 +133,29 @@ def load(
     backend = check_backend(backend)
     classes = check_table({} if custom is None else custom)
     name = os.fspath(path)
-    try:
-        data, header = _header.read(name)
-        return _build(data, header, backend, classes)
-    except ModelFileError:
-        raise
-    except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise ModelFileError(f"{name!r} is not a sound model file: {error}") from error
+    if not stat.S_ISREG(os.stat(name).st_mode):  # to open a pipe would be to wait for its writer
+        raise ModelFileError(f"{name!r} is not a sound model file: it is not a regular file")
+    with open(name, "rb") as file:
+        return _read(file, repr(name), backend, classes)
 
 
-def _build(
-    data: bytes,
-    header: _header.Header,
-    backend: str,
-    custom: Mapping[str, type[Custom]],
+def _read(
+    file: BinaryIO, name: str, backend: str, custom: Mapping[str, type[Custom]]
 ) -> Network:
+    try:
+        return _build(file, backend, custom)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        fault = f"{error!s:.1000}"
+        raise ModelFileError(f"{name} is not a sound model file: {fault}") from error
+
+
+def _build(file: BinaryIO, backend: str, custom: Mapping[str, type[Custom]]) -> Network:
+    from safetensors import SafetensorError
     from safetensors.numpy import load as from_bytes
 
     from .network import Network
 
+    header = _header.read(file)
     text = header.metadata.get(METADATA_KEY)
     if text is None:
         raise ValueError("it is a safetensors file, but has no description of a deltarule network")
@@ -154,5 +171,9 @@ def _build(
             raise ValueError(f"the array {array!r:.80} is {entry.dtype}, but dtype is {net.dtype}")
     shapes = {array: entry.shape for array, entry in header.tensors.items()}
     _state.check_arrays(net, net._lower(state.input_shape), state, shapes)
-    _state.restore(net, state, from_bytes(data))
+    try:
+        arrays = from_bytes(_header.read_all(file, header))
+    except SafetensorError as error:
+        raise ValueError(f"safetensors refuses it: {error}") from error
+    _state.restore(net, state, arrays)
     return net
