@@ -126,6 +126,7 @@ class Target:
 
 
 TARGETS = {
+    "header": Target(model, seeds.small_models, mutate.Texts),
     "model": Target(model, seeds.models, mutate.Models),
     "idx": Target(idx_file, seeds.idx_files, mutate.Headed),
     "table": Target(table, seeds.tables, mutate.Headed),
