@@ -70,10 +70,12 @@ def _read_npy(path: str) -> Array:
 
 
 def _read_npz(path: str, key: str | None) -> Array:
-    with open(path, "rb") as file, _damage_found(path, ".npz"):
-        with np.lib.npyio.NpzFile(file, allow_pickle=False) as archive:
-            chosen = _choose(path, key, archive.files)
-            return np.asarray(archive[chosen])
+    with (
+        open(path, "rb") as file,
+        _damage_found(path, ".npz"),
+        np.lib.npyio.NpzFile(file, allow_pickle=False) as archive,
+    ):
+        return np.asarray(archive[_choose(path, key, archive.files)])
 
 
 @contextmanager

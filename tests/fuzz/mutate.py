@@ -18,8 +18,10 @@ from deltarule.network import Network
 MOST = 1 << 16  # bytes of a file; short ones find as much, and sooner
 _NUMBERS = (0, 1, -1, 2, 3, 255, 1000, 2**31 - 1, 2**31, 2**32, 2**53, 2**62 - 1, 2**62, 2**63,
             2**64 - 1, 2**64, 10**99, 0.5, -0.0, 1e-320, 1e308, -1.5)  # fmt: skip
-_OTHERS: tuple[Any, ...] = (None, True, False, "", "nan", "0x1p+0", "-0x1p+1023", "loss", "x" * 99,
-                            "\ud800", "0.weight", [], {}, [1, 2], [[1]], {"kind": "dense"})  # fmt: skip
+_OTHERS: tuple[Any, ...] = (
+    None, True, False, "", "nan", "0x1p+0", "-0x1p+1023", "loss", "x" * 99, "\ud800", "0.weight",
+    [], {}, [1, 2], [[1]], {"kind": "dense"},
+)  # fmt: skip
 _TOKENS = ("NaN", "-Infinity", "1e999", "-0", "9" * 200, "[", "]", "{", "}", ",", ":", '"', "\\",
            "\\ud800", "\\u0000", "\0", "\x7f", "\x85", "null", "[" * 20, "\ufeff", " ", "//", "0x1",
            '"a":0,', '"__metadata__":{},', "1.", "1E5", "\U0001f600")  # fmt: skip
