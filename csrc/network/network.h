@@ -96,7 +96,9 @@ typedef struct {
     double rivals_seconds;
     double rows, seconds;       /* done in this block of time */
     int cold;                   /* it is the first after a pause */
-    double last, due;           /* when the last call ended, and when the next contest is due */
+    double last;                /* when the last call ended */
+    double spent, due;          /* seconds of training so far, and at which the next contest is due */
+    int settled;                /* there has been a contest */
 } dr_team;
 
 struct dr_plan {

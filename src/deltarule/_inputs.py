@@ -74,14 +74,14 @@ def _advice(array: Array, name: str) -> str:
 
 
 def first_nonfinite(array: Array, dtype: str) -> int | None:
-    """The flat index of the first number that is nan or inf or becomes so in dtype, of an array that
-    `streams`, or of one dimension and contiguous."""
+    """The flat index of the first number that is nan or inf or becomes so in dtype, in an array that
+    `streams`, or a contiguous one of one dimension."""
     rows = array if array.ndim == 2 else array.reshape(-1, 1)
     step = max(1, CHUNK // max(1, rows.shape[1]))
     for start in range(0, len(rows), step):
         found = _fast.first_nonfinite(dtype, rows[start : start + step])
         if found is not None:
-            return start * rows.shape[1] + found
+            return start * int(rows.shape[1]) + found
     return None
 
 
