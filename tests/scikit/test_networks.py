@@ -319,12 +319,14 @@ BAD: list[tuple[str, Any, dict[str, Any], Any, Any, str]] = [
     ("callback", NetworkClassifier, {"callbacks": [7]}, X, Y, r"callbacks\[0\] must be a"),
     ("weights", NetworkClassifier, {"epochs": 0}, X, Y, "'epochs' parameter of NetworkClassifier"),
     ("classes", NetworkRegressor, {"loss": "focal"}, X, Y, "needs a loss of numbers"),
-    ("texts", NetworkRegressor, {}, X, NAMES, "could not convert string"),
+    ("texts", NetworkRegressor, {}, X, NAMES, "y must be numbers"),
     ("negative", NetworkRegressor, {"loss": "poisson"}, X, SCORE, "y must be"),
 ]
 
 
-@pytest.mark.parametrize("kind, params, x, y, message", [b[1:] for b in BAD], ids=[b[0] for b in BAD])
+@pytest.mark.parametrize(
+    "kind, params, x, y, message", [bad[1:] for bad in BAD], ids=[bad[0] for bad in BAD]
+)
 def test_bad_input(kind: Any, params: dict[str, Any], x: Any, y: Any, message: str) -> None:
     """It says what is wrong, and what has been fitted before is as it was."""
     mine = kind(**{**SMALL, "epochs": 1}).fit(X[:, :3], LABELS[:, 0])

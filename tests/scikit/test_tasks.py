@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier
 from sklearn.callback import ProgressBar, ScoringMonitor
 from sklearn.callback.tests._utils import (
     FailingCallback,
@@ -74,11 +74,12 @@ def test_what_is_shown_is_fitted(name: str) -> None:
 
 
 def test_scores(name: str) -> None:
-    monitor = ScoringMonitor(scoring=None)
+    score = "accuracy" if is_classifier(ESTIMATORS[name]) else "r2"
+    monitor = ScoringMonitor(scoring=score)
     estimator = clone(ESTIMATORS[name]).set_callbacks(monitor).fit(X, Y)
     rows = monitor.get_logs().data
     assert len(rows) == N + 1
-    (whole,) = [row["score"] for row in rows if not row["parent_task_id_path"]]
+    (whole,) = [row[score] for row in rows if not row["parent_task_id_path"]]
     assert whole == pytest.approx(estimator.score(X, Y))
 
 

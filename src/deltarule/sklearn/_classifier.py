@@ -49,6 +49,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
     """
 
     classes_: Array
+    _encoder: LabelEncoder | None  # None: a row may have several labels
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **NetworkEstimator._parameter_constraints,
@@ -207,13 +208,15 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         if again and several != (self._encoder is None):
             raise ValueError(f"y must have {len(self.classes_)} classes as before, got {kind}")
         if not again:
-            self._encoder = None if several else LabelEncoder().fit(y if labels is None else labels)
-            self.classes_ = np.arange(y.shape[1]) if several else self._encoder.classes_
+            self._encoder, self.classes_ = None, np.arange(y.shape[-1])
+            if not several:
+                self._encoder = LabelEncoder().fit(y if labels is None else labels)
+                self.classes_ = self._encoder.classes_
         if several and y.shape[1] != len(self.classes_):
             raise ValueError(f"y must have {len(self.classes_)} labels a row, got {y.shape[1]}")
         if len(self.classes_) < 2:
             raise ValueError(
-                f"NetworkClassifier needs at least 2 classes, and y has only {self.classes_}"
+                f"NetworkClassifier needs at least 2 classes, and y has one class: {self.classes_}"
             )
 
     def _n_targets(self) -> int:
@@ -249,6 +252,8 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         return {numbers[label]: weight for label, weight in self.class_weight.items()}
 
     def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = True
+        tags, loss = super().__sklearn_tags__(), self._object("loss")
+        known = isinstance(loss, Loss)
+        tags.classifier_tags.multi_class = not known or loss.decides == "argmax"
+        tags.classifier_tags.multi_label = not known or loss.decides == "threshold"
         return tags

@@ -77,6 +77,18 @@ class _Computed(Supported, stock.BaseMultilayerPerceptron):
         return y if _is_plain(y, 1) else None
 
     def predict(self, X: Any) -> Array:
+        """Predict labels or target values.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The input data.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            The predictions.
+        """
         plain = self._takes(X)
         if not plain:
             check_is_fitted(self)

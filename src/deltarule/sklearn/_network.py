@@ -320,8 +320,7 @@ class NetworkEstimator(CallbackSupportMixin, WithParts):
             )
         except BaseException:
             if not follower.begun:
-                vars(self).clear()
-                vars(self).update(before)
+                self.__dict__ = before
             raise
 
     def _begin(self, training: Training) -> None:

@@ -96,8 +96,3 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
         if loss.targets in ("classes", "labels", "bits", "signs"):
             raise ValueError(f"NetworkRegressor needs a loss of numbers, got {loss.kind!r}")
         return self.n_outputs_ * loss.per_target
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
-        return tags

@@ -1,10 +1,13 @@
-"""Callbacks of scikit-learn (sklearn.callback): a fit is a task, and each of its epochs one in it."""
+"""scikit-learn's callbacks (sklearn.callback): a fit is a task, and each epoch one in it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import FunctionType, SimpleNamespace
 from typing import Any, Self
 
+import scipy.optimize
+import sklearn.neural_network._multilayer_perceptron as stock
 from sklearn.callback import CallbackSupportMixin
 
 
@@ -20,6 +23,7 @@ class Tasks:
         self._fit = estimator._init_callback_context(max_subtasks=epochs)
         self._fit.call_on_fit_task_begin(**self._shown)
         self._epoch: Any = None
+        self.epochs_left = epochs
 
     @classmethod
     def of(cls, estimator: Any, *arguments: Any) -> Self | None:
@@ -27,6 +31,7 @@ class Tasks:
         return cls(estimator, *arguments) if hasattr(estimator, "_skl_callbacks") else None
 
     def begin_epoch(self) -> None:
+        self.epochs_left -= 1
         self._epoch = self._fit.subcontext(task_name="epoch")
         self._epoch.call_on_fit_task_begin(**self._shown)
 
@@ -59,6 +64,33 @@ class Supported(CallbackSupportMixin):
             del self._tasks
         tasks.end()
         return self
+
+    def _fit_lbfgs(self, *arguments: Any) -> None:
+        if self._tasks is None:
+            super()._fit_lbfgs(*arguments)
+            return
+        # scikit-learn's own function, with a minimize() that looks up after each iteration
+        known = SimpleNamespace(optimize=SimpleNamespace(minimize=self._minimize))
+        theirs = super()._fit_lbfgs.__func__.__code__
+        FunctionType(theirs, {**vars(stock), "scipy": known})(self, *arguments)
+
+    def _minimize(self, *arguments: Any, **options: Any) -> Any:
+        tasks, ended = self._tasks, False
+        assert tasks is not None
+
+        def after_iteration(x: Any) -> None:
+            nonlocal ended
+            ended = self._epoch_ends(lambda: self._unpack(x.copy()))
+            if ended:
+                raise StopIteration
+            if tasks.epochs_left:
+                tasks.begin_epoch()
+
+        tasks.begin_epoch()
+        found = scipy.optimize.minimize(*arguments, callback=after_iteration, **options)
+        if ended:  # as a callback has wished, which is no failure
+            found.status = 0
+        return found
 
     def _epoch_ends(self, write: Callable[[], None]) -> bool:
         """Whether the fit is to end with it. write: puts the parameters of now into the arrays."""
