@@ -232,7 +232,12 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
             return n
         if loss.decides == "threshold" and (several or n == 2):
             return n if several else 1
-        has = f"several labels a row ({n})" if several else f"{n} classes"
+        if loss.decides == "threshold":
+            raise ValueError(
+                f"Only binary classification is supported by loss {loss.kind!r}, and y has {n} "
+                "classes"
+            )
+        has = "several labels a row" if several else "classes"
         raise ValueError(f"loss {loss.kind!r} is not one for y with {has}")
 
     def _targets(self, y: Array, loss: Loss) -> Array:

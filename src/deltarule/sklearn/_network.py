@@ -32,6 +32,7 @@ from ..losses import Loss
 from ..metrics import Metric
 from ..network import Network
 from ..optimizers import FullBatch, Optimizer
+from ._mlp import _is_plain
 from ._nested import WithParts
 from ._tasks import Tasks
 
@@ -329,8 +330,11 @@ class NetworkEstimator(CallbackSupportMixin, WithParts):
     # ------------------------------------------------------------------------------------ answers
     def _outputs(self, X: Any) -> Array:
         """What the network puts out for rows X, (n, numbers)."""
-        check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", dtype=_TYPES, reset=False)
+        own = vars(self)
+        named = "feature_names_in_" in own
+        if named or not _is_plain(X, 2) or X.shape[1] != own.get("n_features_in_"):
+            check_is_fitted(self)  # and what else scikit-learn has to say, or to change
+            X = validate_data(self, X, accept_sparse="csr", dtype=_TYPES, reset=False)
         return self.network_.predict(X).reshape(X.shape[0], -1)
 
     def _meaning(self, y: Array) -> Array:
