@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.sparse
 from sklearn.base import clone, is_classifier
 from sklearn.callback import ProgressBar, ScoringMonitor
 from sklearn.callback.tests._utils import (
@@ -44,22 +45,24 @@ def shorter(name: str, n: int) -> Any:
     return estimator.set_params(**{"epochs" if "network" in name else "max_iter": n})
 
 
-def test_hooks(name: str) -> None:
+@pytest.mark.parametrize("form", [np.array, scipy.sparse.csr_array])
+def test_hooks(name: str, form: Any) -> None:
     """One task, and in it one for each epoch; each is told of whole X, y and weights."""
-    watcher, estimator, weight = RecordingCallback(), clone(ESTIMATORS[name]), np.ones(40)
-    estimator.set_callbacks(watcher).fit(X, Y, sample_weight=weight)
+    watcher, estimator = RecordingCallback(), clone(ESTIMATORS[name])
+    x, weight = form(X), np.append(np.ones(39), 0)
+    estimator.set_callbacks(watcher).fit(x, Y, sample_weight=weight)
     hooks = [each["name"] for each in watcher.record]
     epoch = ["on_fit_task_begin", "on_fit_task_end"]
     assert hooks == ["setup", epoch[0], *epoch * N, epoch[1], "teardown"]
     for each in watcher.record[1:-1]:
-        assert each["kwargs"]["X"] is X and each["kwargs"]["y"] is Y
+        assert each["kwargs"]["X"] is x and each["kwargs"]["y"] is Y
         assert each["kwargs"]["metadata"]["sample_weight"] is weight
     tasks = [each["context"] for each in watcher.record[2:-2:2]]
     assert [task.task_id for task in tasks] == list(range(N))
     assert tasks[0].parent.max_subtasks == N
-    plain = clone(ESTIMATORS[name]).set_callbacks().fit(X, Y, sample_weight=weight)
+    plain = clone(ESTIMATORS[name]).set_callbacks().fit(x, Y, sample_weight=weight)
     assert sorted(vars(plain)) == sorted(set(vars(estimator)) - {"_skl_callbacks"})
-    np.testing.assert_array_equal(plain.predict(X), estimator.predict(X))
+    np.testing.assert_array_equal(plain.predict(x), estimator.predict(x))
 
 
 def test_what_is_shown_is_fitted(name: str) -> None:
