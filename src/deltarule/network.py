@@ -22,6 +22,7 @@ from . import (
     _state,
     losses,
     optimizers,
+    serialization,
 )
 from . import layers as _layers
 from . import metrics as _metrics
@@ -139,6 +140,11 @@ class Network:
     def built(self) -> bool:
         """Whether there are parameters: after build() or the first fit()."""
         return self._plan is not None
+
+    @property
+    def epochs_done(self) -> int:
+        """Over its life, saved with it: fit(..., epochs=n - epochs_done) ends what was begun."""
+        return self._position.epoch
 
     __repr__ = in_one_line
     _repr_html_ = in_html  # what notebooks show
@@ -267,7 +273,8 @@ class Network:
             piece = _fit.rows_of_a_piece(self._optimizer, len(X))
             _layers.check_batch(self._layers, piece)
             plan = self._build(X.shape[1:])
-            return plan.train_batch(*data, _fit.learning_rates(self, plan, 1), piece)
+            rates = _fit.learning_rates(self, plan, 1, self._position.epoch)
+            return plan.train_batch(*data, rates, piece)
 
     def adapt(self, X: Samples) -> None:
         """Measures mean and variance of the Normalization layers over X, as the first `fit` does.
@@ -370,14 +377,13 @@ class Network:
         return summarize(self, self._built("summary()").graph)
 
     # ------------------------------------------------------------------------- saving, copying
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: str | os.PathLike[str], *, keep_previous: bool = False) -> None:
         """Writes architecture, parameters, optimizer state and position to a safetensors file.
 
         The file is replaced as a whole or not at all. Read it with `deltarule.load`.
+        keep_previous: what was there stays as path + ".previous".
         """
-        from .serialization import save
-
-        save(self, path)
+        serialization.save(self, path, keep_previous=keep_previous)
 
     def __getstate__(self) -> dict[str, Any]:
         with self._gate.reading("copying"):

@@ -6,15 +6,13 @@ code, and what it can make the reader allocate is bounded by its own size.
 
 from __future__ import annotations
 
-import contextlib
+import hashlib
 import json
 import os
-import stat
-import time
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
-from . import _header, _state
+from . import _files, _header, _state
 from ._custom import Custom, check_table
 from ._engine import check_backend
 from ._header import ModelFileError
@@ -25,15 +23,16 @@ if TYPE_CHECKING:
 __all__ = ["ModelFileError", "load", "save"]
 
 METADATA_KEY = "deltarule"
+CHECKSUM_KEY = "sha256"  # the last one of the description
 _DTYPES = {"float32": "F32", "float64": "F64"}
-_REPLACE_TRIES = 5  # on Windows, a virus scanner may hold the old file for a moment
 
 
-def save(net: Network, path: str | os.PathLike[str]) -> None:
+def save(net: Network, path: str | os.PathLike[str], *, keep_previous: bool = False) -> None:
     """Writes a built network to path, atomically.
 
-    A crash at any moment leaves the old file or the new one, whole. Raises RuntimeError before
-    the network is built, OSError where the file cannot be written.
+    A crash at any moment leaves the old file or the new one, whole. keep_previous: the old one then
+    stays as path + ".previous". Raises RuntimeError before the network is built, OSError that names
+    the path where the file cannot be written.
     """
     from safetensors.numpy import save as to_bytes
 
@@ -45,7 +44,10 @@ def save(net: Network, path: str | os.PathLike[str]) -> None:
         description = _state.describe_network(net, _library_version())
         arrays = _state.collect_arrays(net)
     text = json.dumps(description, allow_nan=False, separators=(",", ":"))
-    _write_atomically(target, to_bytes(arrays, metadata={METADATA_KEY: text}))
+    dtype = _DTYPES[net.dtype]
+    text = signed(text, ((name, dtype, a.shape, a.data) for name, a in arrays.items()))
+    data = to_bytes(arrays, metadata={METADATA_KEY: text})
+    _files.write(target, data, keep_previous=keep_previous)
 
 
 def _library_version() -> str:
@@ -54,53 +56,27 @@ def _library_version() -> str:
     return str(getattr(deltarule, "__version__", "unknown"))
 
 
-def _write_atomically(path: str, data: bytes) -> None:
-    """Temporary file beside the target, fsync, rename over it, fsync of the directory.
-
-    The order is what makes a crash harmless (Pillai et al., OSDI 2014).
-    """
-    path = os.path.realpath(path)  # a link keeps pointing to the file
-    mode = None
-    with contextlib.suppress(FileNotFoundError):
-        found = os.stat(path)
-        if stat.S_ISDIR(found.st_mode):
-            raise IsADirectoryError(f"cannot save to {path!r}: it is a directory")
-        if not stat.S_ISREG(found.st_mode):
-            raise OSError(f"cannot save to {path!r}: it is not a regular file")
-        mode = stat.S_IMODE(found.st_mode)
-    folder = os.path.dirname(path)
-    temporary = os.path.join(folder, f".{os.path.basename(path)[:40]}.{os.urandom(8).hex()}.tmp")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    handle = os.open(temporary, flags, 0o666)
-    try:
-        with open(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if mode is not None:
-            os.chmod(temporary, mode)
-        _replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-    if os.name == "posix":
-        directory = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+def signed(
+    text: str, arrays: Iterable[tuple[str, str, tuple[int, ...], memoryview]]
+) -> str:
+    """A description with a checksum of it and of the arrays (name, dtype, shape, values): of all
+    that a file says, however it is laid out."""
+    digest = hashlib.sha256(text.encode())
+    for *about, values in sorted(arrays, key=lambda array: array[0]):
+        digest.update(json.dumps(about).encode())
+        digest.update(values)
+    return f'{text[:-1]},"{CHECKSUM_KEY}":"{digest.hexdigest()}"}}'
 
 
-def _replace(source: str, target: str) -> None:
-    for attempt in range(_REPLACE_TRIES):
-        try:
-            os.replace(source, target)
-            return
-        except PermissionError:
-            if os.name != "nt" or attempt == _REPLACE_TRIES - 1:
-                raise
-            time.sleep(0.05 * 2**attempt)
+def _check_sum(text: str, given: object, header: _header.Header, data: bytes) -> None:
+    """ValueError unless the description is what `signed` has made of these arrays."""
+    tensors = header.tensors.items()
+    begin = len(data) - max((entry.end for _, entry in tensors), default=0)
+    values = memoryview(data)[begin:]
+    arrays = ((name, e.dtype, e.shape, values[e.begin : e.end]) for name, e in tensors)
+    plain = text.removesuffix(f',"{CHECKSUM_KEY}":"{given}"}}') + "}"
+    if signed(plain, arrays) != text:
+        raise ValueError("its checksum is not that of what it says: it is damaged")
 
 
 def load(
@@ -115,7 +91,8 @@ def load(
     custom: {kind: class} of the layers, the loss and the metrics that you have written; no file can
         name others.
     Raises ModelFileError (a ValueError) that names the file and the fault, FileNotFoundError
-    where there is none.
+    where there is none. No other file is read in its place; where a checkpoint from before is
+    there, the error names that.
     """
     backend = check_backend(backend)
     classes = check_table({} if custom is None else custom)
@@ -126,7 +103,8 @@ def load(
     except ModelFileError:
         raise
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise ModelFileError(f"{name!r} is not a sound model file: {error}") from error
+        hint = _files.hint(name)
+        raise ModelFileError(f"{name!r} is not a sound model file: {error}{hint}") from error
 
 
 def _build(
@@ -145,7 +123,9 @@ def _build(
     for key in header.metadata:
         if key != METADATA_KEY:
             raise ValueError(f"its metadata has an unknown key {key!r:.60}")
-    state = _state.parse_description(_header.parse_json(text), custom)
+    description = _header.parse_json(text)
+    checksum = description.pop(CHECKSUM_KEY, None)
+    state = _state.parse_description(description, custom)
     if state.input_shape is None:
         raise ValueError("the description has no input_shape")
     net = Network(**state.arguments, backend=backend)
@@ -154,5 +134,6 @@ def _build(
             raise ValueError(f"the array {array!r:.80} is {entry.dtype}, but dtype is {net.dtype}")
     shapes = {array: entry.shape for array, entry in header.tensors.items()}
     _state.check_arrays(net, net._lower(state.input_shape), state, shapes)
+    _check_sum(text, checksum, header, data)
     _state.restore(net, state, from_bytes(data))
     return net
