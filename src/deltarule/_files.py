@@ -62,7 +62,7 @@ def _mode(path: str) -> int | None:
 
 def hint(path: str | bytes) -> str:
     """For an error of what is at path: where the file from before is, if it is there."""
-    previous = os.path.realpath(os.fsdecode(path)) + PREVIOUS
+    previous = os.fsdecode(path) + PREVIOUS
     return f"; the one from before is {previous!r}" if os.path.isfile(previous) else ""
 
 

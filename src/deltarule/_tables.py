@@ -82,7 +82,7 @@ def _read_npz(path: str, key: str | None) -> Array:
                 return np.asarray(archive[chosen])
         except _KeyProblem:
             raise
-        except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+        except (ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
             raise ValueError(f"{path}: not a sound .npz file: {error}") from error
 
 

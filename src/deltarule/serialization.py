@@ -1,16 +1,19 @@
 """Model files: safetensors with a versioned description in the metadata.
 
 A file is read as if an enemy had written it: see `_header.py` and `_state.py`. It cannot execute
-code, and what it can make the reader allocate is bounded by its own size.
+code, and what it can make the reader allocate is bounded by its own size: arrays are read when all
+else has been found to be in order. A checksum of all that it says tells what is damaged.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
+import stat
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from . import _files, _header, _state
 from ._custom import Custom, check_table
@@ -31,11 +34,10 @@ def save(net: Network, path: str | os.PathLike[str], *, keep_previous: bool = Fa
     """Writes a built network to path, atomically.
 
     A crash at any moment leaves the old file or the new one, whole. keep_previous: the old one then
-    stays as path + ".previous". Raises RuntimeError before the network is built, OSError that names
-    the path where the file cannot be written.
+    stays as path + ".previous". Raises RuntimeError before the network is built, ValueError where
+    its description is too large for `load`, OSError that names the path where the file cannot be
+    written.
     """
-    from safetensors.numpy import save as to_bytes
-
     target = os.fspath(path)
     if not isinstance(target, str):
         raise TypeError(f"path must be a str or os.PathLike, got {type(path).__name__}")
@@ -43,17 +45,22 @@ def save(net: Network, path: str | os.PathLike[str], *, keep_previous: bool = Fa
         net._built("save()")
         description = _state.describe_network(net, _library_version())
         arrays = _state.collect_arrays(net)
+    _files.write(target, _to_bytes(description, arrays), keep_previous=keep_previous)
+
+
+def _to_bytes(description: dict[str, Any], arrays: dict[str, _state.Array]) -> bytes:
+    from safetensors.numpy import save as to_bytes
+
+    dtype = _DTYPES[description["dtype"]]
     text = json.dumps(description, allow_nan=False, separators=(",", ":"))
-    dtype = _DTYPES[net.dtype]
     text = signed(text, ((name, dtype, a.shape, a.data) for name, a in arrays.items()))
     data = to_bytes(arrays, metadata={METADATA_KEY: text})
-    _files.write(target, data, keep_previous=keep_previous)
-
-
-def _library_version() -> str:
-    import deltarule  # not at the top: it imports this module
-
-    return str(getattr(deltarule, "__version__", "unknown"))
+    try:  # what could not be read again is not written
+        _header.read(io.BytesIO(data))
+        _header.parse_json(text)
+    except ValueError as error:
+        raise ValueError(f"this network cannot be saved: {error}") from error
+    return data
 
 
 def signed(
@@ -62,21 +69,16 @@ def signed(
     """A description with a checksum of it and of the arrays (name, dtype, shape, values): of all
     that a file says, however it is laid out."""
     digest = hashlib.sha256(text.encode())
-    for *about, values in sorted(arrays, key=lambda array: array[0]):
-        digest.update(json.dumps(about).encode())
+    for name, dtype, shape, values in sorted(arrays, key=lambda array: array[0]):
+        digest.update(json.dumps([name, dtype, shape]).encode())
         digest.update(values)
     return f'{text[:-1]},"{CHECKSUM_KEY}":"{digest.hexdigest()}"}}'
 
 
-def _check_sum(text: str, given: object, header: _header.Header, data: bytes) -> None:
-    """ValueError unless the description is what `signed` has made of these arrays."""
-    tensors = header.tensors.items()
-    begin = len(data) - max((entry.end for _, entry in tensors), default=0)
-    values = memoryview(data)[begin:]
-    arrays = ((name, e.dtype, e.shape, values[e.begin : e.end]) for name, e in tensors)
-    plain = text.removesuffix(f',"{CHECKSUM_KEY}":"{given}"}}') + "}"
-    if signed(plain, arrays) != text:
-        raise ValueError("its checksum is not that of what it says: it is damaged")
+def _library_version() -> str:
+    import deltarule  # not at the top: it imports this module
+
+    return str(getattr(deltarule, "__version__", "unknown"))
 
 
 def load(
@@ -91,32 +93,35 @@ def load(
     custom: {kind: class} of the layers, the loss and the metrics that you have written; no file can
         name others.
     Raises ModelFileError (a ValueError) that names the file and the fault, FileNotFoundError
-    where there is none. No other file is read in its place; where a checkpoint from before is
-    there, the error names that.
+    where there is none. No other file is read in its place; if the one from before was kept, the
+    error says where it is.
     """
     backend = check_backend(backend)
     classes = check_table({} if custom is None else custom)
     name = os.fspath(path)
-    try:
-        data, header = _header.read(name)
-        return _build(data, header, backend, classes)
-    except ModelFileError:
-        raise
-    except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        hint = _files.hint(name)
-        raise ModelFileError(f"{name!r} is not a sound model file: {error}{hint}") from error
+    if not stat.S_ISREG(os.stat(name).st_mode):  # to open a pipe would be to wait for its writer
+        raise ModelFileError(f"{name!r} is not a sound model file: it is not a regular file")
+    with open(name, "rb") as file:
+        return _read(file, name, backend, classes)
 
 
-def _build(
-    data: bytes,
-    header: _header.Header,
-    backend: str,
-    custom: Mapping[str, type[Custom]],
+def _read(
+    file: BinaryIO, name: str, backend: str, custom: Mapping[str, type[Custom]]
 ) -> Network:
+    try:
+        return _build(file, backend, custom)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        fault = f"{error!s:.1000}{_files.hint(name)}"
+        raise ModelFileError(f"{name!r} is not a sound model file: {fault}") from error
+
+
+def _build(file: BinaryIO, backend: str, custom: Mapping[str, type[Custom]]) -> Network:
+    from safetensors import SafetensorError
     from safetensors.numpy import load as from_bytes
 
     from .network import Network
 
+    header = _header.read(file)
     text = header.metadata.get(METADATA_KEY)
     if text is None:
         raise ValueError("it is a safetensors file, but has no description of a deltarule network")
@@ -134,6 +139,20 @@ def _build(
             raise ValueError(f"the array {array!r:.80} is {entry.dtype}, but dtype is {net.dtype}")
     shapes = {array: entry.shape for array, entry in header.tensors.items()}
     _state.check_arrays(net, net._lower(state.input_shape), state, shapes)
+    data = _header.read_all(file, header)
     _check_sum(text, checksum, header, data)
-    _state.restore(net, state, from_bytes(data))
+    try:
+        arrays = from_bytes(data)
+    except SafetensorError as error:
+        raise ValueError(f"safetensors refuses it: {error}") from error
+    _state.restore(net, state, arrays)
     return net
+
+
+def _check_sum(text: str, checksum: object, header: _header.Header, data: bytes) -> None:
+    """ValueError unless the description is what `signed` has made of these arrays."""
+    values = memoryview(data)[len(header.start) :]
+    arrays = ((n, e.dtype, e.shape, values[e.begin : e.end]) for n, e in header.tensors.items())
+    plain = text.removesuffix(f',"{CHECKSUM_KEY}":"{checksum}"}}') + "}"
+    if signed(plain, arrays) != text:
+        raise ValueError("its checksum is not that of what it says: it is damaged")
