@@ -18,7 +18,7 @@ except ImportError:  # on Windows, where a file that is open cannot be removed
 PREVIOUS = ".previous"
 
 _REPLACE_TRIES = 5  # on Windows, a virus scanner may hold the old file for a moment
-_SETTLED = 60.0  # seconds: who has made or closed a temporary file has locked or renamed it, or died
+_SETTLED = 60.0  # seconds: by then who has made a temporary file has locked it, renamed it or died
 
 
 def write(path: str, data: bytes, *, keep_previous: bool = False) -> None:
@@ -29,8 +29,8 @@ def write(path: str, data: bytes, *, keep_previous: bool = False) -> None:
     Raises OSError that names path and says whether it was written.
     """
     path, written = os.path.realpath(path), False  # a link keeps pointing to the file
-    mode = _mode(path)
     try:
+        mode = _mode(path)
         with _folder(path) as flush, _spare(path) as new, _spare(path) as old:
             _sweep(path)
             _write_new(new, data, mode)
@@ -41,6 +41,8 @@ def write(path: str, data: bytes, *, keep_previous: bool = False) -> None:
             written = True
             flush()
     except OSError as error:
+        if error.errno is None:  # our own
+            raise
         outcome = "it is not written, and what was there is as it was"
         if written:
             outcome = "it is written, but a power failure may still undo that"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,7 @@ import pytest
 import deltarule as dr
 
 from ..conftest import Data
-from ..interruption import assert_same
-from .common import Counter, Fault, faulty
+from .common import Fault, faulty
 
 Make = Callable[..., dr.Network]
 HOW = {"batch_size": 40}

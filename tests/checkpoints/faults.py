@@ -114,7 +114,7 @@ def each_call_fails(faults: Faults, scene: Scene) -> dict[str, int]:
 def a_disk_that_is_full(scene: Scene) -> None:
     """After so many bytes, by the kernel itself."""
     hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
-    for limit in (0, 1, 8, 4096, len(scene.new) - 1, len(scene.new)):
+    for limit in (0, 1, len(scene.new) // 2, len(scene.new) - 1, len(scene.new)):
         scene.reset()
         outcome = None
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))

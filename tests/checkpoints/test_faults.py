@@ -28,10 +28,8 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Any:
     library = tmp_path_factory.mktemp("faults") / "faults.so"
     compiler = os.environ.get("CC") or shutil.which("cc") or sysconfig.get_config_var("CC")
     source = Path(__file__).with_name("faults.c")
-    subprocess.run(
-        [*str(compiler).split(), "-O1", "-shared", "-fPIC", str(source), "-o", str(library), "-ldl"],
-        check=True,
-    )
+    how = ["-O1", "-shared", "-fPIC", "-o", str(library), str(source), "-ldl"]
+    subprocess.run([*str(compiler).split(), *how], check=True)
     memory = Path("/dev/shm")  # thousands of flushes
     with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
         preload = f"{os.environ.get('LD_PRELOAD', '')} {library}".strip()

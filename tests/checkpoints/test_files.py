@@ -77,7 +77,7 @@ def test_damage_is_found_and_nothing_else_read(net: dr.Network, tmp_path: Path) 
         assert f"the one from before is '{path}.previous'" in str(caught.value)
     assert dr.load(f"{path}.previous").epochs_done == 1
     (tmp_path / "net.previous").unlink()
-    with pytest.raises(dr.ModelFileError, match="it is damaged$"):
+    with pytest.raises(dr.ModelFileError, match=r"it is damaged$"):
         dr.load(path)
 
 
@@ -86,8 +86,9 @@ def test_what_the_dead_have_left(
 ) -> None:
     """It goes with the next file of that name; not what somebody is writing, or has just made."""
     left, busy, other, link = (
-        tmp_path / f".{name}.{digit * 16}.tmp" for name, digit in zip(("net", "net", "ne", "net"), "0123")
-    )  # fmt: skip
+        tmp_path / f".{name}.{digit * 16}.tmp"
+        for name, digit in (("net", "0"), ("net", "a"), ("ne", "2"), ("net", "3"))
+    )
     for path in (left, busy, other):
         path.write_bytes(b"half a file")
     link.symlink_to(other)

@@ -214,14 +214,14 @@ def split(data: bytes) -> tuple[dict[str, Any], dict[str, Any], bytes] | None:
 def signed(data: bytes) -> bytes:
     """The file with the checksum of what it says now, if that can be summed up at all."""
     try:
-        header = _header.read(io.BytesIO(data))
-        text = header.metadata[serialization.METADATA_KEY]
+        found = _header.read(io.BytesIO(data))
+        text = found.metadata[serialization.METADATA_KEY]
     except (ValueError, TypeError, KeyError):
         return data
     if not text.endswith("}"):
         return data
-    payload = memoryview(data)[len(header.start) :]
-    arrays = header.tensors.items()
+    payload = memoryview(data)[len(found.start) :]
+    arrays = found.tensors.items()
     text = serialization.signed(
         re.sub(f',"{serialization.CHECKSUM_KEY}":"[^"]*"}}$', "}", text),
         ((name, e.dtype, e.shape, payload[e.begin : e.end]) for name, e in arrays),
@@ -230,8 +230,9 @@ def signed(data: bytes) -> bytes:
         name: {"dtype": e.dtype, "shape": e.shape, "data_offsets": [e.begin, e.end]}
         for name, e in arrays
     }
-    metadata = {**header.metadata, serialization.METADATA_KEY: text}
-    return join(json.dumps({"__metadata__": metadata, **entries}), bytes(payload))
+    metadata = {**found.metadata, serialization.METADATA_KEY: text}
+    header = json.dumps({"__metadata__": metadata, **entries}, separators=(",", ":"))
+    return join(header, bytes(payload))
 
 
 def join(header: str, arrays: bytes) -> bytes:
