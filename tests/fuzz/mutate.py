@@ -153,10 +153,12 @@ class Models(Bytes):
         if isinstance(value, bool) or value is None:
             return not value
         if isinstance(value, int):
+            value %= 10**100
             changed = (value + 1, value - 1, -value, value * 2, value << draw.randrange(64))
             return draw.choice(changed)
         if isinstance(value, float):
-            return draw.choice((-value, value * 2.0 ** draw.randrange(-1000, 1000), round(value)))
+            whole = int(value) if abs(value) < 2**64 else 0
+            return draw.choice((-value, value * 2.0 ** draw.randrange(-1000, 1000), whole))
         if isinstance(value, str):
             at = draw.randrange(len(value) + 1)
             return value[:at] + draw.choice(("", "0", ".", "\u00e9", "_")) + value[at + 1 :]

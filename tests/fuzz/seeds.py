@@ -86,4 +86,4 @@ def tables() -> list[bytes]:
 
 def corpus(target: str) -> list[bytes]:
     """Files that have been of use: one for each fault that was found, and what guided runs kept."""
-    return [path.read_bytes() for path in sorted((CORPUS / target).iterdir())]
+    return [path.read_bytes() for path in sorted((CORPUS / target).glob("*"))]

@@ -27,12 +27,12 @@ from deltarule.layers import named, walk
 
 from . import mutate, seeds
 
-_VARIES = re.compile(r"'(?:[^'\\]|\\.)*'|\"[^\"]*\"|[-\d.e+,x]+")
+_VARIES = re.compile(r"'(?:[^'\\]|\\.)*'|\"[^\"]*\"|-?\d[\w.+-]*")
 _SMALL = 1 << 12
 
 
 def _fault(error: BaseException) -> str:
-    return _VARIES.sub("", str(error))[:60]
+    return _VARIES.sub("", str(error.__cause__ or error))[:60]
 
 
 def _load(data: bytes) -> dr.Network:
