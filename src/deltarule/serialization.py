@@ -12,7 +12,7 @@ import io
 import json
 import os
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from . import _files, _header, _state
@@ -51,9 +51,8 @@ def save(net: Network, path: str | os.PathLike[str], *, keep_previous: bool = Fa
 def _to_bytes(description: dict[str, Any], arrays: dict[str, _state.Array]) -> bytes:
     from safetensors.numpy import save as to_bytes
 
-    dtype = _DTYPES[description["dtype"]]
     text = json.dumps(description, allow_nan=False, separators=(",", ":"))
-    text = signed(text, ((name, dtype, a.shape, a.data) for name, a in arrays.items()))
+    text = signed(text, {name: array.data for name, array in arrays.items()})
     data = to_bytes(arrays, metadata={METADATA_KEY: text})
     try:  # what could not be read again is not written
         _header.read(io.BytesIO(data))
@@ -63,15 +62,12 @@ def _to_bytes(description: dict[str, Any], arrays: dict[str, _state.Array]) -> b
     return data
 
 
-def signed(
-    text: str, arrays: Iterable[tuple[str, str, tuple[int, ...], memoryview]]
-) -> str:
-    """A description with a checksum of it and of the arrays (name, dtype, shape, values): of all
-    that a file says, however it is laid out."""
+def signed(text: str, arrays: Mapping[str, memoryview]) -> str:
+    """A description with a checksum of it and of the arrays by their names, however a file is laid
+    out. What names and shapes they have to have follows from the description."""
     digest = hashlib.sha256(text.encode())
-    for name, dtype, shape, values in sorted(arrays, key=lambda array: array[0]):
-        digest.update(json.dumps([name, dtype, shape]).encode())
-        digest.update(values)
+    for name in sorted(arrays):
+        digest.update(arrays[name])
     return f'{text[:-1]},"{CHECKSUM_KEY}":"{digest.hexdigest()}"}}'
 
 
@@ -152,7 +148,7 @@ def _build(file: BinaryIO, backend: str, custom: Mapping[str, type[Custom]]) -> 
 def _check_sum(text: str, checksum: object, header: _header.Header, data: bytes) -> None:
     """ValueError unless the description is what `signed` has made of these arrays."""
     values = memoryview(data)[len(header.start) :]
-    arrays = ((n, e.dtype, e.shape, values[e.begin : e.end]) for n, e in header.tensors.items())
+    arrays = {name: values[e.begin : e.end] for name, e in header.tensors.items()}
     plain = text.removesuffix(f',"{CHECKSUM_KEY}":"{checksum}"}}') + "}"
     if signed(plain, arrays) != text:
         raise ValueError("its checksum is not that of what it says: it is damaged")

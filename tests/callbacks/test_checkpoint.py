@@ -74,16 +74,59 @@ def test_a_checkpoint_that_fails(make_net: Make, blobs: Data, tmp_path: Path) ->
 
 
 # ------------------------------------------------------------------------ in the middle of an epoch
+class Batches(dr.Callback):
+    """Counts them, so that its state changes in the middle of epochs."""
+
+    batches = True
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def state(self) -> dict[str, Any]:
+        return {"count": self.count}
+
+    def set_state(self, state: Any) -> None:
+        self.count = state.get("count", 0)
+
+    def on_batch_end(self, training: dr.Training) -> None:
+        self.count += 1
+
+
+@pytest.mark.parametrize(
+    ("every", "places"),
+    [
+        (None, [(0, 7), (0, 14), (1, 5), (1, 12)]),
+        (1, [(0, 7), (0, 14), (1, 0), (1, 7), (1, 14), (2, 0)]),
+    ],
+)
 def test_by_the_clock(
+    make_net: Make, blobs: Data, monkeypatch: pytest.MonkeyPatch, every: int | None, places: Any
+) -> None:
+    """16 batches of a second each. The time of a checkpoint begins with the first batch, and when
+    the one before has been written, for whatever reason."""
+    net, saved = make_net(), []
+    net.build(5)
+    by_clock(net, monkeypatch, 1.0)
+
+    def note(net: dr.Network, path: Any, **_: Any) -> None:
+        saved.append((net.epochs_done, net._position.batch))
+
+    monkeypatch.setattr(dr.Network, "save", note)
+    save = dr.ModelCheckpoint("{epoch}", every=every, every_seconds=6)
+    net.fit(*blobs, epochs=2, batch_size=6, callbacks=[save])
+    assert saved == places
+
+
+def test_from_the_middle_of_an_epoch(
     make_net: Make, blobs: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """16 batches of a second each; the time of a checkpoint begins when the one before is there,
-    whoever wrote that. Whatever they hold goes on to the same end, callbacks included."""
+    """Whatever a checkpoint holds goes on to the same end, callbacks included."""
     net, whole = make_net(metrics=["f1_macro"]), make_net(metrics=["f1_macro"])
 
     def given(**how: Any) -> list[dr.Callback]:
         return [
-            dr.ModelCheckpoint(tmp_path / "net-{epoch}", keep_previous=False, **how), Counter(),
+            dr.ModelCheckpoint(tmp_path / "net-{epoch}", keep_previous=False, **how),
+            Counter(), Batches(),
             dr.EarlyStopping("loss", patience=9, restore_best_weights=True),
         ]  # fmt: skip
 
@@ -92,9 +135,9 @@ def test_by_the_clock(
     by_clock(net, monkeypatch, 1.0)
     net.fit(*blobs, epochs=2, batch_size=6, callbacks=given(every_seconds=6))
     assert sorted(os.listdir(tmp_path)) == ["net-1", "net-2"]
-    for number, batch in (("1", 14), ("2", 12)):
+    for number, batch in ((1, 14), (2, 12)):
         again = dr.load(tmp_path / f"net-{number}", backend=net.backend)
-        assert (again.epochs_done, again._position.batch) == (int(number) - 1, batch)
+        assert (again.epochs_done, again._position.batch) == (number - 1, batch)
         again.fit(*blobs, epochs=3 - again.epochs_done, batch_size=6, callbacks=given(every=9))
         assert_same(again, whole)
 

@@ -67,10 +67,14 @@ def test_damage_is_found_and_nothing_else_read(net: dr.Network, tmp_path: Path) 
     path = tmp_path / "net"
     next_of(net, path)
     sound = next_of(net, path)
-    for old, new in [(b'\\"epoch\\":2', b'\\"epoch\\":3'), (sound[-1:], bytes([sound[-1] ^ 1]))]:
-        before, found, behind = sound.rpartition(old)
-        assert found
-        path.write_bytes(before + new + behind)
+    one, two = b"optimizer.1.0.weight", b"optimizer.2.0.weight"
+    for damaged in (
+        sound.replace(b'\\"epoch\\":2', b'\\"epoch\\":3'),
+        sound[:-1] + bytes([sound[-1] ^ 1]),
+        sound.replace(one, b"its name").replace(two, one).replace(b"its name", two),
+    ):
+        assert len(damaged) == len(sound) and damaged != sound
+        path.write_bytes(damaged)
         with pytest.raises(dr.ModelFileError) as caught:
             dr.load(path)
         assert "its checksum is not that of what it says: it is damaged" in str(caught.value)

@@ -226,7 +226,7 @@ def signed(data: bytes) -> bytes:
     arrays = found.tensors.items()
     text = serialization.signed(
         re.sub(f',"{serialization.CHECKSUM_KEY}":"[^"]*"}}$', "}", text),
-        ((name, e.dtype, e.shape, payload[e.begin : e.end]) for name, e in arrays),
+        {name: payload[e.begin : e.end] for name, e in arrays},
     )
     entries = {
         name: {"dtype": e.dtype, "shape": e.shape, "data_offsets": [e.begin, e.end]}
