@@ -43,7 +43,7 @@ def test_callbacks_python(tmp_path: Path) -> None:
 
 
 def test_checkpoints_python(tmp_path: Path) -> None:
-    """The block of docs/reliability/checkpoints.md, twice: nothing is left to do the second time."""
+    """The block of docs/reliability/checkpoints.md, twice: the second time it has nothing to do."""
     (code,) = blocks("docs/reliability/checkpoints.md", "python")
     code = f"{code}\nprint(net.epochs_done)\n" * 2
     assert run([sys.executable, "-W", "error", "-c", code], tmp_path) == "20\n20\n"
