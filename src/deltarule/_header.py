@@ -20,10 +20,10 @@ MAX_DIGITS = 100  # of a number; callbacks may remember large ones
 MAX_RANK = 8
 ITEMSIZE = {"F32": 4, "F64": 8}
 
-# A text, whole or cut short, or what opens, parts and closes. Nothing can be matched in two ways,
-# so one pass goes over anything: where texts are r'"(?:[^"\\]|\\.)*"', half a text made of \" is
-# tried from each of its quotes on.
-_TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{},]', re.DOTALL)
+# A text, whole or cut short. It cannot be matched in two ways, so one pass goes over anything: with
+# r'"(?:[^"\\]|\\.)*"' half a text made of \" is tried from each of its quotes on.
+_TEXT = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+_BRACKET = re.compile(r"[\[\]{}]")
 
 
 class ModelFileError(ValueError):
@@ -128,14 +128,15 @@ def parse_json(text: str) -> dict[str, Any]:
 
 
 def _check_nesting(text: str) -> None:
+    bare, tokens = _TEXT.subn("", text)
+    tokens += sum(map(bare.count, "[]{},"))
+    if tokens > MAX_TOKENS:
+        raise ValueError(f"its JSON has {tokens} texts, brackets and commas, too many")
     depth = 0
-    for count, token in enumerate(_TOKEN.finditer(text)):
-        mark = text[token.start()]
-        depth += (mark in "[{") - (mark in "]}")
+    for bracket in _BRACKET.findall(bare):
+        depth += 1 if bracket in "[{" else -1
         if depth > MAX_DEPTH:
             raise ValueError(f"its JSON is nested more than {MAX_DEPTH} deep")
-        if count >= MAX_TOKENS:
-            raise ValueError(f"its JSON has more than {MAX_TOKENS} texts, brackets and commas")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

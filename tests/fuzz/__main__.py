@@ -1,4 +1,4 @@
-"""python -m tests.fuzz: breaks files for so long or so often, and tells how often and what came out.
+"""python -m tests.fuzz: breaks files for so long or so often, and tells what came out.
 
 Exit code 1, and the input in a file, where one did what none may do. After a crash of the process
 itself the input is what `loop.Last.read` finds in the file named at the start.

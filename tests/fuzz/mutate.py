@@ -19,11 +19,15 @@ from deltarule.network import Network
 MOST = 1 << 16  # bytes of a file; short ones find as much, and sooner
 _NUMBERS = (0, 1, -1, 2, 3, 255, 1000, 2**31 - 1, 2**31, 2**32, 2**53, 2**62 - 1, 2**62, 2**63,
             2**64 - 1, 2**64, 10**99, 0.5, -0.0, 1e-320, 1e308, -1.5)  # fmt: skip
-_OTHERS: tuple[Any, ...] = (None, True, False, "", "nan", "0x1p+0", "-0x1p+1023", "loss", "x" * 99,
-                            "\ud800", "0.weight", [], {}, [1, 2], [[1]], {"kind": "dense"})  # fmt: skip
+_OTHERS: tuple[Any, ...] = (
+    None, True, False, "", "nan", "0x1p+0", "-0x1p+1023", "loss", "x" * 99, "\ud800", "0.weight",
+    [], {}, [1, 2], [[1]], {"kind": "dense"},
+)  # fmt: skip
 _TOKENS = ("NaN", "-Infinity", "1e999", "-0", "9" * 200, "[", "]", "{", "}", ",", ":", '"', "\\",
            "\\ud800", "\\u0000", "\0", "\x7f", "\x85", "null", "[" * 20, "\ufeff", " ", "//", "0x1",
            '"a":0,', '"__metadata__":{},', "1.", "1E5", "\U0001f600")  # fmt: skip
+_WAYS = ("-%s", "%s.0", "%se0", "0%s", "%s0", "1%s", "+%s", "%s.", '"%s"', "[%s]")
+_WHOLE, _PIECE = re.compile(r"(?<![\w.])\d+"), re.compile(r'[\[\]{}:,"\\]|[-\w.+]+|$')
 
 
 class Bytes:
@@ -66,6 +70,36 @@ class Bytes:
         return self.draw.choice(_TOKENS).encode()
 
 
+class Texts(Bytes):
+    """Of a model file, mostly its header as text: quick, and most of it is refused at once."""
+
+    def change(self, data: bytes) -> bytes:
+        end = 8 + int.from_bytes(data[:8], "little")
+        if end > len(data) or self.draw.random() < 0.1:
+            return super().change(data)
+        if self.draw.random() < 0.4:
+            return join(super().change(data[8:end]), data[end:])
+        return join(self.text(data[8:end].decode("latin-1")).encode("latin-1"), data[end:])
+
+    def text(self, text: str) -> str:
+        """JSON that is broken, or unusual: a piece of it away, written again, or another one."""
+        draw = self.draw
+        if draw.random() < 0.3 and (numbers := [*_WHOLE.finditer(text)]):
+            piece = draw.choice(numbers)
+            return text[: piece.start()] + draw.choice(_WAYS) % piece[0] + text[piece.end() :]
+        piece = _PIECE.search(text, draw.randrange(len(text) + 1))
+        assert piece
+        start, end = piece.span()
+        what = draw.randrange(5)
+        if what == 0:
+            return text[:start] + text[end:]
+        if what == 1:
+            return text[: start + draw.randrange(60)] + text[start:]
+        after = (start, end, end)[what - 2]  # before it, behind it, in its place
+        token = self.token().decode("latin-1")
+        return text[: end if what == 3 else start] + token + text[after:]
+
+
 class Headed(Bytes):
     """The same, mostly within the first bytes, where sizes and types are."""
 
@@ -76,7 +110,7 @@ class Headed(Bytes):
         return super().change(data[:length]) + data[length:]
 
 
-class Models(Bytes):
+class Models(Texts):
     """Model files: of the description, of the header, of either as text, and arrays that fit."""
 
     def __init__(self, seeds: Sequence[bytes], draw: random.Random) -> None:
@@ -116,7 +150,7 @@ class Models(Bytes):
         if isinstance(header.get("__metadata__"), dict) and level != 15:
             header["__metadata__"]["deltarule"] = text
         text = json.dumps(header, separators=(",", ":"))
-        return join(self.text(text) if level > 17 else text, arrays)
+        return join((self.text(text) if level > 17 else text).encode("latin-1"), arrays)
 
     def tree(self, name: str, tree: dict[str, Any]) -> None:
         """Changes one place of it."""
@@ -163,18 +197,6 @@ class Models(Bytes):
             at = draw.randrange(len(value) + 1)
             return value[:at] + draw.choice(("", "0", ".", "\u00e9", "_")) + value[at + 1 :]
         return draw.choice(([value], {"kind": value}, list(value)))
-
-    def text(self, text: str) -> str:
-        """JSON that is broken, or unusual."""
-        draw = self.draw
-        at = draw.choice([match.start() for match in re.finditer(r"[\[\]{}:,\"]|$", text)])
-        what = draw.randrange(4)
-        if what == 0:
-            return text[:at] + text[at + 1 :]
-        if what == 1:
-            end = at + draw.randrange(60)
-            return text[:end] + text[at:]
-        return text[: at + what - 2] + draw.choice(_TOKENS) + text[at + what - 2 :]
 
     def fit(self, description: Any) -> bytes | None:
         """A file with all arrays that the description asks for, if it does and they are small."""
@@ -237,6 +259,5 @@ def signed(data: bytes) -> bytes:
     return join(header, bytes(payload))
 
 
-def join(header: str, arrays: bytes) -> bytes:
-    text = header.encode("utf-8", errors="surrogatepass")
-    return struct.pack("<Q", len(text)) + text + arrays
+def join(header: bytes, arrays: bytes) -> bytes:
+    return struct.pack("<Q", len(header)) + header + arrays

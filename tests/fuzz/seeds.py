@@ -66,6 +66,11 @@ def models() -> list[bytes]:
     return [*found, model(net)]
 
 
+def small_models() -> list[bytes]:
+    """For what is quick."""
+    return sorted(models(), key=len)[:5]
+
+
 def idx_files() -> list[bytes]:
     """Every type of number, plain and compressed."""
     plain = [idx(np.arange(6).reshape(2, 3).astype(name)) for name in CODES]

@@ -86,7 +86,7 @@ def idx_file(data: bytes) -> str:
     """`dr.data.load_idx`, plain and unpacked."""
     try:
         file: Any = io.BytesIO(data)
-        array = idx._parse(gzip.open(file) if data[:2] == idx._GZIP else file, "it")
+        array = idx._parse(gzip.GzipFile(fileobj=file) if data[:2] == idx._GZIP else file, "it")
     except ValueError as error:
         assert "it" in str(error)
         return _fault(error)
@@ -126,6 +126,7 @@ class Target:
 
 
 TARGETS = {
+    "header": Target(model, seeds.small_models, mutate.Texts),
     "model": Target(model, seeds.models, mutate.Models),
     "idx": Target(idx_file, seeds.idx_files, mutate.Headed),
     "table": Target(table, seeds.tables, mutate.Headed),
