@@ -104,7 +104,8 @@ def test_callbacks_see_an_epoch_as_ever(make_net: Make, blobs: Data) -> None:
 
 def test_metrics_are_of_all_batches(make_net: Make, blobs: Data) -> None:
     """An epoch that they have seen in part is not gone on with, but learning rates are its own."""
-    """An epoch that they have seen in part is not gone on with; learning rates stay its own."""
+    metrics = ["accuracy", dr.metrics.F1(average="macro")]
+    optimizer = dr.SGD(dr.schedules.StepLR(0.1, 1))
     arrays, batches = (make_net(metrics=metrics, optimizer=optimizer) for _ in range(2))
     how = {
         "epochs": 2,
