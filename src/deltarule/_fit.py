@@ -43,10 +43,11 @@ def rows_of_a_piece(optimizer: Optimizer | FullBatch, rows: int) -> int:
     return -(-rows // optimizer.gradient_accumulation_steps)
 
 
-def learning_rates(net: Network, plan: Plan, n: int, epoch: int) -> F64 | None:
-    """Of the next n updates, in that epoch; None: the engine knows it."""
+def learning_rates(net: Network, plan: Plan, n: int, epoch: int | None = None) -> F64 | None:
+    """Of the next n updates, in that epoch or the present one; None: the engine knows it."""
     if isinstance(net.optimizer, FullBatch):
         return None
+    epoch = net._position.epoch if epoch is None else epoch
     return net.optimizer.rates(n, step=plan.step, epoch=epoch)
 
 

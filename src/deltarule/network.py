@@ -273,13 +273,11 @@ class Network:
             piece = _fit.rows_of_a_piece(self._optimizer, len(X))
             _layers.check_batch(self._layers, piece)
             plan = self._build(X.shape[1:])
-            rates = _fit.learning_rates(self, plan, 1, self._position.epoch)
-            return plan.train_batch(*data, rates, piece)
+            return plan.train_batch(*data, _fit.learning_rates(self, plan, 1), piece)
 
     def adapt(self, X: Samples) -> None:
         """Measures mean and variance of the Normalization layers over X, as the first `fit` does.
-        Raises ValueError where there are no such layers, and as fit for X.
-        """
+        Raises ValueError where there are no such layers, and as fit for X."""
         with self._gate.training("adapt()"):
             if not _adapt.names(self._layers):
                 raise ValueError("this network has no Normalization layers")
@@ -378,11 +376,8 @@ class Network:
 
     # ------------------------------------------------------------------------- saving, copying
     def save(self, path: str | os.PathLike[str], *, keep_previous: bool = False) -> None:
-        """Writes architecture, parameters, optimizer state and position to a safetensors file.
-
-        The file is replaced as a whole or not at all. Read it with `deltarule.load`.
-        keep_previous: what was there stays as path + ".previous".
-        """
+        """Writes all of its state to a safetensors file for `deltarule.load`, whole or not at all.
+        keep_previous: what was there stays as path + ".previous"."""
         serialization.save(self, path, keep_previous=keep_previous)
 
     def __getstate__(self) -> dict[str, Any]:

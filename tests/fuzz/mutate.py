@@ -28,6 +28,7 @@ _TOKENS = ("NaN", "-Infinity", "1e999", "-0", "9" * 200, "[", "]", "{", "}", ","
            '"a":0,', '"__metadata__":{},', "1.", "1E5", "\U0001f600")  # fmt: skip
 _WAYS = ("-%s", "%s.0", "%se0", "0%s", "%s0", "1%s", "+%s", "%s.", '"%s"', "[%s]")
 _WHOLE, _PIECE = re.compile(r"(?<![\w.])\d+"), re.compile(r'[\[\]{}:,"\\]|[-\w.+]+|$')
+_DESCRIPTION = re.compile(rb'"deltarule":\s*"((?:[^"\\]|\\.)*)"')
 
 
 class Bytes:
@@ -236,27 +237,22 @@ def split(data: bytes) -> tuple[dict[str, Any], dict[str, Any], bytes] | None:
 
 
 def signed(data: bytes) -> bytes:
-    """The file with the checksum of what it says now, if that can be summed up at all."""
+    """The file with the checksum of what it says now, if that can be summed up at all; else as it
+    was, to the last byte."""
     try:
         found = _header.read(io.BytesIO(data))
         text = found.metadata[serialization.METADATA_KEY]
     except (ValueError, TypeError, KeyError):
         return data
-    if not text.endswith("}"):
+    literal = _DESCRIPTION.search(found.start)
+    if literal is None or not literal[1].endswith(b"}"):
         return data
-    payload = memoryview(data)[len(found.start) :]
-    arrays = found.tensors.items()
-    text = serialization.signed(
-        re.sub(f',"{serialization.CHECKSUM_KEY}":"[^"]*"}}$', "}", text),
-        {name: payload[e.begin : e.end] for name, e in arrays},
-    )
-    entries = {
-        name: {"dtype": e.dtype, "shape": e.shape, "data_offsets": [e.begin, e.end]}
-        for name, e in arrays
-    }
-    metadata = {**found.metadata, serialization.METADATA_KEY: text}
-    header = json.dumps({"__metadata__": metadata, **entries}, separators=(",", ":"))
-    return join(header, bytes(payload))
+    payload = data[len(found.start) :]
+    plain = re.sub(r',"sha256":"[^"]*"}$', "}", text)
+    arrays = {name: memoryview(payload)[e.begin : e.end] for name, e in found.tensors.items()}
+    added = json.dumps(serialization.signed(plain, arrays)[len(plain) - 1 :])[1:-1].encode()
+    quoted = re.sub(rb',\\"sha256\\":\\"[^"]*"}$', b"}", literal[1])[:-1] + added
+    return join(found.start[8 : literal.start(1)] + quoted + found.start[literal.end(1) :], payload)
 
 
 def join(header: bytes, arrays: bytes) -> bytes:
