@@ -15,7 +15,7 @@ import stat
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from . import _files, _header, _state
+from . import _check, _files, _header, _state
 from ._custom import Custom, check_table
 from ._engine import check_backend
 from ._header import ModelFileError
@@ -41,6 +41,7 @@ def save(net: Network, path: str | os.PathLike[str], *, keep_previous: bool = Fa
     target = os.fspath(path)
     if not isinstance(target, str):
         raise TypeError(f"path must be a str or os.PathLike, got {type(path).__name__}")
+    keep_previous = _check.boolean("keep_previous", keep_previous)
     with net._gate.reading("save()"):
         net._built("save()")
         description = _state.describe_network(net, _library_version())

@@ -144,6 +144,7 @@ class Training:
         a file that cannot be written, or "warn" of it and go on.
         """
         _check.choice("on_error", on_error, ("raise", "warn"))
+        keep_previous = _check.boolean("keep_previous", keep_previous)
         self._checkpoints[os.fspath(path)] = keep_previous, on_error
 
     def look_again_in(self, seconds: float) -> None:
