@@ -18,6 +18,8 @@ from safetensors.numpy import save
 import deltarule as dr
 from deltarule import _header
 
+from .fuzz.mutate import signed
+
 FACTOR, SPARE = 48, 16 << 20  # bytes that may be needed for each byte of a file, and besides
 SECONDS = 60  # of the processor; hours, where time grows with the square of the length
 REFUSED, LOADED = 10, 11
@@ -36,7 +38,8 @@ def described(**changes: Any) -> bytes:
         "optimizer": {"kind": "sgd"}, "metrics": [], "dtype": "float32", "seed": 0,
         "input_shape": [2], "step": 0, "position": {"epoch": 0, "batch": 0}, **changes,
     }  # fmt: skip
-    return file({"__metadata__": {"deltarule": json.dumps(description, separators=(",", ":"))}})
+    text = json.dumps(description, separators=(",", ":"))
+    return signed(file({"__metadata__": {"deltarule": text}}))
 
 
 def chain(*layers: dict[str, Any], **changes: Any) -> bytes:
@@ -52,7 +55,7 @@ def trained(net: dr.Network, shape: int) -> bytes:
     arrays = {name: np.ones_like(array) for name, array in net.parameters().items()}
     config = [layer.to_config() for layer in net.layers]
     header = json.loads(described(layers=config, input_shape=[shape])[8:])
-    return save(arrays, metadata=header["__metadata__"])
+    return signed(save(arrays, metadata=header["__metadata__"]))
 
 
 def files() -> Iterator[tuple[str, int, bytes]]:

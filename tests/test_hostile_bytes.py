@@ -15,7 +15,7 @@ import pytest
 import deltarule as dr
 from deltarule import serialization
 
-from .fuzz import seeds
+from .fuzz import mutate, seeds
 
 
 def load(data: bytes, backend: str = "fast") -> dr.Network:
@@ -41,15 +41,17 @@ def test_truncation_at_every_byte(tiny: bytes, backend: str) -> None:
 
 
 def flips(data: bytes, backend: str) -> int:
-    """Loads the file with each of its bits flipped: an error, or a network that works. How many
-    have loaded."""
+    """Loads the file with each of its bits flipped: an error. With a checksum made for it, an error
+    or a network that works. How many have loaded."""
     loaded = 0
     for position in range(len(data)):
         for bit in range(8):
             flipped = bytearray(data)
             flipped[position] ^= 1 << bit
+            with pytest.raises(dr.ModelFileError):
+                load(bytes(flipped), backend)
             try:
-                net = load(bytes(flipped), backend)
+                net = load(mutate.signed(bytes(flipped)), backend)
             except dr.ModelFileError:
                 assert position < begin(data)  # any number may stand in an array
                 continue

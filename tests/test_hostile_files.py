@@ -15,6 +15,7 @@ import pytest
 import deltarule as dr
 from deltarule import _header
 
+from .fuzz.mutate import signed
 from .interruption import assert_same
 
 Make = Callable[..., dr.Network]
@@ -34,10 +35,11 @@ def edit(data: bytes, change: Callable[[dict[str, Any], dict[str, Any]], None]) 
     """The file with its header and its description changed."""
     header, payload = split(data)
     description = json.loads(header["__metadata__"]["deltarule"])
+    del description["sha256"]
     change(header, description)
     if "deltarule" in (header.get("__metadata__") or {}):
         header["__metadata__"]["deltarule"] = json.dumps(description)
-    return join(header, payload)
+    return signed(join(header, payload))
 
 
 def put(*path: Any, value: Any) -> Callable[[dict[str, Any], dict[str, Any]], None]:

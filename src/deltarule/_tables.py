@@ -14,6 +14,7 @@ from typing import Literal
 
 import numpy as np
 
+from . import _files
 from ._check import Array
 
 __all__ = ["check_output", "read_table", "to_csv", "write_table"]
@@ -196,8 +197,6 @@ def check_writable(path: str) -> None:
 
 def write_table(path: str, array: Array) -> None:
     """Writes .npy or .csv, whole or not at all. Raises as `check_output` does."""
-    from .serialization import _write_atomically
-
     check_output(path)
     if os.path.splitext(path)[1].lower() == ".npy":
         buffer = io.BytesIO()
@@ -205,7 +204,7 @@ def write_table(path: str, array: Array) -> None:
         data = buffer.getvalue()
     else:
         data = "".join(to_csv(array)).encode("ascii")
-    _write_atomically(path, data)
+    _files.write(path, data)
 
 
 def to_csv(array: Array) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import json
 import random
 import re
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule import _state, serialization
+from deltarule import _header, _state, serialization
 from deltarule.network import Network
 
 MOST = 1 << 16  # bytes of a file; short ones find as much, and sooner
@@ -27,6 +28,7 @@ _TOKENS = ("NaN", "-Infinity", "1e999", "-0", "9" * 200, "[", "]", "{", "}", ","
            '"a":0,', '"__metadata__":{},', "1.", "1E5", "\U0001f600")  # fmt: skip
 _WAYS = ("-%s", "%s.0", "%se0", "0%s", "%s0", "1%s", "+%s", "%s.", '"%s"', "[%s]")
 _WHOLE, _PIECE = re.compile(r"(?<![\w.])\d+"), re.compile(r'[\[\]{}:,"\\]|[-\w.+]+|$')
+_DESCRIPTION = re.compile(rb'"deltarule":\s*"((?:[^"\\]|\\.)*)"')
 
 
 class Bytes:
@@ -228,8 +230,29 @@ def split(data: bytes) -> tuple[dict[str, Any], dict[str, Any], bytes] | None:
         description = json.loads(header["__metadata__"]["deltarule"])
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError, struct.error):
         return None
-    sound = isinstance(header, dict) and isinstance(description, dict)
-    return (header, description, data[8 + length :]) if sound else None
+    if not (isinstance(header, dict) and isinstance(description, dict)):
+        return None
+    description.pop(serialization.CHECKSUM_KEY, None)
+    return header, description, data[8 + length :]
+
+
+def signed(data: bytes) -> bytes:
+    """The file with the checksum of what it says now, if that can be summed up at all; else as it
+    was, to the last byte."""
+    try:
+        found = _header.read(io.BytesIO(data))
+        text = found.metadata[serialization.METADATA_KEY]
+    except (ValueError, TypeError, KeyError):
+        return data
+    literal = _DESCRIPTION.search(found.start)
+    if literal is None or not literal[1].endswith(b"}"):
+        return data
+    payload = data[len(found.start) :]
+    plain = re.sub(r',"sha256":"[^"]*"}$', "}", text)
+    arrays = {name: memoryview(payload)[e.begin : e.end] for name, e in found.tensors.items()}
+    added = json.dumps(serialization.signed(plain, arrays)[len(plain) - 1 :])[1:-1].encode()
+    quoted = re.sub(rb',\\"sha256\\":\\"[^"]*"}$', b"}", literal[1])[:-1] + added
+    return join(found.start[8 : literal.start(1)] + quoted + found.start[literal.end(1) :], payload)
 
 
 def join(header: bytes, arrays: bytes) -> bytes:

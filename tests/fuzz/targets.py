@@ -36,7 +36,7 @@ def _fault(error: BaseException) -> str:
 
 
 def _load(data: bytes) -> dr.Network:
-    return serialization._read(io.BytesIO(data), "it", "fast", {})
+    return serialization._read(io.BytesIO(mutate.signed(data)), "it", "fast", {})
 
 
 def model(data: bytes) -> str:
