@@ -16,6 +16,8 @@ from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOpti
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ._beyond import Beyond
+from ._parameters import CLASSIFIER, REGRESSOR, extended
 from ._problem import Problem, predict
 
 Array = npt.NDArray[Any]
@@ -90,12 +92,21 @@ class _Computed(stock.BaseMultilayerPerceptron):
             return y
         return predict(self, X, dtype)
 
+    def _parameters(self) -> list[Array]:
+        """All that is learnt, where it is."""
+        return self.coefs_ + self.intercepts_
+
+    def _problem(
+        self, X: Any, y: Array, sample_weight: Array | None, dtype: Any, optimizer: Any = None
+    ) -> Problem:
+        return Problem(self, X, y, sample_weight, dtype, optimizer)
+
     # ------------------------------------------------------------------------------------- L-BFGS
     def _fit_lbfgs(
         self, X: Any, y: Array, sample_weight: Array | None, activations: Any, *others: Any
     ) -> None:
         # scipy makes the vector float64, and so is what scikit-learn computes from it
-        problem = Problem(self, X, y, sample_weight, np.float64)
+        problem = self._problem(X, y, sample_weight, np.float64)
         super()._fit_lbfgs(X, y, sample_weight, problem, *others)
 
     def _loss_grad_lbfgs(
@@ -113,7 +124,7 @@ class _Computed(stock.BaseMultilayerPerceptron):
         problem = activations
         if not isinstance(problem, Problem):
             dtype = np.result_type(X.dtype, packed_coef_inter.dtype)
-            problem = Problem(self, X, y, sample_weight, dtype)
+            problem = self._problem(X, y, sample_weight, dtype)
         return problem.loss_and_gradient(self.coefs_ + self.intercepts_)
 
     # --------------------------------------------------------------------------------- SGD, Adam
@@ -129,17 +140,13 @@ class _Computed(stock.BaseMultilayerPerceptron):
         layer_units: Any,
         incremental: bool,
     ) -> None:
-        parameters = self.coefs_ + self.intercepts_
+        parameters = self._parameters()
         if not incremental or not hasattr(self, "_optimizer"):
             self._optimizer = self._new_optimizer(parameters)
-        if self.early_stopping and incremental:
-            raise ValueError("partial_fit does not support early_stopping=True")
-        held_out = None
-        if self.early_stopping:
-            (X, y, sample_weight), held_out = self._split(X, y, sample_weight)
+        (X, y, sample_weight), held_out = self._hold_out(X, y, sample_weight, incremental)
         size = self._rows_of_a_batch(X.shape[0])
         computed = np.result_type(X.dtype, *parameters)
-        problem = Problem(self, X, y, sample_weight, computed, self._optimizer)
+        problem = self._problem(X, y, sample_weight, computed, self._optimizer)
         problem.load(parameters)
         # scikit-learn takes logarithms of classes in float64, and rounds losses as their parts are
         targets = np.float64 if is_classifier(self) else y.dtype
@@ -153,7 +160,10 @@ class _Computed(stock.BaseMultilayerPerceptron):
             problem.write(parameters)
             problem.write_state()
         if self.early_stopping:
-            self.coefs_, self.intercepts_ = self._best_coefs, self._best_intercepts
+            self._put_best(incremental)
+
+    def _put_best(self, incremental: bool) -> None:
+        self.coefs_, self.intercepts_ = self._best_coefs, self._best_intercepts
 
     def _new_optimizer(self, parameters: list[Array]) -> SGDOptimizer | AdamOptimizer:
         """scikit-learn's: it holds the state between calls and decides over the learning rate."""
@@ -170,8 +180,14 @@ class _Computed(stock.BaseMultilayerPerceptron):
             self.power_t,
         )
 
-    def _split(self, X: Any, y: Array, sample_weight: Array | None) -> tuple[Any, Any]:
-        """(X, y, sample_weight) to train on, and that to score on, with its y decoded."""
+    def _hold_out(
+        self, X: Any, y: Array, sample_weight: Array | None, incremental: bool
+    ) -> tuple[Any, Any]:
+        """(X, y, sample_weight) to train on, and that to score on, with its y decoded, or None."""
+        if not self.early_stopping:
+            return (X, y, sample_weight), None
+        if incremental:
+            raise ValueError("partial_fit does not support early_stopping=True")
         whole = [X, y] if sample_weight is None else [X, y, sample_weight]
         parts = train_test_split(
             *whole,
@@ -216,44 +232,57 @@ class _Computed(stock.BaseMultilayerPerceptron):
         while self.n_iter_ < self.max_iter:
             if order is not None:  # the draws and the order of sklearn.utils.shuffle, in place
                 self._random_state.shuffle(order)
-            self.loss_ = rounded(problem.epoch())
-            self.n_iter_ += 1
-            self.t_ += problem.n
-            self.loss_curve_.append(self.loss_)
-            if self.verbose:
-                print(f"Iteration {self.n_iter_}, loss = {self.loss_:.8f}")
-            if held_out is not None:
-                problem.write(parameters)  # scored by what is in them
-            self._update_no_improvement_count(self.early_stopping, *(held_out or (None,) * 3))
-            self._optimizer.iteration_ends(self.t_)
-            if self._no_improvement_count > self.n_iter_no_change and self._stops():
+            loss = rounded(problem.epoch())
+            if self._after_epoch(loss, problem, parameters, held_out) or incremental:
                 return
-            if incremental:
-                return
+        self._warn_of_no_end()
+
+    def _after_epoch(
+        self, loss: Any, problem: Problem, parameters: list[Array], held_out: Any
+    ) -> bool:
+        """Counts, prints and scores. Returns whether training ends here."""
+        self.loss_ = loss
+        self.n_iter_ += 1
+        self.t_ += problem.n
+        self.loss_curve_.append(loss)
+        if self.verbose:
+            print(f"Iteration {self.n_iter_}, loss = {loss:.8f}")
+        if held_out is not None:
+            problem.write(parameters)  # scored by what is in them
+        self._update_no_improvement_count(self.early_stopping, *(held_out or (None,) * 3))
+        self._optimizer.iteration_ends(self.t_)
+        return self._no_improvement_count > self.n_iter_no_change and self._stops()
+
+    def _warn_of_no_end(self) -> None:
         warnings.warn(
             f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) "
             "reached and the optimization hasn't converged yet.",
             ConvergenceWarning,
-            stacklevel=3,
+            stacklevel=4,
+        )
+
+    def _no_gain(self) -> str:
+        what = "Validation score" if self.early_stopping else "Training loss"
+        return (
+            f"{what} did not improve more than tol={self.tol:f} for "
+            f"{self.n_iter_no_change:d} consecutive epochs."
         )
 
     def _stops(self) -> bool:
         """Whether training ends here, or goes on with a smaller learning rate."""
-        what = "Validation score" if self.early_stopping else "Training loss"
-        message = (
-            f"{what} did not improve more than tol={self.tol:f} for "
-            f"{self.n_iter_no_change:d} consecutive epochs."
-        )
-        stops: bool = self._optimizer.trigger_stopping(message, self.verbose)
+        stops: bool = self._optimizer.trigger_stopping(self._no_gain(), self.verbose)
         if not stops:
             self._no_improvement_count = 0
         return stops
 
 
-class MLPClassifier(_Computed, stock.MLPClassifier):
+@extended(stock.MLPClassifier, CLASSIFIER)
+class MLPClassifier(Beyond, _Computed, stock.MLPClassifier):
     """scikit-learn's MLPClassifier, computed by deltarule.
 
-    Parameters, attributes, messages and numbers are those of sklearn.neural_network.MLPClassifier.
+    Parameters, attributes, messages and numbers are those of
+    sklearn.neural_network.MLPClassifier. The parameters from `dropout` on are deltarule's own, and
+    change nothing where they are left as they are.
     """
 
     def _plain_targets(self, y: Array) -> Array | None:
@@ -283,8 +312,11 @@ class MLPClassifier(_Computed, stock.MLPClassifier):
         return both.T
 
 
-class MLPRegressor(_Computed, stock.MLPRegressor):
+@extended(stock.MLPRegressor, REGRESSOR)
+class MLPRegressor(Beyond, _Computed, stock.MLPRegressor):
     """scikit-learn's MLPRegressor, computed by deltarule.
 
-    Parameters, attributes, messages and numbers are those of sklearn.neural_network.MLPRegressor.
+    Parameters, attributes, messages and numbers are those of
+    sklearn.neural_network.MLPRegressor. The parameters from `dropout` on are deltarule's own, and
+    change nothing where they are left as they are.
     """

@@ -86,6 +86,12 @@ class Shape(NamedTuple):
         )
 
 
+def loss_of(mlp: Any, dtype: np.dtype[Any]) -> HalfSquares | Deviance | BinaryLogLoss | LogLoss:
+    """scikit-learn's."""
+    n_out = mlp.coefs_[-1].shape[1]
+    return _LOSSES[mlp.loss, mlp.out_activation_](n_out=n_out, dtype=dtype.name)
+
+
 def set_parameters(plan: Plan, names: Sequence[str], parameters: Sequence[Array]) -> None:
     for name, values in zip(names, parameters, strict=True):
         plan.set(0, name, values)
@@ -152,7 +158,7 @@ class _SGD(SGD):
         """scikit-learn has checked the numbers; its momentum may be 1."""
 
 
-def _engine_of(optimizer: SGDOptimizer | AdamOptimizer | None) -> Optimizer:
+def engine_of(optimizer: SGDOptimizer | AdamOptimizer | None) -> Optimizer:
     if optimizer is None:
         return SGD()
     rate = float(optimizer.learning_rate_init)
@@ -179,10 +185,7 @@ class Problem:
         dtype: npt.DTypeLike,
         optimizer: Any = None,
     ) -> None:
-        shape = Shape.of(mlp, dtype)
-        self.names = shape.names
-        loss = _LOSSES[mlp.loss, mlp.out_activation_](n_out=shape.widths[-1], dtype=shape.dtype)
-        self.plan = Plan(shape.graph(loss, _engine_of(optimizer), float(mlp.alpha) / 2))
+        self.names, self.plan = self._compile(mlp, np.dtype(dtype), optimizer)
         self.n: int = X.shape[0]
         self._optimizer: Any = optimizer
         self._rate = 0.0
@@ -190,10 +193,22 @@ class Problem:
         self._dtype = dtype
         self._sparse = scipy.sparse.issparse(X)
         self._x = X.tocsr() if self._sparse else as_rows(X, dtype)
-        labels = isinstance(loss, LogLoss)
-        self._t = y.argmax(axis=1) if labels else np.ascontiguousarray(y, dtype)
+        self._t = self._targets(y)
         self._w = None if sample_weight is None else np.ascontiguousarray(sample_weight, dtype)
         self._signed = self._w is not None and bool((self._w <= 0).any())
+
+    def _compile(
+        self, mlp: Any, dtype: np.dtype[Any], optimizer: Any
+    ) -> tuple[list[str], Plan]:
+        """The names of the parameters in scikit-learn's order, and a plan that has them."""
+        shape = Shape.of(mlp, dtype)
+        loss, l2 = loss_of(mlp, dtype), float(mlp.alpha) / 2
+        return shape.names, Plan(shape.graph(loss, engine_of(optimizer), l2))
+
+    def _targets(self, y: Array) -> Array:
+        """y as the loss takes it."""
+        labels = isinstance(self.plan.graph.loss, LogLoss)
+        return y.argmax(axis=1) if labels else np.ascontiguousarray(y, self._dtype)
 
     # ---------------------------------------------------------------- parameters and their state
     def load(self, parameters: Sequence[Array]) -> None:
