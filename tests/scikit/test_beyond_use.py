@@ -5,7 +5,6 @@ import pickle
 import warnings
 from typing import Any
 
-import numpy as np
 import pytest
 import sklearn.neural_network as stock
 from numpy.testing import assert_array_equal

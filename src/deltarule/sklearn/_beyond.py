@@ -22,6 +22,7 @@ from ..optimizers import FullBatch
 from ..sources.samples import rows_of_a_batch
 from . import _curvature
 from ._checks import check
+from ._parameters import ACTIVATIONS
 from ._perceptron import (
     Kept,
     Task,
@@ -31,7 +32,6 @@ from ._perceptron import (
     predicts_otherwise,
     trains_otherwise,
 )
-from ._parameters import ACTIVATIONS
 from ._training import Progress, train
 
 Array = npt.NDArray[Any]
@@ -70,7 +70,8 @@ class Beyond(stock.BaseMultilayerPerceptron):
     def _cast(self, X: Any) -> Any:
         if self.dtype is None or X.dtype == self.dtype:
             return X
-        return check_array(X, accept_sparse=["csr", "csc"], dtype=self.dtype, estimator=self)
+        with np.errstate(over="ignore", invalid="ignore"):  # it says what is too large
+            return check_array(X, accept_sparse=["csr", "csc"], dtype=self.dtype, estimator=self)
 
     def _for_each_level(self, y: Array) -> Array:
         """A column of targets for each output."""
@@ -99,7 +100,7 @@ class Beyond(stock.BaseMultilayerPerceptron):
             of_class = table[numbers]
         if not (np.isfinite(of_class).all() and (of_class >= 0).all()):
             raise ValueError(f"class_weight must have finite numbers >= 0, got {given!r}")
-        weights = of_class.astype(dtype)
+        weights: Array = of_class.astype(dtype)
         return weights if sample_weight is None else weights * sample_weight
 
     # ----------------------------------------------------------------------------- first weights
@@ -322,8 +323,8 @@ class Beyond(stock.BaseMultilayerPerceptron):
         return [step.inputs[0] for step in dense[1:]]
 
     def input_gradients(self, X: Any) -> Array:
-        """The derivatives of the outputs by the inputs, at rows X (n, n_features): what `predict` of
-        a regressor gives, or `predict_proba` of a classifier, that of the second class where there
+        """The derivatives of the outputs by the inputs at rows X (n, n_features): what `predict` of a
+        regressor gives, or `predict_proba` of a classifier, that of the second class where there
         are two. (n, n_features) where there is one output, else (n, n_outputs_, n_features).
 
         Raises NotFittedError, and ValueError as `predict` does.

@@ -102,4 +102,4 @@ def _check_lbfgs(mlp: Any) -> None:
 
 def _kinds(mlp: Any) -> list[str]:
     given = mlp.activation if isinstance(mlp.activation, list | tuple) else [mlp.activation]
-    return [getattr(one, "kind", one) for one in given]
+    return [one if isinstance(one, str) else one.kind for one in given]

@@ -41,11 +41,11 @@ class Scaling:
             s, y = self._q.T @ s, self._q.T @ y
             turn = one - np.outer(s, y) / (s @ y)
             h = turn @ h @ turn.T + np.outer(s, s) / (s @ y)
-        self._l = np.linalg.cholesky((h + h.T) / 2)
+        self._l: npt.NDArray[Any] = np.linalg.cholesky((h + h.T) / 2)
 
-    def _apply(self, l: F64, v: F64) -> F64:
+    def _apply(self, root: npt.NDArray[Any], v: F64) -> F64:
         inside = self._q.T @ v
-        product: F64 = np.sqrt(self._gamma) * (v - self._q @ inside) + self._q @ (l @ inside)
+        product: F64 = np.sqrt(self._gamma) * (v - self._q @ inside) + self._q @ (root @ inside)
         return product
 
     def times(self, z: F64) -> F64:

@@ -194,8 +194,8 @@ activation may also be any of `deltarule.activations`, by its name or an object 
 scikit-learn draws them, whatever follows: for relu, or for logistic.
 """
 _LOSSES = """
-loss may also be ``'absolute_error'``, ``'huber'`` or ``'quantile'``: means over the outputs (Koenker
-and Bassett, 1978; Huber, 1964), and so are their gradients.
+loss may also be ``'absolute_error'``, ``'huber'`` or ``'quantile'``: means over the outputs
+(Huber, 1964; Koenker and Bassett, 1978), and so are their gradients.
 """
 _ATTRIBUTES = """
 other_parameters_ : dict of ndarray
