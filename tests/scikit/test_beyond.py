@@ -266,6 +266,17 @@ def test_callbacks_in_parts() -> None:
         stopped.append(mlp.stopped_ is not None)
     assert stopped == [False, False, False, True, False]
     assert [seen[2] for seen in mlp.callbacks[0].seen] == [0, 1, 2, 3, 4]
+    mlp.set_params(warm_start=True, callbacks=[watch]).fit(X, NUMBER)
+    assert [seen[2] for seen in watch.seen[-4:]] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("settings", [{"optimizer": "adamw"}, {"clip_norm": 0.01}])
+def test_state_in_parts(settings: dict[str, Any]) -> None:
+    """Calls of partial_fit are a fit, pickled or not."""
+    mlp = MLPClassifier(**WHOLE, **settings)
+    for _ in range(4):
+        mlp = pickle.loads(pickle.dumps(mlp.partial_fit(X, CLASSES, classes=[0, 1, 2])))
+    same(mlp, MLPClassifier(**WHOLE, **settings).fit(X, CLASSES))
 
 
 # ------------------------------------------------------------------------------- the rest of it
@@ -293,6 +304,8 @@ def test_curvature_is_kept() -> None:
         short = pickle.loads(pickle.dumps(short.fit(X, NUMBER)))
         forgetful.fit(X, NUMBER)
     assert short.loss_ < 1.1 * long.loss_ and forgetful.loss_ > 2 * long.loss_
+    short.set_params(tol=1.0).fit(X, NUMBER)
+    assert short.n_iter_ == 0
 
 
 def test_lbfgs_of_deltarule() -> None:

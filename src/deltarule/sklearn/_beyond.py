@@ -323,9 +323,9 @@ class Beyond(stock.BaseMultilayerPerceptron):
         return [step.inputs[0] for step in dense[1:]]
 
     def input_gradients(self, X: Any) -> Array:
-        """The derivatives of the outputs by the inputs at rows X (n, n_features): what `predict` of a
-        regressor gives, or `predict_proba` of a classifier, that of the second class where there
-        are two. (n, n_features) where there is one output, else (n, n_outputs_, n_features).
+        """The derivatives of the outputs by the inputs at rows X (n, n_features): of what `predict`
+        gives for a regressor, `predict_proba` for a classifier, the second class where there are
+        two. (n, n_features) where there is one output, else (n, n_outputs_, n_features).
 
         Raises NotFittedError, and ValueError as `predict` does.
         """
