@@ -53,7 +53,7 @@ BAD: list[tuple[type, dict[str, Any], str]] = [
     (MLPRegressor, {"dropout": 1.0}, "'dropout' parameter of MLPRegressor must be .* Got 1.0"),
     (MLPClassifier, {"dropout": [0.1]}, "must be one for each of the 2 hidden layers"),
     (MLPClassifier, {"dropout": [0.1, 2.0]}, r"must be in \[0.0, 1.0\)"),
-    (MLPClassifier, {"activation": "rely"}, "'activation' parameter of MLPClassifier must be"),
+    (MLPClassifier, {"activation": "rely"}, r"must be a str among \{.*\}\. Got 'rely'"),
     (MLPClassifier, {"activation": ["relu", "rely"]}, "did you mean 'relu'"),
     (MLPClassifier, {"activation": ["relu"]}, "one for each of the 2 hidden layers"),
     (MLPRegressor, {"loss": "hubert"}, "'loss' parameter of MLPRegressor must be"),

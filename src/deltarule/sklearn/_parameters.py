@@ -12,7 +12,7 @@ from numbers import Integral, Real
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils._param_validation import Hidden, Interval, Options, StrOptions
 
 from .. import activations, optimizers
 from ..activations import Activation
@@ -179,14 +179,12 @@ REGRESSOR = {
         """,
     ),
 }
-# of parameters that scikit-learn has, what else they may be
+# of parameters that scikit-learn has, what else they may be; messages stay scikit-learn's
 _WIDER = {
     "activation": [
-        StrOptions({*ACTIVATIONS, *activations.TABLE}), Activation, list, tuple
+        Hidden(StrOptions(set(activations.TABLE))), *map(Hidden, (Activation, list, tuple))
     ],
-    "loss": [
-        StrOptions({*LOSSES[1:], "absolute_error", "huber", "quantile"})
-    ],
+    "loss": [Hidden(StrOptions({"absolute_error", "huber", "quantile"}))],
 }
 _ALSO = """
 activation may also be any of `deltarule.activations`, by its name or an object such as
@@ -245,7 +243,7 @@ def extended(base: Any, more: Mapping[str, Parameter]) -> Callable[[C], C]:
         known = [*signature.parameters.values(), *added]
         __init__.__signature__ = signature.replace(parameters=known)  # type: ignore[attr-defined]
         constraints = {**cls._parameter_constraints, **{k: p.allowed for k, p in own.items()}}
-        wider = {k: allowed for k, allowed in _WIDER.items() if k in constraints}
+        wider = {k: constraints[k] + also for k, also in _WIDER.items() if k in constraints}
         cls.__init__, cls.own_parameters = __init__, own
         cls._parameter_constraints = constraints | wider
         cls.__doc__ = _docstring(cls, base, own, "loss" in wider)
