@@ -9,6 +9,7 @@ import pytest
 import sklearn.neural_network as stock
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
+from sklearn.callback import ScoringMonitor
 
 import deltarule as dr
 from deltarule.sklearn import MLPClassifier, MLPRegressor
@@ -41,7 +42,7 @@ def test_clone_and_pickle() -> None:
 def test_signature_and_docstring(ours: Any) -> None:
     theirs = inspect.signature(getattr(stock, ours.__name__))
     parameters = dict(inspect.signature(ours).parameters)
-    for name in ours.own_parameters:
+    for name in ours._own_parameters:
         assert parameters.pop(name).kind is inspect.Parameter.KEYWORD_ONLY
         assert f"\n{name} : " in ours.__doc__
     assert parameters == dict(theirs.parameters)
@@ -106,3 +107,14 @@ def test_what_cannot_go_on() -> None:
         MLPClassifier(class_weight="balanced").partial_fit(X, TEXT, classes=["a", "b", "c"])
     with pytest.raises(ValueError, match="partial_fit does not support early_stopping=True"):
         MLPRegressor(early_stopping=True, l1=1.0).partial_fit(X, NUMBER)
+
+
+def test_callbacks_of_scikit_learn() -> None:
+    """They see each epoch, with all that has been learnt by then."""
+    monitor = ScoringMonitor(scoring="accuracy")
+    mlp = MLPClassifier(**SMALL, batch_norm=True).set_callbacks(monitor).fit(X, TEXT)
+    scores = [each["accuracy"] for each in monitor.get_logs().data if "accuracy" in each]
+    assert len(scores) == 5 and scores.count(mlp.score(X, TEXT)) >= 2  # of epochs, and of all
+    mlp = MLPClassifier(**SMALL, solver="lbfgs", warm_start=True, keep_curvature=True)
+    with pytest.raises(ValueError, match="knows no callbacks of scikit-learn's"):
+        mlp.set_callbacks(monitor).fit(X, TEXT)

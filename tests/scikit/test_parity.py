@@ -134,7 +134,7 @@ def test_the_same_numbers(case: Case) -> None:
     of_network = {"_progress", "stopped_"} if "network" in case.how else set()
     if of_network and case.settings.get("early_stopping"):
         of_network.add("validation_loss_curve_")
-    assert vars(mine).keys() - type(mine).own_parameters == vars(theirs).keys() | of_network
+    assert vars(mine).keys() - type(mine)._own_parameters == vars(theirs).keys() | of_network
     for name, expected in vars(theirs).items():
         got = getattr(mine, name)
         assert type(got) is type(expected) or name == "_label_binarizer", name

@@ -144,6 +144,8 @@ class Beyond(stock.BaseMultilayerPerceptron):
     ) -> None:
         weight = self._weighted(y, sample_weight, X.dtype)
         if self.keep_curvature:
+            if self._tasks is not None:
+                raise ValueError("keep_curvature=True knows no callbacks of scikit-learn's")
             _curvature.fit(self, X, y, weight, self._problem(X, y, weight, np.float64))
         else:
             super()._fit_lbfgs(X, y, weight, *rest)
@@ -286,10 +288,25 @@ class Beyond(stock.BaseMultilayerPerceptron):
         return found if found in (np.float32, np.float64) else np.dtype(np.float64)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """The accuracy of a classifier, R2 of a regressor (see scikit-learn's).
+        """The accuracy of a classifier, R2 of a regressor.
 
-        X (n, features); y (n,) or (n, n_outputs); sample_weight (n,) or None. Raises ValueError for
-        several quantiles: R2 says nothing of them; see sklearn.metrics.mean_pinball_loss.
+        Raises ValueError for several quantiles, of which R2 says nothing.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The input data.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            True labels or target values.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Sample weights.
+
+        Returns
+        -------
+        score : float
+            At best 1.0.
         """
         if not is_classifier(self) and self.loss == "quantile" and np.size(self.quantile) > 1:
             raise ValueError(
@@ -312,10 +329,19 @@ class Beyond(stock.BaseMultilayerPerceptron):
         )
 
     def hidden_activations(self, X: Any) -> list[Array]:
-        """What each hidden layer puts out for rows X (n, n_features): a list of (n, units) arrays,
-        first layer first.
+        """What each hidden layer puts out.
 
         Raises NotFittedError, and ValueError as `predict` does.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The input data.
+
+        Returns
+        -------
+        activations : list of ndarray of shape (n_samples, n_units)
+            Of the first hidden layer, then of the others.
         """
         with using_threads(self.n_threads):
             steps = self._walked(X)
@@ -323,11 +349,20 @@ class Beyond(stock.BaseMultilayerPerceptron):
         return [step.inputs[0] for step in dense[1:]]
 
     def input_gradients(self, X: Any) -> Array:
-        """The derivatives of the outputs by the inputs at rows X (n, n_features): of what `predict`
-        gives for a regressor, `predict_proba` for a classifier, the second class where there are
-        two. (n, n_features) where there is one output, else (n, n_outputs_, n_features).
+        """The derivatives of the outputs by the inputs.
 
-        Raises NotFittedError, and ValueError as `predict` does.
+        Outputs are what `predict` gives for a regressor and `predict_proba` for a classifier, the
+        second class where there are two. Raises NotFittedError, and ValueError as `predict` does.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Where to take them.
+
+        Returns
+        -------
+        gradients : ndarray of shape (n_samples, n_features) or (n_samples, n_outputs, n_features)
+            The former where there is one output.
         """
         with using_threads(self.n_threads):
             steps = self._walked(X)

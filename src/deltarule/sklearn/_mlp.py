@@ -17,8 +17,10 @@ from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._beyond import Beyond
+from ._docs import documented
 from ._parameters import CLASSIFIER, REGRESSOR, extended
 from ._problem import Problem, predict
+from ._tasks import Supported
 
 Array = npt.NDArray[Any]
 _FLOATS = (np.dtype("float32"), np.dtype("float64"))
@@ -37,7 +39,7 @@ def _is_plain(array: Any, ndim: int) -> bool:
         return math.isfinite(np.add.reduce(array, axis=None))
 
 
-class _Computed(stock.BaseMultilayerPerceptron):
+class _Computed(Supported, stock.BaseMultilayerPerceptron):
     """What scikit-learn's BaseMultilayerPerceptron computes, by deltarule's C core.
 
     coefs_ and intercepts_ stay what they are there, plain arrays that may be replaced or changed at
@@ -77,6 +79,18 @@ class _Computed(stock.BaseMultilayerPerceptron):
         return y if _is_plain(y, 1) else None
 
     def predict(self, X: Any) -> Array:
+        """Predict labels or target values.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The input data.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            The predictions.
+        """
         plain = self._takes(X)
         if not plain:
             check_is_fitted(self)
@@ -230,6 +244,8 @@ class _Computed(stock.BaseMultilayerPerceptron):
         rounded = dtype.type
         self.n_iter_ = 0
         while self.n_iter_ < self.max_iter:
+            if self._tasks is not None:
+                self._tasks.begin_epoch()
             if order is not None:  # the draws and the order of sklearn.utils.shuffle, in place
                 self._random_state.shuffle(order)
             loss = rounded(problem.epoch())
@@ -251,6 +267,8 @@ class _Computed(stock.BaseMultilayerPerceptron):
             problem.write(parameters)  # scored by what is in them
         self._update_no_improvement_count(self.early_stopping, *(held_out or (None,) * 3))
         self._optimizer.iteration_ends(self.t_)
+        if self._tasks is not None and self._epoch_ends(lambda: problem.write(parameters)):
+            return True
         return self._no_improvement_count > self.n_iter_no_change and self._stops()
 
     def _warn_of_no_end(self) -> None:
@@ -276,6 +294,7 @@ class _Computed(stock.BaseMultilayerPerceptron):
         return stops
 
 
+@documented
 @extended(stock.MLPClassifier, CLASSIFIER)
 class MLPClassifier(Beyond, _Computed, stock.MLPClassifier):
     """scikit-learn's MLPClassifier, computed by deltarule.
@@ -312,6 +331,7 @@ class MLPClassifier(Beyond, _Computed, stock.MLPClassifier):
         return both.T
 
 
+@documented
 @extended(stock.MLPRegressor, REGRESSOR)
 class MLPRegressor(Beyond, _Computed, stock.MLPRegressor):
     """scikit-learn's MLPRegressor, computed by deltarule.

@@ -213,7 +213,7 @@ stopped_ : str or None
 
 def of(mlp: Any) -> dict[str, Parameter]:
     """Those that an estimator has beside scikit-learn's."""
-    own: dict[str, Parameter] = type(mlp).own_parameters
+    own: dict[str, Parameter] = type(mlp)._own_parameters
     return own
 
 
@@ -244,28 +244,21 @@ def extended(base: Any, more: Mapping[str, Parameter]) -> Callable[[C], C]:
         __init__.__signature__ = signature.replace(parameters=known)  # type: ignore[attr-defined]
         constraints = {**cls._parameter_constraints, **{k: p.allowed for k, p in own.items()}}
         wider = {k: constraints[k] + also for k, also in _WIDER.items() if k in constraints}
-        cls.__init__, cls.own_parameters = __init__, own
+        cls.__init__, cls._own_parameters = __init__, own
         cls._parameter_constraints = constraints | wider
-        cls.__doc__ = _docstring(cls, base, own, "loss" in wider)
+        cls.__doc__ = _docstring(cls, own, "loss" in wider)
         return cls
 
     return extend
 
 
-def _docstring(
-    cls: Any, base: Any, own: Mapping[str, Parameter], has_loss: bool
-) -> str:
-    """Its own words, then scikit-learn's sections with these parameters among them."""
-    theirs = inspect.cleandoc(base.__doc__ or "")
-    _, head, rest = theirs.partition("Parameters\n----------\n")
-    known, attributes, behind = rest.partition("\n\nAttributes\n----------\n")
+def _docstring(cls: Any, own: Mapping[str, Parameter], has_loss: bool) -> str:
+    """Its own words and sections; `documented` adds what scikit-learn says."""
     paragraphs = [
         f"{name} : {p.kind}\n{inspect.cleandoc(p.says)}".replace("\n", "\n    ")
         for name, p in own.items()
     ]
     also = _ALSO + (_LOSSES if has_loss else "")
-    return (
-        f"{inspect.cleandoc(cls.__doc__ or '')}\n{also}\n{head}{known}\n\n"
-        + "\n\n".join(paragraphs)
-        + f"{attributes}{_ATTRIBUTES[1:]}\n{behind}"
-    )
+    parameters = "Parameters\n----------\n" + "\n\n".join(paragraphs)
+    attributes = f"Attributes\n----------{_ATTRIBUTES}"
+    return f"{inspect.cleandoc(cls.__doc__ or '')}\n{also}\n{parameters}\n\n{attributes}"

@@ -76,6 +76,8 @@ class _Decisions(Callback):
 
     def on_epoch_begin(self, training: Training) -> None:
         """Sets the learning rate where scikit-learn has schedules of its own."""
+        if self._mlp._tasks is not None:
+            self._mlp._tasks.begin_epoch()
         rate = self._task.rate
         if rate is not None:
             training.set_learning_rate(rate)
@@ -87,7 +89,8 @@ class _Decisions(Callback):
             mlp.validation_loss_curve_.append(values["val_loss"] * task.reported)
         loss = self._rounded(values["loss"] * task.reported)
         if mlp._after_epoch(loss, task, self._parameters, self._held_out):
-            training.stop(mlp._no_gain())
+            gains = mlp._no_improvement_count <= mlp.n_iter_no_change
+            training.stop("a callback has ended it" if gains else mlp._no_gain())
 
 
 def train(
