@@ -2,37 +2,51 @@
 
 from __future__ import annotations
 
-import math
 import warnings
+from functools import cache, lru_cache, partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import sklearn.neural_network._multilayer_perceptron as stock
-from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils._param_validation import validate_parameter_constraints
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._problem import Problem, predict
+from .._fast import all_finite
+from ._problem import FEW, Problem, predict, predict_few
 
 Array = npt.NDArray[Any]
 _FLOATS = (np.dtype("float32"), np.dtype("float64"))
+_PLAIN = frozenset((bool, int, float, str, type(None)))
+
+
+def _lasts(value: Any) -> bool:
+    """Whether it will always be what it is, so that a parameter need be checked once only."""
+    kind = type(value)
+    return kind in _PLAIN or (kind is tuple and all(type(each) in _PLAIN for each in value))
 
 
 def _is_plain(array: Any, ndim: int) -> bool:
     """Whether it is floats, all of them finite."""
-    if not (
-        type(array) is np.ndarray
-        and array.ndim == ndim
-        and array.dtype in _FLOATS
-        and array.size > 0
-    ):
+    if type(array) is not np.ndarray or array.ndim != ndim or array.size == 0:
         return False
-    with np.errstate(all="ignore"):  # nan and inf never leave a sum
-        return math.isfinite(np.add.reduce(array, axis=None))
+    return all_finite(array if array.flags.c_contiguous else array.ravel("K"))
+
+
+@lru_cache(1024, typed=True)
+def _check_parameter(kind: type[_Computed], name: str, value: Any) -> None:
+    """scikit-learn's check; of a value that has passed before there is nothing to say."""
+    validate_parameter_constraints(kind._parameter_constraints, {name: value}, kind.__name__)
+
+
+@cache
+def _parameter_names(kind: type[_Computed]) -> list[str]:
+    names: list[str] = kind._get_param_names()
+    return names
 
 
 class _Computed(stock.BaseMultilayerPerceptron):
@@ -45,17 +59,35 @@ class _Computed(stock.BaseMultilayerPerceptron):
     coefs_: list[Array]
     intercepts_: list[Array]
     _no_improvement_count: int
+    _classifies = False
 
-    def _takes(self, X: Any) -> bool:
-        """Whether scikit-learn's checks of a fitted estimator and X, which take many times as long
-        as the prediction of a row, would find nothing to say, nor to change."""
+    def _validate_params(self) -> None:
+        """scikit-learn's check, which takes as long as dozens of small epochs, in its order."""
+        kind = type(self)
+        for name in _parameter_names(kind):
+            value = getattr(self, name)
+            check = _check_parameter if _lasts(value) else _check_parameter.__wrapped__
+            check(kind, name, value)
+
+    def _outputs(self, X: Any) -> Array:
+        """Of the network, for X checked as scikit-learn does. Its checks take many times as long as the
+        prediction of a row; they are passed over where they would find nothing to say, nor to change."""
         own = vars(self)
-        return (
-            "coefs_" in own
+        if (
+            type(X) is np.ndarray
+            and X.ndim == 2
+            and "coefs_" in own
             and "feature_names_in_" not in own
-            and _is_plain(X, 2)
             and X.shape[1] == own.get("n_features_in_")
-        )
+            and X.size > 0
+        ):
+            y = predict_few(self, X) if len(X) <= FEW else None
+            if y is not None:
+                return y
+            if _is_plain(X, 2):
+                return self._forward_pass_fast(X, check_input=False)
+        check_is_fitted(self)
+        return self._forward_pass_fast(X)
 
     def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Array]:
         """scikit-learn's checks, which take as long as a hundred epochs of a small fit, or their
@@ -75,11 +107,14 @@ class _Computed(stock.BaseMultilayerPerceptron):
         return y if _is_plain(y, 1) else None
 
     def predict(self, X: Any) -> Array:
-        plain = self._takes(X)
-        if not plain:
-            check_is_fitted(self)
-        y: Array = self._predict(X, check_input=not plain)
-        return y
+        return self._answers(self._outputs(X))
+
+    def _predict(self, X: Any, check_input: bool = True) -> Array:
+        return self._answers(self._forward_pass_fast(X, check_input=check_input))
+
+    def _answers(self, y: Array) -> Array:
+        """What is predicted where the network says y (n, n_outputs_)."""
+        return y.ravel() if self.n_outputs_ == 1 else y
 
     def _forward_pass_fast(self, X: Any, check_input: bool = True) -> Array:
         if check_input:
@@ -142,7 +177,7 @@ class _Computed(stock.BaseMultilayerPerceptron):
         problem = Problem(self, X, y, sample_weight, computed, self._optimizer)
         problem.load(parameters)
         # scikit-learn takes logarithms of classes in float64, and rounds losses as their parts are
-        targets = np.float64 if is_classifier(self) else y.dtype
+        targets = np.float64 if self._classifies else y.dtype
         weights = () if sample_weight is None else (sample_weight.dtype,)
         reported = np.result_type(computed, targets, *weights)
         try:
@@ -177,7 +212,7 @@ class _Computed(stock.BaseMultilayerPerceptron):
             *whole,
             random_state=self._random_state,
             test_size=self.validation_fraction,
-            stratify=y if is_classifier(self) and self.n_outputs_ == 1 else None,
+            stratify=y if self._classifies and self.n_outputs_ == 1 else None,
         )
         train, held_out = [*parts[::2], None][:3], [*parts[1::2], None][:3]
         if held_out[0].shape[0] < 2:
@@ -185,7 +220,7 @@ class _Computed(stock.BaseMultilayerPerceptron):
                 "The validation set is too small. Increase 'validation_fraction' "
                 "or the size of your dataset."
             )
-        if is_classifier(self):
+        if self._classifies:
             held_out[1] = self._label_binarizer.inverse_transform(held_out[1])
         return train, held_out
 
@@ -210,13 +245,11 @@ class _Computed(stock.BaseMultilayerPerceptron):
         incremental: bool,
     ) -> None:
         order = np.arange(problem.n) if self.shuffle else None
-        problem.open(order, batch_size)
+        problem.open(order, batch_size, self._random_state)
         rounded = dtype.type
         self.n_iter_ = 0
-        while self.n_iter_ < self.max_iter:
-            if order is not None:  # the draws and the order of sklearn.utils.shuffle, in place
-                self._random_state.shuffle(order)
-            self.loss_ = rounded(problem.epoch())
+        for loss in problem.epochs(partial(self._epochs_ahead, incremental)):
+            self.loss_ = rounded(loss)
             self.n_iter_ += 1
             self.t_ += problem.n
             self.loss_curve_.append(self.loss_)
@@ -230,12 +263,22 @@ class _Computed(stock.BaseMultilayerPerceptron):
                 return
             if incremental:
                 return
+            if self.n_iter_ == self.max_iter:
+                break
         warnings.warn(
             f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) "
             "reached and the optimization hasn't converged yet.",
             ConvergenceWarning,
             stacklevel=3,
         )
+
+    def _epochs_ahead(self, incremental: bool) -> int:
+        """How many epochs there will be before anything is said, decided or changed behind one."""
+        changes = self.solver == "sgd" and self.learning_rate == "invscaling"
+        if incremental or self.early_stopping or self.verbose or changes:
+            return 1
+        patience = self.n_iter_no_change - self._no_improvement_count + 1
+        return max(1, min(self.max_iter - self.n_iter_, patience))
 
     def _stops(self) -> bool:
         """Whether training ends here, or goes on with a smaller learning rate."""
@@ -256,6 +299,8 @@ class MLPClassifier(_Computed, stock.MLPClassifier):
     Parameters, attributes, messages and numbers are those of sklearn.neural_network.MLPClassifier.
     """
 
+    _classifies = True
+
     def _plain_targets(self, y: Array) -> Array | None:
         if y.dtype.kind not in "biuU":
             return None
@@ -271,16 +316,31 @@ class MLPClassifier(_Computed, stock.MLPClassifier):
         return one_hot
 
     def predict_proba(self, X: Any) -> Array:
-        plain = self._takes(X)
-        if not plain:
-            check_is_fitted(self)
-        y = self._forward_pass_fast(X, check_input=not plain)
+        y = self._outputs(X)
         if self.n_outputs_ > 1:
             return y
         both = np.empty((2, len(y)), y.dtype)
         np.subtract(1, y[:, 0], out=both[0])
         both[1] = y[:, 0]
         return both.T
+
+    def _answers(self, y: Array) -> Array:
+        """As the LabelBinarizer has it, but for its checks."""
+        named = self._label_binarizer
+        if named.y_type_ == "multiclass":
+            labels: Array = named.classes_.take(y.argmax(axis=1))
+        elif named.y_type_ == "binary" and len(named.classes_) == 2:
+            labels = named.classes_.take(y[:, 0] > 0.5)
+        else:
+            labels = named.inverse_transform(super()._answers(y))
+        return labels
+
+    def _score(self, X: Any, y: Array, sample_weight: Array | None = None) -> float:
+        """Of early stopping: scikit-learn's accuracy_score, but for its checks."""
+        if sample_weight is None and y.ndim == 1 and y.dtype.kind in "biuU":
+            return float(np.mean(self._predict(X, check_input=False) == y))
+        score: float = super()._score(X, y, sample_weight)
+        return score
 
 
 class MLPRegressor(_Computed, stock.MLPRegressor):
