@@ -105,28 +105,6 @@ cdef _Buffer _plain(object array, int ndim):
     return b if real and b.view.ndim == ndim else None
 
 
-cdef bint _finite(_Buffer b) except -1:
-    """Whether all numbers of a plain buffer are: NaN and infinity less themselves are not 0."""
-    cdef size_t i, n = b.view.len // b.view.itemsize, others = 0
-    cdef bint single = b.view.itemsize == 4
-    cdef const float *singles = <const float *>b.view.buf
-    cdef const double *doubles = <const double *>b.view.buf
-    with nogil:
-        if single:
-            for i in range(n):
-                others += singles[i] - singles[i] != 0
-        else:
-            for i in range(n):
-                others += doubles[i] - doubles[i] != 0
-    return others == 0
-
-
-def all_finite(array):
-    """Whether a contiguous array of float32 or float64 has no NaN and no infinity; else False."""
-    cdef _Buffer b = _plain(array, array.ndim)
-    return b is not None and _finite(b)
-
-
 cdef tuple _hold_sparse(object rows, size_t columns, dr_input *x, dr_sparse *sparse):
     """The buffers of sparse rows. What columns are in `indices` is looked at where they are used."""
     cdef size_t i, n = len(rows)

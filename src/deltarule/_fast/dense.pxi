@@ -58,14 +58,20 @@ def dense_rows(x, weights, biases, activations):
     cdef dr_activation acts[_MOST_LAYERS]
     cdef size_t i, n, n_layers = len(weights)
     cdef _Buffer xb = _plain(x, 2), wb, bb, yb
+    cdef dr_input rows
     cdef dr_dtype dt
     cdef dr_status status
     cdef list held = []
     cdef const void *xp
     cdef void *yp
-    if xb is None or not 0 < n_layers <= _MOST_LAYERS or len(biases) != n_layers or not _finite(xb):
+    if xb is None or not 0 < n_layers <= _MOST_LAYERS or len(biases) != n_layers:
         return None
     n, widths[0] = xb.view.shape[0], xb.view.shape[1]
+    dt = DR_F32 if xb.view.itemsize == 4 else DR_F64
+    rows.element = <dr_element><int>_ELEMENTS["f" if dt == DR_F32 else "d"][0]
+    rows.data, rows.stride = xb.view.buf, xb.view.strides[0]
+    if dr_first_nonfinite(dt, n, widths[0], rows) < n * widths[0]:
+        return None
     for i in range(n_layers):
         wb, bb = _plain(weights[i], 2), _plain(biases[i], 1)
         if (wb is None or bb is None or wb.view.format[0] != xb.view.format[0]
@@ -78,7 +84,6 @@ def dense_rows(x, weights, biases, activations):
         held.append((wb, bb))
     y = np.empty((n, widths[n_layers]), x.dtype)
     yb = _plain(y, 2)
-    dt = DR_F32 if xb.view.itemsize == 4 else DR_F64
     xp, yp = _at(xb), _at(yb)
     with nogil:
         status = dr_dense_rows(dt, n, n_layers, widths, xp, w, b, acts, yp)

@@ -16,11 +16,11 @@ from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils._param_validation import validate_parameter_constraints
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._fast import all_finite
+from .._inputs import first_nonfinite
 from ._problem import FEW, Problem, predict, predict_few
 
 Array = npt.NDArray[Any]
-_FLOATS = (np.dtype("float32"), np.dtype("float64"))
+_FLOATS = {np.dtype(name): name for name in ("float32", "float64")}
 _PLAIN = frozenset((bool, int, float, str, type(None)))
 
 
@@ -34,7 +34,9 @@ def _is_plain(array: Any, ndim: int) -> bool:
     """Whether it is floats, all of them finite."""
     if type(array) is not np.ndarray or array.ndim != ndim or array.size == 0:
         return False
-    return all_finite(array if array.flags.c_contiguous else array.ravel("K"))
+    dtype = _FLOATS.get(array.dtype)
+    flat = array if array.flags.c_contiguous else array.ravel("K")
+    return dtype is not None and first_nonfinite(flat, dtype) is None
 
 
 @lru_cache(1024, typed=True)
