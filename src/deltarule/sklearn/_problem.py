@@ -39,7 +39,7 @@ _LOSSES: dict[tuple[str, str], type[HalfSquares | Deviance | BinaryLogLoss | Log
     ("poisson", "exp"): Deviance,
 }
 _NUMBERS_AT_ONCE = 1 << 22  # of a sparse X that are made dense
-_ROWS_IN_CACHE = 256  # of the activations of an ordinary perceptron, with their errors
+_ROWS_IN_CACHE = 128  # of the activations of an ordinary perceptron, with their errors
 _FOREVER = float("inf")
 
 
