@@ -14,10 +14,11 @@ from sklearn.model_selection import train_test_split
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils._param_validation import validate_parameter_constraints
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from .._inputs import first_nonfinite
 from ._problem import FEW, Problem, predict, predict_few
+from ._random import random_state_of
 
 Array = npt.NDArray[Any]
 _FLOATS = {np.dtype(name): name for name in ("float32", "float64")}
@@ -127,6 +128,37 @@ class _Computed(stock.BaseMultilayerPerceptron):
             return y
         return predict(self, X, dtype)
 
+    def _fit(
+        self, X: Any, y: Any, sample_weight: Any = None, incremental: bool = False
+    ) -> _Computed:
+        """scikit-learn's, without what only its own computation needs."""
+        sizes = self.hidden_layer_sizes
+        hidden = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
+        if np.any(np.array(hidden) <= 0):
+            raise ValueError(f"hidden_layer_sizes must be > 0, got {hidden}.")
+        first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
+        X, y = self._validate_input(X, y, incremental, reset=first)
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(sample_weight, X)
+        if y.ndim == 1:
+            y = y.reshape(-1, 1)
+        self.n_outputs_ = y.shape[1]
+        units = [X.shape[1], *hidden, self.n_outputs_]
+        self._random_state = random_state_of(self.random_state)
+        if first:
+            self._initialize(y, units, X.dtype)
+        buffers = None, None, None, None  # of scikit-learn's
+        if self.solver == "lbfgs":
+            self._fit_lbfgs(X, y, sample_weight, *buffers, units)
+        else:
+            self._fit_stochastic(X, y, sample_weight, *buffers, units, incremental)
+        if not all(np.isfinite(each).all() for each in self.coefs_ + self.intercepts_):
+            raise ValueError(
+                "Solver produced non-finite parameter weights. The input data may"
+                " contain large values and need to be preprocessed."
+            )
+        return self
+
     # ------------------------------------------------------------------------------------- L-BFGS
     def _fit_lbfgs(
         self, X: Any, y: Array, sample_weight: Array | None, activations: Any, *others: Any
@@ -195,8 +227,8 @@ class _Computed(stock.BaseMultilayerPerceptron):
     def _new_optimizer(self, parameters: list[Array]) -> SGDOptimizer | AdamOptimizer:
         """scikit-learn's: it holds the state between calls and decides over the learning rate."""
         if self.solver == "adam":
-            return AdamOptimizer(
-                parameters, self.learning_rate_init, self.beta_1, self.beta_2, self.epsilon
+            return AdamOptimizer(  # its arrays are made when training ends
+                [], self.learning_rate_init, self.beta_1, self.beta_2, self.epsilon
             )
         return SGDOptimizer(
             parameters,
@@ -250,16 +282,19 @@ class _Computed(stock.BaseMultilayerPerceptron):
         problem.open(order, batch_size, self._random_state)
         rounded = dtype.type
         self.n_iter_ = 0
-        for loss in problem.epochs(partial(self._epochs_ahead, incremental)):
-            self.loss_ = rounded(loss)
-            self.n_iter_ += 1
-            self.t_ += problem.n
-            self.loss_curve_.append(self.loss_)
+        for losses in problem.epochs(partial(self._epochs_ahead, incremental)):
+            losses = [rounded(each) for each in losses]
+            self.loss_ = losses[-1]
+            self.loss_curve_ += losses
+            self.n_iter_ += len(losses)
+            self.t_ += problem.n * len(losses)
             if self.verbose:
                 print(f"Iteration {self.n_iter_}, loss = {self.loss_:.8f}")
-            if held_out is not None:
+            if held_out is None:
+                self._compare(losses)
+            else:
                 problem.write(parameters)  # scored by what is in them
-            self._update_no_improvement_count(self.early_stopping, *(held_out or (None,) * 3))
+                self._update_no_improvement_count(True, *held_out)
             self._optimizer.iteration_ends(self.t_)
             if self._no_improvement_count > self.n_iter_no_change and self._stops():
                 return
@@ -273,6 +308,14 @@ class _Computed(stock.BaseMultilayerPerceptron):
             ConvergenceWarning,
             stacklevel=3,
         )
+
+    def _compare(self, losses: list[Any]) -> None:
+        """What scikit-learn's _update_no_improvement_count does after each epoch without a score."""
+        best, count = self.best_loss_, self._no_improvement_count
+        for loss in losses:
+            count = count + 1 if loss > best - self.tol else 0
+            best = loss if loss < best else best
+        self.best_loss_, self._no_improvement_count = best, count
 
     def _epochs_ahead(self, incremental: bool) -> int:
         """How many epochs there will be before anything is said, decided or changed behind one."""

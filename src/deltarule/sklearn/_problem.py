@@ -213,7 +213,8 @@ class Problem:
         set_parameters(self.plan, self.names, parameters)
         optimizer = self._optimizer
         if isinstance(optimizer, AdamOptimizer):
-            self._set_states(optimizer.ms, optimizer.vs)
+            if optimizer.t:  # else they are zeros, as in a plan that is new
+                self._set_states(optimizer.ms, optimizer.vs)
             self.plan.step = optimizer.t
         else:
             self._rate = float(optimizer.learning_rate)
@@ -261,16 +262,16 @@ class Problem:
         if not self._sparse:
             self._run = self._train(self._x, self._t, self._w, order)
 
-    def epochs(self, ahead: Callable[[], int]) -> Iterator[float]:
-        """The losses of epochs without end. As many as ahead() says are computed before the first of
-        them is told, without Python in between; those that an error has cut short are told before."""
+    def epochs(self, ahead: Callable[[], int]) -> Iterator[list[float]]:
+        """The losses of epochs without end, at least one at once and as many as ahead() says: these are
+        computed without Python in between. Those that an error has cut short are told before it."""
         while True:
             sums: list[float] = []
             try:
                 self._compute(ahead, sums)
             finally:
-                for each in sums:
-                    yield each / self.n
+                if sums:
+                    yield [each / self.n for each in sums]
 
     def _compute(self, ahead: Callable[[], int], sums: list[float]) -> None:
         if self._rates is not None:
