@@ -41,13 +41,13 @@ def _is_plain(array: Any, ndim: int) -> bool:
 
 
 @lru_cache(1024, typed=True)
-def _check_parameter(kind: type[_Computed], name: str, value: Any) -> None:
+def _check_parameter(kind: Any, name: str, value: Any) -> None:
     """scikit-learn's check; of a value that has passed before there is nothing to say."""
     validate_parameter_constraints(kind._parameter_constraints, {name: value}, kind.__name__)
 
 
 @cache
-def _parameter_names(kind: type[_Computed]) -> list[str]:
+def _parameter_names(kind: Any) -> list[str]:
     names: list[str] = kind._get_param_names()
     return names
 
@@ -61,20 +61,22 @@ class _Computed(stock.BaseMultilayerPerceptron):
 
     coefs_: list[Array]
     intercepts_: list[Array]
+    best_loss_: Any
     _no_improvement_count: int
     _classifies = False
 
     def _validate_params(self) -> None:
         """scikit-learn's check, which takes as long as dozens of small epochs, in its order."""
-        kind = type(self)
+        kind: Any = type(self)
         for name in _parameter_names(kind):
             value = getattr(self, name)
             check = _check_parameter if _lasts(value) else _check_parameter.__wrapped__
             check(kind, name, value)
 
     def _outputs(self, X: Any) -> Array:
-        """Of the network, for X checked as scikit-learn does. Its checks take many times as long as the
-        prediction of a row; they are passed over where they would find nothing to say, nor to change."""
+        """Of the network, for X checked as scikit-learn does. Its checks take many times as long as
+        the prediction of a row; they are passed over where they would find nothing to say, nor to
+        change."""
         own = vars(self)
         if (
             type(X) is np.ndarray
@@ -310,7 +312,7 @@ class _Computed(stock.BaseMultilayerPerceptron):
         )
 
     def _compare(self, losses: list[Any]) -> None:
-        """What scikit-learn's _update_no_improvement_count does after each epoch without a score."""
+        """What scikit-learn's _update_no_improvement_count does after epochs without a score."""
         best, count = self.best_loss_, self._no_improvement_count
         for loss in losses:
             count = count + 1 if loss > best - self.tol else 0
@@ -322,8 +324,8 @@ class _Computed(stock.BaseMultilayerPerceptron):
         changes = self.solver == "sgd" and self.learning_rate == "invscaling"
         if incremental or self.early_stopping or self.verbose or changes:
             return 1
-        patience = self.n_iter_no_change - self._no_improvement_count + 1
-        return max(1, min(self.max_iter - self.n_iter_, patience))
+        patience: float = self.n_iter_no_change - self._no_improvement_count + 1
+        return int(max(1, min(self.max_iter - self.n_iter_, patience)))
 
     def _stops(self) -> bool:
         """Whether training ends here, or goes on with a smaller learning rate."""

@@ -253,8 +253,8 @@ class Problem:
     def open(
         self, order: npt.NDArray[np.int64] | None, batch_size: int, random_state: Any
     ) -> None:
-        """Before the first epoch. order: of the rows, shuffled where it is by this RandomState before
-        each epoch; None: as they are."""
+        """Before the first epoch. order: of the rows, shuffled where it is by this RandomState
+        before each epoch; None: as they are."""
         self._order, self._batch_size = order, batch_size
         self._shuffle = None if order is None else Shuffle(order, random_state)
         if not isinstance(self._optimizer, AdamOptimizer):
@@ -263,8 +263,8 @@ class Problem:
             self._run = self._train(self._x, self._t, self._w, order)
 
     def epochs(self, ahead: Callable[[], int]) -> Iterator[list[float]]:
-        """The losses of epochs without end, at least one at once and as many as ahead() says: these are
-        computed without Python in between. Those that an error has cut short are told before it."""
+        """The losses of epochs without end, as many at once as ahead() says: these are computed
+        without Python in between. Those that are done before an error are told before it."""
         while True:
             sums: list[float] = []
             try:

@@ -20,11 +20,11 @@ class Unseeded(ISeedSequence):
 
 
 def random_state_of(given: Any) -> RandomState:
-    """scikit-learn's check_random_state. A RandomState of an int begins with numbers of the system's,
-    only to throw them away: that takes as long as ten epochs of a small fit."""
+    """scikit-learn's check_random_state. A RandomState of an int begins with numbers of the
+    system's, only to throw them away: that takes as long as some epochs of a small fit."""
     if type(given) is not int:
         state: RandomState = check_random_state(given)
         return state
-    state = RandomState(MT19937(Unseeded()))
+    state = RandomState(MT19937(Unseeded()))  # type: ignore[arg-type]  # it takes any of these
     state.seed(given)
     return state
