@@ -161,21 +161,13 @@ static void plan_fetching(dr_cursor *c, dr_phase phase) {
     c->fetch_end = first + dr_min(end, begin + FETCH_BYTES / bytes);
 }
 
-/* The targets of a row, which lie at random places as well. */
-static const char *targets_of(const dr_run *run, size_t row) {
-    const size_t n_out = run->values[run->plan->n_buffers - 1].cols;
-    return run->data.labels ? (const char *)(run->data.labels + row)
-                            : dr_offset(run->plan->dtype, run->data.dense, row * n_out);
-}
-
 static void fetch(dr_cursor *c, size_t rows) {
     const dr_run *run = c->run;
     const size_t bytes = run->values[0].cols * dr_element_size(run->data.x.element);
     for (const size_t end = dr_min(c->fetch_end, c->fetched + rows); c->fetched < end; c->fetched++) {
-        const size_t row = run->order ? (size_t)run->order[c->fetched] : c->fetched;
-        const char *line = (const char *)run->data.x.data + (ptrdiff_t)row * run->data.x.stride;
+        const ptrdiff_t row = (ptrdiff_t)(run->order ? (size_t)run->order[c->fetched] : c->fetched);
+        const char *line = (const char *)run->data.x.data + row * run->data.x.stride;
         for (size_t b = 0; b < bytes; b += 64) __builtin_prefetch(line + b, 0, 2);
-        __builtin_prefetch(targets_of(run, row), 0, 2);
     }
 }
 
