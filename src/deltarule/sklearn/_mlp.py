@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from functools import cache, lru_cache, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,22 +13,16 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 from sklearn.preprocessing import LabelBinarizer
-from sklearn.utils._param_validation import validate_parameter_constraints
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._inputs import first_nonfinite
+from ._docs import documented
+from ._fitting import Fitting
 from ._problem import FEW, Problem, predict, predict_few
-from ._random import random_state_of
+from ._tasks import Supported
 
 Array = npt.NDArray[Any]
 _FLOATS = {np.dtype(name): name for name in ("float32", "float64")}
-_PLAIN = frozenset((bool, int, float, str, type(None)))
-
-
-def _lasts(value: Any) -> bool:
-    """Whether it will always be what it is, so that a parameter need be checked once only."""
-    kind = type(value)
-    return kind in _PLAIN or (kind is tuple and all(type(each) in _PLAIN for each in value))
 
 
 def _is_plain(array: Any, ndim: int) -> bool:
@@ -40,19 +34,7 @@ def _is_plain(array: Any, ndim: int) -> bool:
     return dtype is not None and first_nonfinite(flat, dtype) is None
 
 
-@lru_cache(1024, typed=True)
-def _check_parameter(kind: Any, name: str, value: Any) -> None:
-    """scikit-learn's check; of a value that has passed before there is nothing to say."""
-    validate_parameter_constraints(kind._parameter_constraints, {name: value}, kind.__name__)
-
-
-@cache
-def _parameter_names(kind: Any) -> list[str]:
-    names: list[str] = kind._get_param_names()
-    return names
-
-
-class _Computed(stock.BaseMultilayerPerceptron):
+class _Computed(Supported, Fitting, stock.BaseMultilayerPerceptron):
     """What scikit-learn's BaseMultilayerPerceptron computes, by deltarule's C core.
 
     coefs_ and intercepts_ stay what they are there, plain arrays that may be replaced or changed at
@@ -64,14 +46,6 @@ class _Computed(stock.BaseMultilayerPerceptron):
     best_loss_: Any
     _no_improvement_count: int
     _classifies = False
-
-    def _validate_params(self) -> None:
-        """scikit-learn's check, which takes as long as dozens of small epochs, in its order."""
-        kind: Any = type(self)
-        for name in _parameter_names(kind):
-            value = getattr(self, name)
-            check = _check_parameter if _lasts(value) else _check_parameter.__wrapped__
-            check(kind, name, value)
 
     def _outputs(self, X: Any) -> Array:
         """Of the network, for X checked as scikit-learn does. Its checks take many times as long as
@@ -112,6 +86,18 @@ class _Computed(stock.BaseMultilayerPerceptron):
         return y if _is_plain(y, 1) else None
 
     def predict(self, X: Any) -> Array:
+        """Predict labels or target values.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The input data.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            The predictions.
+        """
         return self._answers(self._outputs(X))
 
     def _predict(self, X: Any, check_input: bool = True) -> Array:
@@ -129,37 +115,6 @@ class _Computed(stock.BaseMultilayerPerceptron):
             y: Array = super()._forward_pass_fast(X, check_input=False)
             return y
         return predict(self, X, dtype)
-
-    def _fit(
-        self, X: Any, y: Any, sample_weight: Any = None, incremental: bool = False
-    ) -> _Computed:
-        """scikit-learn's, without what only its own computation needs."""
-        sizes = self.hidden_layer_sizes
-        hidden = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
-        if np.any(np.array(hidden) <= 0):
-            raise ValueError(f"hidden_layer_sizes must be > 0, got {hidden}.")
-        first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
-        X, y = self._validate_input(X, y, incremental, reset=first)
-        if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, X)
-        if y.ndim == 1:
-            y = y.reshape(-1, 1)
-        self.n_outputs_ = y.shape[1]
-        units = [X.shape[1], *hidden, self.n_outputs_]
-        self._random_state = random_state_of(self.random_state)
-        if first:
-            self._initialize(y, units, X.dtype)
-        buffers = None, None, None, None  # of scikit-learn's
-        if self.solver == "lbfgs":
-            self._fit_lbfgs(X, y, sample_weight, *buffers, units)
-        else:
-            self._fit_stochastic(X, y, sample_weight, *buffers, units, incremental)
-        if not all(np.isfinite(each).all() for each in self.coefs_ + self.intercepts_):
-            raise ValueError(
-                "Solver produced non-finite parameter weights. The input data may"
-                " contain large values and need to be preprocessed."
-            )
-        return self
 
     # ------------------------------------------------------------------------------------- L-BFGS
     def _fit_lbfgs(
@@ -298,6 +253,8 @@ class _Computed(stock.BaseMultilayerPerceptron):
                 problem.write(parameters)  # scored by what is in them
                 self._update_no_improvement_count(True, *held_out)
             self._optimizer.iteration_ends(self.t_)
+            if self._tasks is not None and self._epoch_ends(lambda: problem.write(parameters)):
+                return
             if self._no_improvement_count > self.n_iter_no_change and self._stops():
                 return
             if incremental:
@@ -320,7 +277,10 @@ class _Computed(stock.BaseMultilayerPerceptron):
         self.best_loss_, self._no_improvement_count = best, count
 
     def _epochs_ahead(self, incremental: bool) -> int:
-        """How many epochs there will be before anything is said, decided or changed behind one."""
+        """Before some epochs: how many there will be until anything is said, decided or changed."""
+        if self._tasks is not None:
+            self._tasks.begin_epoch()
+            return 1
         changes = self.solver == "sgd" and self.learning_rate == "invscaling"
         if incremental or self.early_stopping or self.verbose or changes:
             return 1
@@ -340,6 +300,7 @@ class _Computed(stock.BaseMultilayerPerceptron):
         return stops
 
 
+@documented
 class MLPClassifier(_Computed, stock.MLPClassifier):
     """scikit-learn's MLPClassifier, computed by deltarule.
 
@@ -390,6 +351,7 @@ class MLPClassifier(_Computed, stock.MLPClassifier):
         return score
 
 
+@documented
 class MLPRegressor(_Computed, stock.MLPRegressor):
     """scikit-learn's MLPRegressor, computed by deltarule.
 

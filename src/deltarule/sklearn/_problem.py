@@ -268,16 +268,16 @@ class Problem:
         while True:
             sums: list[float] = []
             try:
-                self._compute(ahead, sums)
+                self._compute(ahead(), sums)
             finally:
                 if sums:
                     yield [each / self.n for each in sums]
 
-    def _compute(self, ahead: Callable[[], int], sums: list[float]) -> None:
+    def _compute(self, most: int, sums: list[float]) -> None:
         if self._rates is not None:
             self._follow_rate(self._rates)
         if not (self._sparse or self._signed):
-            self._run.epochs(ahead(), self._shuffle, sums)
+            self._run.epochs(most, self._shuffle, sums)
             return
         if self._shuffle is not None:
             self._shuffle.shuffle()
