@@ -232,7 +232,7 @@ class Beyond(stock.BaseMultilayerPerceptron):
 
     def _score(self, X: Any, y: Array, sample_weight: Array | None = None) -> float:
         if self.scoring is None:
-            score: float = super()._score(X, y, sample_weight)
+            score: float = self._stock_score(X, y, sample_weight)
             return score
         if self.scoring == "loss":
             return -self.validation_loss_curve_[-1]
@@ -269,6 +269,13 @@ class Beyond(stock.BaseMultilayerPerceptron):
             self.other_parameters_ = best
 
     # ---------------------------------------------------------------------------------- prediction
+    def _outputs(self, X: Any) -> Array:
+        if self.dtype is self.n_threads is None and not predicts_otherwise(self):
+            plain: Array = super()._outputs(X)
+            return plain
+        check_is_fitted(self)
+        return self._forward_pass_fast(X)
+
     def _forward_pass_fast(self, X: Any, check_input: bool = True) -> Array:
         if self.dtype is self.n_threads is None and not predicts_otherwise(self):
             plain: Array = super()._forward_pass_fast(X, check_input)

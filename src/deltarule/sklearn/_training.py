@@ -88,7 +88,7 @@ class _Decisions(Callback):
         if "val_loss" in values:
             mlp.validation_loss_curve_.append(values["val_loss"] * task.reported)
         loss = self._rounded(values["loss"] * task.reported)
-        if mlp._after_epoch(loss, task, self._parameters, self._held_out):
+        if mlp._after_epochs([loss], task, self._parameters, self._held_out):
             gains = mlp._no_improvement_count <= mlp.n_iter_no_change
             training.stop("a callback has ended it" if gains else mlp._no_gain())
 
