@@ -166,6 +166,11 @@ dr_status dr_dense_forward(dr_dtype dt, dr_activation act, double alpha, size_t 
 dr_status dr_dense_backward(dr_dtype dt, dr_activation act, double alpha, size_t n, size_t n_in,
                             size_t n_out, const void *x, const void *w, const void *z,
                             const void *y, const void *dy, void *dx, void *dw, void *db);
+/* y (n, widths[n_layers]) = dense layers on x (n, widths[0]), one after the other, the weights row-major where
+ * they lie: the same bits without a copy of them, for few rows. n_layers >= 1, no width is 0 */
+dr_status dr_dense_rows(dr_dtype dt, size_t n, size_t n_layers, const size_t *widths, const void *x,
+                        const void *const *w, const void *const *b, const dr_activation *activations,
+                        void *y);
 /* y = x where x > 0, else slope x; shared: one slope for all columns, else n_out of them */
 dr_status dr_prelu_forward(dr_dtype dt, int shared, size_t n, size_t n_out, const void *x,
                            const void *slope, void *y);
@@ -353,7 +358,7 @@ typedef struct {
     const int64_t *order;        /* DR_TRAIN: the rows in another order, or NULL */
     const double *rates;         /* DR_TRAIN: of the updates to come, n_batches; NULL: the optimizer's */
     int averages;                /* DR_TRAIN: its end is one of those of dr_averaging */
-    size_t piece;                /* DR_TRAIN: rows of a batch that are computed together; 0: all of them */
+    size_t piece;                /* DR_TRAIN, DR_GRADIENT: rows of a batch that are computed together; 0: all */
 } dr_data;
 
 /* Where a run stands: a batch boundary. */

@@ -71,6 +71,8 @@ typedef struct {
     void (*product_t)(size_t m, size_t units, size_t k, const void *a, size_t a_width,
                       const void *b, const void *start, size_t start_width, void *c,
                       const void *const ahead[DR_AHEAD]);
+    /* one row of the same: c[n] = start[n] + a[k] b[k, n], b row-major; c has room for whole vectors */
+    void (*row_product)(size_t k, size_t n, const void *a, const void *b, const void *start, void *c);
     /* the same bits as product, from one start for all: rows row .. row + m - 1 of a; k < n */
     void (*sparse_product)(size_t m, size_t units, size_t n, const dr_entries *a, size_t row, const void *b,
                            const void *start, void *c);

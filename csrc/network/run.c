@@ -312,7 +312,7 @@ static int run_phases(dr_cursor *c, int idle, size_t end, int *slot) {
         if (c->thread == 0) {
             if (p + 1 == program->n_phases - program->n_finishing) end_piece(c);
             run->leave[*slot] = atomic_load(&run->aborted) ||
-                                (p + 1 == program->n_phases && end_batch(c, idle));
+                                (c->last && p + 1 == program->n_phases && end_batch(c, idle));
         }
         dr_lap(&c->watch.ledger, DR_ACTIVATIONS); /* end_piece sums the loss */
         dr_barrier_wait(&run->barrier, c->team);
@@ -367,7 +367,8 @@ dr_status dr_plan_run(dr_run *run, double budget, dr_poll poll, void *context) {
     const size_t rows = dr_min(run->piece, run->data.n);
     const double work = work_of(run, (double)rows);
     /* without updates no weights travel between cores at each barrier: what counts is all rows */
-    const double shared = dr_training(run) ? work : work / 2 * (double)run->data.n / (double)rows;
+    const double all = (double)run->data.n / (double)rows;
+    const double shared = run->mode == DR_GRADIENT ? work * all : dr_training(run) ? work : work / 2 * all;
     const int advised = dr_threads_for(shared, rows);
     const int adaptive = training && work >= DR_LEAST_WORK && !dr_threads_exact();
     const int most = adaptive ? (int)dr_min((size_t)dr_threads_limit(), rows) : 1;

@@ -189,3 +189,28 @@ dr_status dr_dense_backward(dr_dtype dt, dr_activation act, double alpha, size_t
     dr_free(arena.base);
     return DR_OK;
 }
+
+dr_status dr_dense_rows(dr_dtype dt, size_t n, size_t n_layers, const size_t *widths, const void *x,
+                        const void *const *w, const void *const *b, const dr_activation *activations,
+                        void *y) {
+    const dr_kernels *k = dr_kernels_for(dt);
+    const size_t size = dr_size(dt), n_out = widths[n_layers];
+    size_t widest = 0;
+    for (size_t i = 1; i <= n_layers; i++) widest = widths[i] > widest ? widths[i] : widest;
+    const size_t room = dr_vector_size(dt, widest);
+    char *const outs = dr_alloc(2 * room, size);
+    if (!outs) return DR_NO_MEMORY;
+    for (size_t r = 0; r < n; r++) {
+        const char *in = dr_offset(dt, x, r * widths[0]);
+        for (size_t i = 0; i < n_layers; i++) {
+            char *out = dr_offset(dt, outs, i % 2 * room);
+            k->row_product(widths[i], widths[i + 1], in, w[i], b[i], out);
+            /* panels of one row follow each other as its numbers do */
+            k->activation_forward[activations[i]](0, 1, widths[i + 1], 0, dr_panel(dt), out, out);
+            in = out;
+        }
+        memcpy(dr_offset(dt, y, r * n_out), in, n_out * size);
+    }
+    dr_free(outs);
+    return DR_OK;
+}

@@ -1,5 +1,6 @@
 """Types of the compiled binding; what the functions do is said in _fast/*.pxi."""
 
+from collections.abc import Sequence
 from typing import Any, final
 
 import numpy as np
@@ -75,6 +76,9 @@ def dense_backward(
     dw: _Array,
     db: _Array,
 ) -> None: ...
+def dense_rows(
+    x: _Array, weights: Sequence[_Array], biases: Sequence[_Array], activations: Sequence[str]
+) -> _Array | None: ...
 def average_step(dtype: str, share: float, n: int, w: _Array, average: _Array) -> None: ...
 def batch_norm_forward(
     dtype: str,
@@ -258,7 +262,7 @@ class Plan:
         sums: _Sums = (0.0, 0.0, 0.0),
     ) -> _Sums: ...
     def gradients(
-        self, x: _Rows, t: _Array, w: _Array | None
+        self, x: _Rows, t: _Array, w: _Array | None, piece: int = 0
     ) -> tuple[float, dict[str, _Array]]: ...
     def gradient_vector(
         self, x: _Rows, t: _Array, w: _Array | None
@@ -312,3 +316,11 @@ class Run:
     def finite(self) -> int: ...
     def advance(self, budget: float) -> bool: ...
     def rewind(self) -> None: ...
+    def epochs(self, most: int, shuffle: Shuffle | None, sums: list[float]) -> None: ...
+
+@final
+class Shuffle:
+    def __new__(
+        cls, order: npt.NDArray[np.int64], random_state: np.random.RandomState
+    ) -> Shuffle: ...
+    def shuffle(self) -> None: ...

@@ -83,7 +83,7 @@ def fit(
             epochs=epochs,
             steps=steps,
         )
-    names = _names(net, validation)
+    names = names_of(net, validation)
     monitor = _callbacks.check(called, net, names)
     plan = net._build(samples.shape)
     if _adapt.are_new(plan, net.layers):
@@ -95,7 +95,7 @@ def fit(
     return Fit(plan, samples, validation, watch, called, monitor, training).run()
 
 
-def _names(net: Network, validation: Arrays | Stream | None) -> tuple[str, ...]:
+def names_of(net: Network, validation: Arrays | Stream | None) -> tuple[str, ...]:
     """Of the values that there are for an epoch."""
     names = ("loss", *(metric.name for metric in in_history(net.metrics)))
     return names if validation is None else (*names, *(f"val_{name}" for name in names))

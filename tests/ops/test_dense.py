@@ -1,6 +1,7 @@
 """Dense layers: fast against reference, over shapes around every edge of the product's tiles."""
 
 import hashlib
+import itertools
 
 import numpy as np
 import pytest
@@ -224,3 +225,48 @@ def test_same_bits(dtype, bits_on_every_isa):
             yield hashlib.sha256(b"".join(a.tobytes() for a in (y, *gradients))).digest()
 
     bits_on_every_isa(run, SHAPES)
+
+
+ROWS = [(1, 1), (3, 2, 1), (5, 19), (4, 16, 16, 3), (33, 65, 129, 10), (2, 257, 31, 17, 9), (0, 3)]
+
+
+@pytest.mark.parametrize("widths", ROWS, ids=str)
+def test_rows_by_weights_where_they_lie(isa, dtype, widths):
+    """To the last bit what layers give one after the other, whatever is left over of vectors."""
+    shapes = list(itertools.pairwise(widths))
+    acts = ["tanh", "relu", "sigmoid", "tanh"][: len(shapes) - 1]
+    acts.append("softmax")
+    guard = Guard()
+    weights = [guard.input(normal(dtype, *shape, salt=str(shape))) for shape in shapes]
+    biases = [guard.input(normal(dtype, n_out, salt="b")) for _, n_out in shapes]
+    expected = x = guard.input(normal(dtype, 3, widths[0], salt="x"))
+    for each in zip(weights, biases, acts, strict=True):
+        expected = ops.dense_forward(expected, *each[:2], activation=each[2])
+    y = _fast.dense_rows(x, weights, biases, acts)
+    assert y.dtype == expected.dtype and y.tobytes() == expected.tobytes()
+    guard.check(widths)
+
+
+def test_rows_refuse_what_is_not_plain():
+    x, w, b = np.ones((2, 4)), np.ones((4, 5)), np.ones(5)
+    assert _fast.dense_rows(x, [w], [b], ["relu"]) is not None
+    many = [np.ones((4, 4))] * 17
+    for bad in (
+        (np.full((2, 4), np.nan), [w], [b]),
+        (-np.full((2, 4), np.inf), [w], [b]),
+        (x.astype("float32"), [w], [b]),
+        (x.astype(">f8"), [w], [b]),
+        (x.astype(int), [w], [b]),
+        (x[0], [w], [b]),
+        (x[:, :3], [w], [b]),
+        (x, [w.astype("float32")], [b]),
+        (x, [np.asfortranarray(w)], [b]),
+        (x, [w[:3]], [b]),
+        (x, [w], [b[:4]]),
+        (x, [w], [b.astype(object)]),
+        (x, [w], []),
+        (x, [], []),
+        (x, [np.ones((4, 0))], [np.ones(0)]),
+        (x, many, [np.ones(4)] * 17),
+    ):
+        assert _fast.dense_rows(*bad, ["relu"] * len(bad[1])) is None, bad

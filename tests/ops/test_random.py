@@ -91,3 +91,36 @@ def test_permutation_is_one():
     for n in SIZES:
         order = ops.random_permutation(n, seed=n, purpose="shuffle")
         np.testing.assert_array_equal(np.sort(order), np.arange(n))
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 4, 5, 8, 9, 100, 4096, 4097, 100_000])
+def test_shuffles_as_numpy_does(n):
+    """By the same numbers: orders and what the generator is left in, again and again."""
+    mine, theirs = np.random.RandomState(n), np.random.RandomState(n)
+    order, expected = np.arange(n), np.arange(n)
+    shuffle = _fast.Shuffle(order, mine)
+    for _ in range(3):
+        shuffle.shuffle()
+        theirs.shuffle(expected)
+        np.testing.assert_array_equal(order, expected)
+    assert mine.random_sample() == theirs.random_sample()
+
+
+def test_other_generators_shuffle_as_well():
+    mine, theirs = (np.random.RandomState(np.random.PCG64(5)) for _ in range(2))
+    order, expected = np.arange(99), np.arange(99)
+    _fast.Shuffle(order, mine).shuffle()
+    theirs.shuffle(expected)
+    np.testing.assert_array_equal(order, expected)
+
+
+def test_shuffle_refuses():
+    for bad in (np.arange(9.0), np.arange(9)[::2], np.arange(9, dtype="int32")):
+        with pytest.raises(ValueError):
+            _fast.Shuffle(bad, np.random.RandomState(0))
+    frozen = np.arange(9)
+    frozen.flags.writeable = False
+    with pytest.raises((BufferError, ValueError)):
+        _fast.Shuffle(frozen, np.random.RandomState(0))
+    with pytest.raises(AttributeError):
+        _fast.Shuffle(np.arange(9), object())

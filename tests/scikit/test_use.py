@@ -195,3 +195,76 @@ def test_where_estimators_work() -> None:
     assert "MLPClassifier" in mlp._repr_html_()
     again = pickle.loads(pickle.dumps(mlp))
     assert_array_equal(again.partial_fit(X, Y).coefs_[0], mlp.partial_fit(X, Y).coefs_[0])
+
+
+def test_parameters_are_checked_again() -> None:
+    """What has passed once is remembered by its type and name; the messages are scikit-learn's."""
+    good = {"alpha": 1, "tol": 1.0, "hidden_layer_sizes": (6,), "shuffle": True, "max_iter": 1}
+    MLPClassifier(**good).fit(X, Y)
+    for bad in (
+        {"alpha": -1},
+        {"shuffle": 1, "alpha": -1},
+        {"max_iter": 1.0},
+        {"max_iter": "1"},
+        {"hidden_layer_sizes": 6.0},
+        {"hidden_layer_sizes": ([],), "beta_1": 1},
+        {"tol": float("nan")},
+        {"random_state": [1]},
+        {"activation": {}},
+    ):
+        said = []
+        for module in (stock, ours):
+            for _ in range(2):
+                with pytest.raises(ValueError) as error:
+                    module.MLPClassifier(**{**good, **bad}).fit(X, Y)
+                said.append((type(error.value), str(error.value)))
+        assert len(set(said)) == 1, said
+
+
+@pytest.mark.parametrize("n_iter_no_change", [1, 3, np.inf])
+def test_epochs_ahead(n_iter_no_change: float) -> None:
+    """Epochs without Python in between: stopping, counts and what is drawn are as without them."""
+    settings = {**SMALL, "max_iter": 60, "tol": 0.01, "n_iter_no_change": n_iter_no_change}
+    seen = []
+    for module in (stock, ours):
+        mlp = module.MLPClassifier(**{**settings, "random_state": np.random.RandomState(0)})
+        mlp.fit(X, Y)
+        seen.append((mlp.n_iter_, mlp.t_, mlp._no_improvement_count, mlp._random_state.rand()))
+        assert len(mlp.loss_curve_) == mlp.n_iter_ and mlp.loss_ == mlp.loss_curve_[-1]
+    assert seen[0] == seen[1]
+
+
+def test_ctrl_c_between_short_epochs() -> None:
+    """Those that are done count; a short one asks nobody, so that is done between them."""
+    mlp = MLPRegressor(hidden_layer_sizes=(2,), max_iter=10**8, n_iter_no_change=np.inf)
+    main = threading.main_thread().ident
+    assert main is not None
+    threading.Timer(0.2, signal.pthread_kill, (main, signal.SIGINT)).start()
+    with pytest.warns(UserWarning, match=r"Training interrupted by user\."):
+        mlp.fit(X, X[:, 0])
+    assert mlp.n_iter_ == len(mlp.loss_curve_) == mlp._optimizer.t == mlp.t_ / 60 > 100
+
+
+@pytest.mark.parametrize("target", ["classes", "two", "text", "labels", "numbers"])
+def test_few_rows_and_many(target: str) -> None:
+    """One by one, some at once, all together: the same bits, and scikit-learn's numbers."""
+    y: Any = {
+        "classes": Y,
+        "two": Y > 0,
+        "text": np.array(["a", "bb", "c"])[Y],
+        "labels": np.eye(3, dtype=int)[Y],
+        "numbers": X[:, :2],
+    }[target]
+    kind = "MLPRegressor" if target == "numbers" else "MLPClassifier"
+    mine, theirs = (getattr(module, kind)(**SMALL).fit(X, y) for module in (ours, stock))
+    methods = ["predict"] if target == "numbers" else ["predict", "predict_proba"]
+    for method in methods:
+        together = getattr(mine, method)(X)
+        assert together.dtype == getattr(theirs, method)(X).dtype
+        for n in (1, 3, _problem.FEW, _problem.FEW + 1):
+            parts = [getattr(mine, method)(X[i : i + n]) for i in range(0, 60, n)]
+            assert_array_equal(np.concatenate(parts), together)
+        if together.dtype.kind == "f":
+            assert_allclose(together, getattr(theirs, method)(X), rtol=1e-6)
+        else:
+            assert_array_equal(together, getattr(theirs, method)(X))

@@ -92,6 +92,19 @@ cdef _Buffer _hold_one_of(object array, tuple formats, size_t at_least):
                      f"{b.view.len} bytes of format {_format(b)!r}")
 
 
+cdef _Buffer _plain(object array, int ndim):
+    """The buffer of a contiguous array of float32 or float64; None: it is something else."""
+    cdef _Buffer b = _Buffer()
+    try:
+        PyObject_GetBuffer(array, &b.view, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT)
+    except (BufferError, TypeError, ValueError):
+        return None
+    b.held = True
+    cdef const char *format = b.view.format
+    cdef bint real = format != NULL and (format[0] == c"f" or format[0] == c"d") and format[1] == 0
+    return b if real and b.view.ndim == ndim else None
+
+
 cdef tuple _hold_sparse(object rows, size_t columns, dr_input *x, dr_sparse *sparse):
     """The buffers of sparse rows. What columns are in `indices` is looked at where they are used."""
     cdef size_t i, n = len(rows)

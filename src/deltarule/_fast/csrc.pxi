@@ -1,5 +1,6 @@
 # What csrc/deltarule.h declares.
 from libc.stdint cimport int64_t, uint32_t, uint64_t
+from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdlib cimport free, malloc
 
 cdef extern from "deltarule.h" nogil:
@@ -89,6 +90,9 @@ cdef extern from "deltarule.h" nogil:
                                 size_t n_in, size_t n_out, const void *x, const void *w,
                                 const void *z, const void *y, const void *dy, void *dx, void *dw,
                                 void *db)
+    dr_status dr_dense_rows(dr_dtype dt, size_t n, size_t n_layers, const size_t *widths,
+                            const void *x, const void *const *w, const void *const *b,
+                            const dr_activation *activations, void *y)
     dr_status dr_prelu_forward(dr_dtype dt, int shared, size_t n, size_t n_out, const void *x,
                                const void *slope, void *y)
     dr_status dr_prelu_backward(dr_dtype dt, int shared, size_t n, size_t n_out, const void *x,

@@ -246,8 +246,9 @@ cdef class Plan:
         call.advance(_FOREVER)
         return _sums(dr_run_position(call.run))
 
-    def gradients(self, x, t, w):
-        cdef _Call call = self._open(DR_GRADIENT, x, t, w, None, len(x), NULL)
+    def gradients(self, x, t, w, size_t piece=0):
+        cdef _Call call = self._open(DR_GRADIENT, x, t, w, None, len(x), NULL, None, None, False,
+                                     piece)
         cdef _Buffer b
         call.advance(_FOREVER)
         gradients = {}

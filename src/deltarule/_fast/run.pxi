@@ -9,12 +9,24 @@ cdef class Run:
         self.call.advance(budget)
         return bool(dr_run_finished(self.call.run))
 
-    def rewind(self):
+    cpdef rewind(self):
         """To where it began, for another epoch over its arrays, with what they hold by then."""
         cdef dr_position start
         start.batch = start.finite = 0
         start.loss_sum = start.weight_sum = start.hit_sum = 0
         dr_run_set_position(self.call.run, start)
+
+    def epochs(self, size_t most, Shuffle shuffle, list sums):
+        """Whole epochs from where it began, each behind a shuffle of the order that it reads, unless that is
+        None. Appends the loss sum of each as it ends: those before an error are there."""
+        cdef size_t i
+        for i in range(most):
+            PyErr_CheckSignals()  # a short run does not poll
+            if shuffle is not None:
+                shuffle.shuffle()
+            self.rewind()
+            self.call.advance(_FOREVER)
+            sums.append(dr_run_position(self.call.run).loss_sum)
 
     @property
     def batch(self):

@@ -6,7 +6,7 @@ them; they are copied into the plan and back.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ import scipy.sparse
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 
 from .. import _inputs
-from .._fast import Plan, Run
+from .._fast import Plan, Run, Shuffle, dense_rows
 from .._graph import Graph, Node
 from ..losses import MSE, Loss
 from ..losses.sums import BinaryLogLoss, Deviance, HalfSquares, LogLoss
@@ -39,6 +39,7 @@ _LOSSES: dict[tuple[str, str], type[HalfSquares | Deviance | BinaryLogLoss | Log
     ("poisson", "exp"): Deviance,
 }
 _NUMBERS_AT_ONCE = 1 << 22  # of a sparse X that are made dense
+_ROWS_IN_CACHE = 128  # of the activations of an ordinary perceptron, with their errors
 _FOREVER = float("inf")
 
 
@@ -86,6 +87,12 @@ class Shape(NamedTuple):
         )
 
 
+def loss_of(mlp: Any, dtype: np.dtype[Any]) -> HalfSquares | Deviance | BinaryLogLoss | LogLoss:
+    """scikit-learn's."""
+    n_out = mlp.coefs_[-1].shape[1]
+    return _LOSSES[mlp.loss, mlp.out_activation_](n_out=n_out, dtype=dtype.name)
+
+
 def set_parameters(plan: Plan, names: Sequence[str], parameters: Sequence[Array]) -> None:
     for name, values in zip(names, parameters, strict=True):
         plan.set(0, name, values)
@@ -103,6 +110,17 @@ def as_rows(X: Any, dtype: npt.DTypeLike) -> Array:
     if scipy.sparse.issparse(X):
         X = X.toarray()
     return X if _inputs.streams(X) else np.ascontiguousarray(X, dtype)
+
+
+FEW = 8  # rows: for more it pays to copy weights into the layout of a plan
+
+
+def predict_few(mlp: Any, X: Array) -> Array | None:
+    """As `predict`, for rows in an array, with weights read where they lie; None where they, or the
+    rows, are not plain and finite numbers of one type."""
+    activations = [_ACTIVATIONS[mlp.activation]] * len(mlp.coefs_)
+    activations[-1] = _ACTIVATIONS[mlp.out_activation_]
+    return dense_rows(X, mlp.coefs_, mlp.intercepts_, activations)
 
 
 # Plans for the next prediction of their shape, and names of their parameters: to build one takes
@@ -152,7 +170,7 @@ class _SGD(SGD):
         """scikit-learn has checked the numbers; its momentum may be 1."""
 
 
-def _engine_of(optimizer: SGDOptimizer | AdamOptimizer | None) -> Optimizer:
+def engine_of(optimizer: SGDOptimizer | AdamOptimizer | None) -> Optimizer:
     if optimizer is None:
         return SGD()
     rate = float(optimizer.learning_rate_init)
@@ -179,10 +197,7 @@ class Problem:
         dtype: npt.DTypeLike,
         optimizer: Any = None,
     ) -> None:
-        shape = Shape.of(mlp, dtype)
-        self.names = shape.names
-        loss = _LOSSES[mlp.loss, mlp.out_activation_](n_out=shape.widths[-1], dtype=shape.dtype)
-        self.plan = Plan(shape.graph(loss, _engine_of(optimizer), float(mlp.alpha) / 2))
+        self.names, self.plan = self._compile(mlp, np.dtype(dtype), optimizer)
         self.n: int = X.shape[0]
         self._optimizer: Any = optimizer
         self._rate = 0.0
@@ -190,10 +205,22 @@ class Problem:
         self._dtype = dtype
         self._sparse = scipy.sparse.issparse(X)
         self._x = X.tocsr() if self._sparse else as_rows(X, dtype)
-        labels = isinstance(loss, LogLoss)
-        self._t = y.argmax(axis=1) if labels else np.ascontiguousarray(y, dtype)
+        self._t = self._targets(y)
         self._w = None if sample_weight is None else np.ascontiguousarray(sample_weight, dtype)
         self._signed = self._w is not None and bool((self._w <= 0).any())
+
+    def _compile(
+        self, mlp: Any, dtype: np.dtype[Any], optimizer: Any
+    ) -> tuple[list[str], Plan]:
+        """The names of the parameters in scikit-learn's order, and a plan that has them."""
+        shape = Shape.of(mlp, dtype)
+        loss, l2 = loss_of(mlp, dtype), float(mlp.alpha) / 2
+        return shape.names, Plan(shape.graph(loss, engine_of(optimizer), l2))
+
+    def _targets(self, y: Array) -> Array:
+        """y as the loss takes it."""
+        labels = isinstance(self.plan.graph.loss, LogLoss)
+        return y.argmax(axis=1) if labels else np.ascontiguousarray(y, self._dtype)
 
     # ---------------------------------------------------------------- parameters and their state
     def load(self, parameters: Sequence[Array]) -> None:
@@ -201,7 +228,8 @@ class Problem:
         set_parameters(self.plan, self.names, parameters)
         optimizer = self._optimizer
         if isinstance(optimizer, AdamOptimizer):
-            self._set_states(optimizer.ms, optimizer.vs)
+            if optimizer.t:  # else they are zeros, as in a plan that is new
+                self._set_states(optimizer.ms, optimizer.vs)
             self.plan.step = optimizer.t
         else:
             self._rate = float(optimizer.learning_rate)
@@ -237,26 +265,43 @@ class Problem:
             optimizer.velocities = [-self._rate * u for u in self._state(1)]
 
     # -------------------------------------------------------------------------------- computation
-    def open(self, order: npt.NDArray[np.int64] | None, batch_size: int) -> None:
-        """Before the first epoch. order: of the rows, which the caller shuffles where it is from
-        epoch to epoch; None: as they are."""
+    def open(
+        self, order: npt.NDArray[np.int64] | None, batch_size: int, random_state: Any
+    ) -> None:
+        """Before the first epoch. order: of the rows, shuffled where it is by this RandomState
+        before each epoch; None: as they are."""
         self._order, self._batch_size = order, batch_size
+        self._shuffle = None if order is None else Shuffle(order, random_state)
         if not isinstance(self._optimizer, AdamOptimizer):
             self._rates = np.full(-(-self.n // batch_size), self._rate)
         if not self._sparse:
             self._run = self._train(self._x, self._t, self._w, order)
 
-    def epoch(self) -> float:
-        """One epoch over the rows in their order; returns its loss."""
-        if self._signed:
-            self._check_weights()
+    def epochs(self, ahead: Callable[[], int]) -> Iterator[list[float]]:
+        """The losses of epochs without end, as many at once as ahead() says: these are computed
+        without Python in between. Those that are done before an error are told before it."""
+        while True:
+            sums: list[float] = []
+            try:
+                self._compute(ahead(), sums)
+            finally:
+                if sums:
+                    yield [each / self.n for each in sums]
+
+    def _compute(self, most: int, sums: list[float]) -> None:
         if self._rates is not None:
             self._follow_rate(self._rates)
+        if not (self._sparse or self._signed):
+            self._run.epochs(most, self._shuffle, sums)
+            return
+        if self._shuffle is not None:
+            self._shuffle.shuffle()
+        if self._signed:
+            self._check_weights()
         if self._sparse:
-            return self._sparse_epoch() / self.n
-        self._run.rewind()
-        self._run.advance(_FOREVER)
-        return self._run.sums[0] / self.n
+            sums.append(self._sparse_epoch())
+        else:
+            self._run.epochs(1, None, sums)
 
     def _sparse_epoch(self) -> float:
         """Some whole batches at a time are made dense, in order."""
@@ -313,5 +358,5 @@ class Problem:
         """Over all rows, the gradient as one vector in the order of the parameters."""
         set_parameters(self.plan, self.names, parameters)
         x = as_rows(self._x, self._dtype) if self._sparse else self._x
-        loss, gradients = self.plan.gradients(x, self._t, self._w)
+        loss, gradients = self.plan.gradients(x, self._t, self._w, _ROWS_IN_CACHE)
         return np.float64(loss), np.concatenate([gradients[name].ravel() for name in self.names])

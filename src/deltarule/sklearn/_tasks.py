@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from types import FunctionType, SimpleNamespace
 from typing import Any, Self
@@ -98,7 +99,8 @@ class Supported(CallbackSupportMixin):
 
         def fitted() -> dict[str, Any]:
             write()
-            names = ("coefs_", "intercepts_")
-            return {name: [array.copy() for array in getattr(self, name)] for name in names}
+            names = ("coefs_", "intercepts_", "other_parameters_")
+            own = vars(self)
+            return {name: copy.deepcopy(own[name]) for name in names if name in own}
 
         return self._tasks.end_epoch(fitted)

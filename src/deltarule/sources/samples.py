@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import numpy.typing as npt
 
 from .. import _averaged, _check, _full_batch, _inputs, _split, layers
@@ -33,6 +34,7 @@ class Arrays:
     """Samples that are in memory: an epoch is one run of the engine."""
 
     again = True
+    order: npt.NDArray[np.int64] | None = None  # of the rows, where the engine does not shuffle
 
     def __init__(
         self, data: Data, shape: tuple[int, ...], way: Way, piece: int = 0
@@ -67,6 +69,7 @@ class Arrays:
             sums=at.sums,
             rates=rates(-(-at.rows // at.batch_size)),
             y=at.outputs,
+            order=self.order,
             averages=_averaged.takes(plan, at.epoch),
             piece=min(self._piece, at.batch_size),
         )
