@@ -14,7 +14,7 @@ from . import _check, _fast, config
 from ._spec import describe
 from ._targets import ClassWeight, Validation
 from .callbacks import Callback
-from .callbacks.progress import wanted
+from .callbacks.progress import bar_class, wanted
 from .history import History
 from .network import Network
 
@@ -63,9 +63,8 @@ class _Bar:
         self._lock = threading.Lock()
         self._bar: Any = None
         if shown:
-            from tqdm import tqdm
-
-            self._bar = tqdm(total=epochs, unit="epoch", file=sys.stderr, dynamic_ncols=True)
+            how = {"file": sys.stderr, "dynamic_ncols": True}
+            self._bar = bar_class()(total=epochs, unit="epoch", **how)
 
     def __enter__(self) -> Self:
         return self

@@ -40,6 +40,6 @@ def _mean_squares(rows: Rows) -> Array:
     """Of each column."""
     if isinstance(rows, Sparse):
         squares = np.square(rows.data[rows.entries], dtype=np.float64)
-        columns = rows.indices[rows.entries]
+        columns = rows.columns_of(rows.entries)
         return np.bincount(columns, weights=squares, minlength=rows.columns) / len(rows)
     return np.asarray(np.square(np.asarray(rows, np.float64)).mean(axis=0))

@@ -29,6 +29,11 @@ cdef class Run:
         return dr_run_position(self.call.run).finite
 
     @property
+    def lost_in(self):
+        cdef size_t buffer = dr_run_lost_in(self.call.run)
+        return buffer if buffer < <size_t>len(self.call.plan.graph.widths) else None
+
+    @property
     def sums(self):
         return _sums(dr_run_position(self.call.run))
 

@@ -1,0 +1,53 @@
+"""Ways in which the numbers of an array may lie in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+
+class Derived(np.ndarray):
+    """What users derive from arrays."""
+
+
+def unaligned(values: np.ndarray) -> np.ndarray:
+    raw = np.zeros(values.nbytes + 1, np.uint8)[1:]
+    array = raw.view(values.dtype).reshape(values.shape)
+    array[...] = values
+    assert not array.flags.aligned or values.dtype.alignment == 1 or not values.size
+    return array
+
+
+def read_only(values: np.ndarray) -> np.ndarray:
+    values = values.copy()
+    values.flags.writeable = False
+    return values
+
+
+# of arrays with two dimensions; the same numbers in the same places
+LAYOUTS: dict[str, Callable[[np.ndarray], Any]] = {
+    "c": lambda a: a.copy(),
+    "fortran": np.asfortranarray,
+    "strided": lambda a: np.repeat(np.repeat(a, 2, 0), 3, 1)[::2, ::3],
+    "reversed": lambda a: a[::-1, ::-1].copy()[::-1, ::-1],
+    "read-only": read_only,
+    "byte-swapped": lambda a: a.astype(a.dtype.newbyteorder()),
+    "list": lambda a: a.tolist(),
+    "unaligned": unaligned,
+}
+# of arrays with any; perhaps other numbers
+MORE: dict[str, Callable[[np.ndarray], Any]] = {
+    "transposed": lambda a: a.T.copy().T,
+    "rows backwards": lambda a: a[::-1],
+    "one row again and again": lambda a: np.broadcast_to(a[:1], a.shape) if len(a) else a,
+    "one number again and again": lambda a: np.broadcast_to(a.ravel()[:1].reshape(()), a.shape)
+    if a.size else a,
+    "rows that overlap": lambda a: np.lib.stride_tricks.as_strided(
+        a.ravel(), a.shape, (a.itemsize,) * a.ndim
+    ) if a.size else a,
+    "derived": lambda a: a.view(Derived),
+    "within a larger one": lambda a: np.pad(a, 1, mode="edge")[(slice(1, -1),) * a.ndim]
+    if a.size else a,
+}
