@@ -1,4 +1,4 @@
-"""What deltarule shares its process with, looked at before it is imported, after, and after training.
+"""What deltarule shares its process with, before it is imported, after, and after training.
 
 A program: `python neighbour.py` prints {stage: {aspect: anything}} as JSON. Nothing of the
 environment may be imported here before the first look but numpy.
@@ -7,6 +7,7 @@ environment may be imported here before the first look but numpy.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import ctypes.util
 import decimal
@@ -77,8 +78,8 @@ def blas_threads() -> Any:
     paths = {line.split()[-1] for line in lines if "openblas" in line}
     names = [f"{first}openblas_get_num_threads{last}" for first in ("", "scipy_")
              for last in ("", "64_", "_64")]  # fmt: skip
-    found = (
-        getattr(library, name, None) for library in map(ctypes.CDLL, sorted(paths)) for name in names)
+    loaded = map(ctypes.CDLL, sorted(paths))
+    found = (getattr(library, name, None) for library in loaded for name in names)
     return [function() for function in found if function]
 
 
@@ -168,10 +169,8 @@ def train(verbose: bool) -> None:
         net.fit(x, np.arange(600) % 3, epochs=2, validation_split=0.2, verbose=verbose)
         net.evaluate(x, np.arange(600) % 3)
         net.predict(np.full((5, 20), np.inf))
-        try:
+        with contextlib.suppress(KeyError):
             net.fit(x, np.arange(600) % 3, callbacks=[Fails()], verbose=verbose)
-        except KeyError:
-            pass
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             dr.Network([dr.Dense(1)], "mse", dr.SGD(1e30), backend=backend).fit(x, x[:, 0])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -96,8 +96,8 @@ def alike(call: Callable[..., Any], *arrays: Any) -> Iterator[tuple[str, Any, An
     for dtype in FLOATS:
         results, errors = [], []
         for backend in BACKENDS:
-            found, error = outcome(lambda b=backend: call(b, dtype, *arrays))
-            same, other = outcome(lambda b=backend: call(b, dtype, *plainly))
+            found, error = outcome(partial(call, backend, dtype, *arrays))
+            same, other = outcome(partial(call, backend, dtype, *plainly))
             assert bits(found) == bits(same), (backend, dtype)
             assert error.partition(":")[0] == other.partition(":")[0], (error, other)
             results.append(found)
@@ -259,7 +259,7 @@ def test_sparse_rows_that_do_not_fit(x: Csr, data: Any) -> None:
         setattr(x, part, data.draw(array(size, NUMBERS + NO_NUMBERS)))
     y = np.arange(max(x.shape[0], 1) if x.shape else 1) % 3
     nets = [classifier(backend, "float32") for backend in BACKENDS]
-    found = [outcome(lambda net=net: everything(net, x, y, None)) for net in nets]
+    found = [outcome(partial(everything, net, x, y, None)) for net in nets]
     assert found[0][1] == found[1][1]
 
 
@@ -295,8 +295,8 @@ def test_operations(name: str, data: Any) -> None:
     plainly = [plain(one) for one in arrays]
     errors = []
     for module in (ops, reference):
-        found, error = outcome(lambda m=module: call(m, *arrays))
-        same, _ = outcome(lambda m=module: call(m, *plainly))
+        found, error = outcome(partial(call, module, *arrays))
+        same, _ = outcome(partial(call, module, *plainly))
         assert bits(found) == bits(same)
         errors.append(error)
     assert errors[0] == errors[1]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -45,7 +43,7 @@ def test_more_than_two_to_the_31_numbers(x: np.memmap) -> None:
     other = network()
     net.fit(x, y, sample_weight=w, batch_size=BATCH, shuffle=False)
     for batch in np.unique(WRITTEN // BATCH):
-        some = WRITTEN[WRITTEN // BATCH == batch]
+        some = WRITTEN[batch == WRITTEN // BATCH]
         other.train_on_batch(np.array(x[some]), y[some])
     for name, value in net.parameters().items():
         np.testing.assert_array_equal(value, other.parameters()[name])

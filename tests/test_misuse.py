@@ -18,8 +18,19 @@ import numpy as np
 import pytest
 
 import deltarule as dr
-from deltarule import activations, averages, constraints, initializers, layers, losses, metrics
-from deltarule import ops, optimizers, reference, schedules
+from deltarule import (
+    activations,
+    averages,
+    constraints,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    ops,
+    optimizers,
+    reference,
+    schedules,
+)
 
 from .conftest import make_blobs
 
@@ -51,39 +62,50 @@ JUNK: dict[str, Any] = {
     "len": len, "int": int, "itself": ITSELF, "slice": slice(None), "Ellipsis": ...,
     "error": ValueError("x"), "Decimal": Decimal("1.5"), "Fraction": Fraction(1, 3),
     "float32 nan": np.float32("nan"), "int64": np.int64(-5), "array": np.zeros((2, 2)),
-    "array of one": np.array(3.0), "array of texts": np.array(["x"]), "array of None": np.array([None]),
+    "array of one": np.array(3.0), "array of texts": np.array(["x"]),
+    "array of None": np.array([None]),
     "dates": np.array(["2020-01-01"], "M8[D]"), "structured": np.zeros(2, "f4,i4"),
     "nothing": np.zeros((0, 0)), "big": np.full((3, 3), 1e300), "range": range(3),
-    "memoryview": memoryview(b"abc"), "dtype": np.dtype("c8"), "network": dr.Network([dr.Dense(2)], "mse"),
+    "memoryview": memoryview(b"abc"), "dtype": np.dtype("c8"),
+    "network": dr.Network([dr.Dense(2)], "mse"),
     "layer": dr.Dense(2), "optimizer": dr.Adam(), "class": dr.Dense, "hostile": Hostile(),
 }  # fmt: skip
 
 X, Y = make_blobs(12)
 ROWS, ONE = np.ones((4, 3)), np.ones(3)
 CONTINUED: dict[str, tuple[Any, ...]] = {  # arguments without defaults
-    "Dense": (3,), "Activation": ("relu",), "Residual": ([dr.Dense(2)],), "Add": ([[dr.Dense(2)]] * 2,),
+    "Dense": (3,), "Activation": ("relu",), "Residual": ([dr.Dense(2)],),
+    "Add": ([[dr.Dense(2)]] * 2,),
     "Concat": ([[dr.Dense(2)]] * 2,), "Reshape": ((3,),), "Dropout": (0.5,), "AlphaDropout": (0.5,),
-    "GaussianNoise": (0.5,), "Network": ([dr.Dense(3)], "mse"), "MaxNorm": (), "EMA": (0.9,), "SWA": (1,),
+    "GaussianNoise": (0.5,), "Network": ([dr.Dense(3)], "mse"), "MaxNorm": (), "EMA": (0.9,),
+    "SWA": (1,),
     "TimeBudget": (1.0,), "LearningRateScheduler": (lambda epoch: 0.1,), "CSVLogger": ("x.csv",),
     "ModelCheckpoint": ("x",), "TensorBoard": ("x",), "TopKAccuracy": (2,), "Constant": (1.0,),
     "activation_forward": ("relu", ROWS), "activation_backward": ("relu", ROWS, ROWS, ROWS),
-    "average_step": (ROWS, ROWS), "batch_norm_forward": (ROWS,), "dense_forward": (ROWS, np.ones((3, 2))),
+    "average_step": (ROWS, ROWS), "batch_norm_forward": (ROWS,),
+    "dense_forward": (ROWS, np.ones((3, 2))),
     "dense_backward": (ROWS, np.ones((3, 2)), np.ones((4, 2)), np.ones((4, 2))),
     "batch_norm_inference": (ROWS, ONE, ONE), "batch_norm_backward": (ROWS, ONE, ROWS),
     "batch_norm_running": (4, ONE, ONE, ONE, ONE), "layer_norm_forward": (ROWS,),
     "layer_norm_backward": (ROWS, ONE, ROWS), "rms_norm_forward": (ROWS,),
-    "rms_norm_backward": (ROWS, ONE, ROWS), "prelu_forward": (ROWS, ONE), "prelu_backward": (ROWS, ONE, ROWS),
-    "cholesky": (np.eye(3),), "cholesky_solve": (np.eye(3), ONE), "loss_forward": ("mse", ROWS, ROWS),
+    "rms_norm_backward": (ROWS, ONE, ROWS), "prelu_forward": (ROWS, ONE),
+    "prelu_backward": (ROWS, ONE, ROWS),
+    "cholesky": (np.eye(3),), "cholesky_solve": (np.eye(3), ONE),
+    "loss_forward": ("mse", ROWS, ROWS),
     "loss_backward": ("mse", ROWS, ROWS), "noise_forward": ("dropout", ROWS, 0.5),
     "noise_backward": ("dropout", ROWS, 0.5), "optimizer_step": ("sgd", ROWS, ROWS),
     "clip_gradients": ({"g": ROWS},), "constrain": ("max_norm", ROWS), "penalty_forward": (ROWS,),
-    "penalty_backward": (ROWS, ROWS), "random_bits": (3,), "random_normal": (3,), "random_permutation": (3,),
+    "penalty_backward": (ROWS, ROWS), "random_bits": (3,), "random_normal": (3,),
+    "random_permutation": (3,),
     "random_uniform": (3,), "initialize": ("he_normal", 3, 2),
 }  # fmt: skip
 KEYWORDS: dict[str, dict[str, Any]] = {
     "average_step": {"share": 0.5},
-    **{name: {"seed": 0, "purpose": "weight"} for name in reference.__all__ if name[:6] == "random"},
-    **dict.fromkeys(("noise_forward", "noise_backward", "initialize"), {"seed": 0}),
+    **{
+        name: {"seed": 0, "purpose": "weight"}
+        for name in reference.__all__ if name.startswith("random_")
+    },
+    **{name: {"seed": 0} for name in ("noise_forward", "noise_backward", "initialize")},
 }
 
 

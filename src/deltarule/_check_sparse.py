@@ -5,6 +5,7 @@ scipy is not imported: a matrix is sparse that knows how to become CSR, three ar
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,6 +86,19 @@ class Sparse:
 
 
 Rows = Array | Sparse
+
+
+def tied(rows: Rows) -> list[object]:
+    """Weak references to the arrays that have the memory of these rows: numpy resizes none that has
+    one, while with refcheck=False it would take memory away from a run that holds its buffer."""
+    parts = [rows.data, rows.indices] if isinstance(rows, Sparse) else [rows]
+    return [weakref.ref(_owner(part)) for part in parts]
+
+
+def _owner(array: Array) -> Array:
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
 
 
 def is_sparse(value: object) -> bool:

@@ -2,7 +2,6 @@
 # a plain PyObject_GetBuffer does not.
 from cpython.buffer cimport (PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_STRIDES, PyBUF_WRITABLE,
                              PyBuffer_Release, PyObject_GetBuffer)
-from cpython.weakref cimport PyWeakref_NewRef
 
 from . import _check, _check_sparse, _check_weights, _graph, losses
 
@@ -36,20 +35,10 @@ cdef class _Buffer:
     """A held buffer; released with the object."""
     cdef Py_buffer view
     cdef bint held
-    cdef object tie
 
     def __dealloc__(self):
         if self.held:
             PyBuffer_Release(&self.view)
-
-
-cdef object _tie(object array):
-    """A weak reference to the array that has the memory: numpy resizes none that has one, where a held
-    buffer does not stop resize(refcheck=False), which gives the memory away under a run."""
-    cdef object owner = array
-    while isinstance(array, np.ndarray):
-        owner, array = array, array.base
-    return PyWeakref_NewRef(owner, None) if isinstance(owner, np.ndarray) else None
 
 
 cdef str _format(_Buffer b):
@@ -64,8 +53,6 @@ cdef _Buffer _hold(object array, str dtype, size_t count, bint writable=False):
         flags |= PyBUF_WRITABLE
     PyObject_GetBuffer(array, &b.view, flags)
     b.held = True
-    if not writable:
-        b.tie = _tie(array)
     cdef str format = _format(b)
     if (format not in _FORMATS[dtype] or b.view.itemsize != <Py_ssize_t>_SIZES[dtype]
             or <size_t>b.view.len != count * <size_t>b.view.itemsize):
@@ -79,7 +66,7 @@ cdef _Buffer _hold_rows(object array, size_t columns, dr_input *rows):
     a row follow each other, rows may be any distance apart; all lie where their type may lie."""
     cdef _Buffer b = _Buffer()
     PyObject_GetBuffer(array, &b.view, PyBUF_STRIDES | PyBUF_FORMAT)
-    b.held, b.tie = True, _tie(array)
+    b.held = True
     cdef str format = _format(b)
     cdef int element
     cdef Py_ssize_t size
@@ -98,7 +85,7 @@ cdef _Buffer _hold_one_of(object array, tuple formats, size_t at_least):
     """The buffer of a contiguous array of one of these formats."""
     cdef _Buffer b = _Buffer()
     PyObject_GetBuffer(array, &b.view, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT)
-    b.held, b.tie = True, _tie(array)
+    b.held = True
     if _format(b) in formats and b.view.len // b.view.itemsize >= <Py_ssize_t>at_least:
         return b
     raise ValueError(f"expected at least {at_least} contiguous elements of format {formats}, got "

@@ -4,6 +4,7 @@
 cdef class Run:
     """One epoch under way, standing between two batches."""
     cdef _Call call
+    cdef list ties
 
     def advance(self, double budget):
         self.call.advance(budget)

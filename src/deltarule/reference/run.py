@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._check import Array
-from .._check_sparse import Rows
+from .._check_sparse import Rows, tied
 
 if TYPE_CHECKING:
     from .plan import Plan
@@ -35,7 +35,7 @@ class Run:
         piece: int,
     ) -> None:
         self._plan = plan
-        self._data = data
+        self._data, self._ties = data, tied(data[0])
         self._order = order
         self._size = size
         self._outputs = outputs
@@ -62,8 +62,8 @@ class Run:
 
     @property
     def lost_in(self) -> int | None:
-        """Of the first batch with another: the first buffer with such numbers; None: the loss itself,
-        or what weights cost."""
+        """Of the first batch with another: the first buffer with such numbers; None: the loss
+        itself, or what weights cost."""
         return self._lost_in
 
     @property
@@ -74,8 +74,8 @@ class Run:
     def advance(self, budget: float) -> bool:
         """Train whole batches, at least one, until `budget` seconds are over.
 
-        Returns whether the epoch is. With a finite budget the call is over, too, when a batch is the
-        first whose loss is not finite. After KeyboardInterrupt or any other exception, the plan and
+        Returns whether the epoch is. With a finite budget the call is over, too, when a batch is
+        the first whose loss is not finite. After KeyboardInterrupt or another exception, the plan,
         `batch` and `sums` are as after the last whole batch.
         """
         end = time.perf_counter() + budget
