@@ -13,10 +13,11 @@ class Derived(np.ndarray):
 
 
 def unaligned(values: np.ndarray) -> np.ndarray:
-    raw = np.zeros(values.nbytes + 1, np.uint8)[1:]
-    array = raw.view(values.dtype).reshape(values.shape)
+    if values.dtype.hasobject:
+        return values
+    array = np.zeros(values.nbytes + 1, np.uint8)[1:].view(values.dtype).reshape(values.shape)
     array[...] = values
-    assert not array.flags.aligned or values.dtype.alignment == 1 or not values.size
+    assert not array.flags.aligned or values.dtype.alignment == 1 or values.size < 2
     return array
 
 
@@ -34,14 +35,15 @@ LAYOUTS: dict[str, Callable[[np.ndarray], Any]] = {
     "reversed": lambda a: a[::-1, ::-1].copy()[::-1, ::-1],
     "read-only": read_only,
     "byte-swapped": lambda a: a.astype(a.dtype.newbyteorder()),
+    "native by name": lambda a: a.astype(a.dtype.newbyteorder().newbyteorder()),  # '<', not '='
     "list": lambda a: a.tolist(),
     "unaligned": unaligned,
 }
 # of arrays with any; perhaps other numbers
 MORE: dict[str, Callable[[np.ndarray], Any]] = {
     "transposed": lambda a: a.T.copy().T,
-    "rows backwards": lambda a: a[::-1],
-    "one row again and again": lambda a: np.broadcast_to(a[:1], a.shape) if len(a) else a,
+    "backwards": lambda a: a[(slice(None, None, -1),) * min(a.ndim, 1)],
+    "one row again and again": lambda a: np.broadcast_to(a[:1], a.shape) if a.size else a,
     "one number again and again": lambda a: np.broadcast_to(a.ravel()[:1].reshape(()), a.shape)
     if a.size else a,
     "rows that overlap": lambda a: np.lib.stride_tricks.as_strided(
