@@ -38,6 +38,10 @@ ITSELF: list[Any] = []
 ITSELF.append(ITSELF)
 
 
+OTHER = dr.Network([dr.Dense(2)], "mse")
+OTHER.build(2)
+
+
 class Hostile:
     """Everything that one asks it is an error of its own."""
 
@@ -67,7 +71,7 @@ JUNK: dict[str, Any] = {
     "dates": np.array(["2020-01-01"], "M8[D]"), "structured": np.zeros(2, "f4,i4"),
     "nothing": np.zeros((0, 0)), "big": np.full((3, 3), 1e300), "range": range(3),
     "memoryview": memoryview(b"abc"), "dtype": np.dtype("c8"),
-    "network": dr.Network([dr.Dense(2)], "mse"),
+    "network": OTHER,
     "layer": dr.Dense(2), "optimizer": dr.Adam(), "class": dr.Dense, "hostile": Hostile(),
 }  # fmt: skip
 
@@ -86,7 +90,7 @@ CONTINUED: dict[str, tuple[Any, ...]] = {  # arguments without defaults
     "dense_forward": (ROWS, np.ones((3, 2))),
     "dense_backward": (ROWS, np.ones((3, 2)), np.ones((4, 2)), np.ones((4, 2))),
     "batch_norm_inference": (ROWS, ONE, ONE), "batch_norm_backward": (ROWS, ONE, ROWS),
-    "batch_norm_running": (4, ONE, ONE, ONE, ONE), "layer_norm_forward": (ROWS,),
+    "batch_norm_running": (ONE, ONE, ONE, ONE), "layer_norm_forward": (ROWS,),
     "layer_norm_backward": (ROWS, ONE, ROWS), "rms_norm_forward": (ROWS,),
     "rms_norm_backward": (ROWS, ONE, ROWS), "prelu_forward": (ROWS, ONE),
     "prelu_backward": (ROWS, ONE, ROWS),
@@ -97,10 +101,14 @@ CONTINUED: dict[str, tuple[Any, ...]] = {  # arguments without defaults
     "clip_gradients": ({"g": ROWS},), "constrain": ("max_norm", ROWS), "penalty_forward": (ROWS,),
     "penalty_backward": (ROWS, ROWS), "random_bits": (3,), "random_normal": (3,),
     "random_permutation": (3,),
+    "OneCycleLR": (0.1, 9), "Warmup": (3, 0.1), "CosineAnnealingLR": (0.1, 9),
+    "CosineAnnealingWarmRestarts": (0.1, 9), "StepLR": (0.1, 3), "MultiStepLR": (0.1, (3, 5)),
+    "ExponentialLR": (0.1, 0.9), "ConstantLR": (0.1,), "PolynomialLR": (0.1,),
+    "InverseScaling": (0.1,),
     "random_uniform": (3,), "initialize": ("he_normal", 3, 2),
 }  # fmt: skip
 KEYWORDS: dict[str, dict[str, Any]] = {
-    "average_step": {"share": 0.5},
+    "average_step": {"share": 0.5}, "batch_norm_running": {"n": 4}, "set_num_threads": {"n": 1},
     **{
         name: {"seed": 0, "purpose": "weight"}
         for name in reference.__all__ if name.startswith("random_")
@@ -110,6 +118,9 @@ KEYWORDS: dict[str, dict[str, Any]] = {
 
 
 SIZES = ("n", "n_in", "n_out")
+
+
+GIVEN = ("Monitor", "Task", "Training")  # to users, who do not make them
 
 
 def public() -> Iterator[tuple[str, Callable[..., Any]]]:
@@ -122,7 +133,7 @@ def public() -> Iterator[tuple[str, Callable[..., Any]]]:
         for name, made in vars(room).items():
             if not isinstance(made, type) or not made.__module__.startswith(room.__name__):
                 continue
-            if not (name.startswith("_") or "Custom" in name or inspect.isabstract(made)):
+            if name not in GIVEN and "Custom" not in name and not inspect.isabstract(made):
                 yield f"{room.__name__.rpartition('.')[2]}.{name}", made
     for module in (ops, reference):
         for name in module.__all__:
@@ -141,14 +152,21 @@ def would_take_hours(parameter: str, junk: object) -> bool:
     return large and (parameter == "epochs" or (parameter in SIZES and junk == 2**31))
 
 
+# what messages say instead
+WORDS = {"set_isa": "isa", "Dense": "initializer", "Network": "metric"}
+
+
 def misuse(
-    name: str, call: Callable[..., Any], parameter: str, keywords: dict[str, Any],
-    words: tuple[str, ...] = (),
-) -> list[str]:  # fmt: skip
-    """Complaints about what calls with junk for one parameter raise."""
-    found = []
+    name: str, call: Callable[..., Any], parameter: str, keywords: dict[str, Any]
+) -> list[str]:
+    """Complaints about what calls with junk for one parameter raise. They may name another, which
+    does not fit what has been given."""
+    found, short = [], name.rpartition(".")[2]
+    words = [*inspect.signature(call).parameters, WORDS.get(short, short)]
+    named = re.compile(rf"\b({'|'.join(words)})\b")
     for title, junk in JUNK.items():
-        if would_take_hours(parameter, junk):
+        called = parameter in ("X", "validation_data", "callbacks") and callable(junk)
+        if called or would_take_hours(parameter, junk):  # its errors are its own
             continue
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -156,10 +174,11 @@ def misuse(
                 call(**{**keywords, parameter: junk})
             except (TypeError, ValueError, MemoryError) as error:
                 text = str(error)
-                if not re.search("|".join((parameter, *words)), text):
+                if not named.search(text):
                     found.append(f"{name}({parameter}={title}): does not name it: {text}")
-            except Exception as error:  # but those of the object itself
-                if isinstance(junk, Hostile) and isinstance(error, LookupError):
+            except Exception as error:
+                own = isinstance(junk, Hostile) and isinstance(error, LookupError)
+                if own or isinstance(error, ImportError):  # of an extra
                     continue
                 found.append(f"{name}({parameter}={title}): {type(error).__name__}: {error}")
     return found

@@ -9,7 +9,8 @@ import difflib
 import math
 import numbers
 import operator
-from collections.abc import Collection, Sequence
+import os
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -143,6 +144,25 @@ def boolean(argument: str, value: object) -> bool:
     return bool(value)
 
 
+def is_one_of(value: object, names: Collection[str | None]) -> bool:
+    """`value in names`, where an array would be compared element by element."""
+    return (value is None or isinstance(value, str)) and value in names
+
+
+def is_list(value: object) -> bool:
+    """Whether it has items: a text is one thing, and so is an array of no dimension."""
+    single = isinstance(value, str | bytes) or (isinstance(value, np.ndarray) and not value.ndim)
+    return isinstance(value, Iterable) and not single
+
+
+def path(argument: str, value: object) -> str:
+    """The name of a file or folder, a str or os.PathLike."""
+    name = os.fspath(value) if isinstance(value, str | os.PathLike) else None
+    if not isinstance(name, str):
+        raise TypeError(f"{argument} must be a str or os.PathLike, got {type(value).__name__}")
+    return name
+
+
 def activation(name: object, alpha: object = None) -> float:
     """The parameter `alpha` that the activation `name` will use; 0.0 where it has none."""
     known = choice("activation", name, ACTIVATIONS)
@@ -162,7 +182,7 @@ def float_dtype(argument: str, value: object) -> np.dtype[Any]:
     """The native numpy dtype float32 or float64 that `value` (a name, a type, a dtype) means."""
     try:
         found = None if value is None else np.dtype(value)  # type: ignore[call-overload]
-    except TypeError:
+    except (TypeError, ValueError):  # a text that is no Unicode
         found = None
     if found is None or found.kind != "f" or found.itemsize not in (4, 8):
         message = f"{argument} must be 'float32' or 'float64', got {value!r}"

@@ -161,7 +161,7 @@ def fit_many(
 
 
 def _networks(networks: object) -> list[Network]:
-    if isinstance(networks, Network) or not isinstance(networks, Iterable):
+    if not isinstance(networks, Iterable) or not _check.is_list(networks):
         raise TypeError(f"networks must be a list of networks, got {describe(networks)}")
     found = list(networks)
     if not found:

@@ -38,9 +38,7 @@ class ModelCheckpoint(Monitoring):
         mode: str = "auto",
     ) -> None:
         super().__init__(monitor, mode)
-        self._path = os.fspath(path)
-        if not isinstance(self._path, str):
-            raise TypeError(f"path must be a str or os.PathLike, got {type(path).__name__}")
+        self._path = _check.path("path", path)
         self._every = _check.positive_int("every", every)
         self._best_only = _check.boolean("save_best_only", save_best_only)
 

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
 from .. import _check
 from .._lowering import Builder
 from .base import Layer, Shape
@@ -41,7 +43,9 @@ class Reshape(Layer):
         if not sizes:
             raise ValueError("shape must be the shape of a sample such as (28, 28), got ()")
         checked = tuple(
-            -1 if size == -1 else _check.integer("shape", size, 1, 1 << 31) for size in sizes
+            -1 if isinstance(size, int | np.integer) and size == -1
+            else _check.integer("shape", size, 1, 1 << 31)
+            for size in sizes
         )
         if checked.count(-1) > 1:
             raise ValueError(f"shape may have one -1, got {checked}")

@@ -86,7 +86,7 @@ class _Counted(Summed):
     average: str | None = "binary"
 
     def __post_init__(self) -> None:
-        if self.average not in (None, *AVERAGES):
+        if not _check.is_one_of(self.average, (None, *AVERAGES)):
             known = ", ".join(map(repr, AVERAGES))
             raise ValueError(f"average must be {known} or None, got {self.average!r}")
 
@@ -194,7 +194,7 @@ class ConfusionMatrix(Summed):
     normalize: str | None = None
 
     def __post_init__(self) -> None:
-        if self.normalize not in (None, "true", "pred", "all"):
+        if not _check.is_one_of(self.normalize, (None, "true", "pred", "all")):
             raise ValueError(
                 f"normalize must be 'true', 'pred', 'all' or None, got {self.normalize!r}"
             )
