@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy.typing as npt
 
-from . import _check, _fast, config
+from . import _check, _check_names, _fast, config
 from ._spec import describe
 from ._targets import ClassWeight, Validation
 from .callbacks import Callback
@@ -161,7 +161,7 @@ def fit_many(
 
 
 def _networks(networks: object) -> list[Network]:
-    if not isinstance(networks, Iterable) or not _check.is_list(networks):
+    if not isinstance(networks, Iterable) or not _check_names.is_list(networks):
         raise TypeError(f"networks must be a list of networks, got {describe(networks)}")
     found = list(networks)
     if not found:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from .. import _check
+from .. import _check, _check_names
 from .monitor import Monitoring
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class ModelCheckpoint(Monitoring):
         mode: str = "auto",
     ) -> None:
         super().__init__(monitor, mode)
-        self._path = _check.path("path", path)
+        self._path = _check_names.path("path", path)
         self._every = _check.positive_int("every", every)
         self._best_only = _check.boolean("save_best_only", save_best_only)
 

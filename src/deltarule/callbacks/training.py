@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .. import _check, layers
+from .. import _check, _check_names, layers
 from .._measure import counted
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ class Training:
         """Saves the network as soon as all callbacks have seen the end of this epoch, so that
         training goes on from the file with the same bits (`network.save` would save what has not
         been seen yet, too, and do it again)."""
-        self._checkpoints.append(_check.path("path", path))
+        self._checkpoints.append(_check_names.path("path", path))
 
     def look_again_in(self, seconds: float) -> None:
         """Asks for `on_slice` to be called after so many seconds at the latest."""
