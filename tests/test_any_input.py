@@ -1,7 +1,7 @@
 """Arrays of any dtype, shape, layout and value, drawn by hypothesis: they give the bits of the same
 numbers in a plain array, and what the reference gives; or an error, the same on both backends.
 
-`--hypothesis-profile=long` draws 10,000 of each in place of 25 (docs/reliability/inputs.md).
+`--hypothesis-profile=long` draws 1,000 of each in place of 25 (docs/reliability/inputs.md).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pytest
 import deltarule as dr
 from deltarule import ops, reference
 
-from .layouts import LAYOUTS, MORE
+from .layouts import LAYOUTS, MORE, Csr, bits
 
 pytest.importorskip("hypothesis")
 from hypothesis import assume, given
@@ -65,18 +65,6 @@ def sizes(least: int = 0) -> Any:
     """(n, features), rarely another number of dimensions."""
     rows = st.tuples(st.integers(least, 9), st.integers(least, 5))
     return rows | rows | rows | hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=3)
-
-
-def bits(value: Any) -> Any:
-    """What two results share that are the same; of nan there is one."""
-    if isinstance(value, dict):
-        return {name: bits(one) for name, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [bits(one) for one in value]
-    found = np.array(value)
-    if found.dtype.kind == "f":
-        found[np.isnan(found)] = np.nan
-    return found.dtype.str, found.shape, found.tobytes()
 
 
 def outcome(call: Callable[[], Any]) -> tuple[Any, str]:
@@ -207,25 +195,6 @@ def test_targets_of_any_kind(data: Any) -> None:
 
 
 # ----------------------------------------------------------------------------------------- sparse
-class Csr:
-    """What is taken for a sparse matrix: three arrays and a shape, which need not fit."""
-
-    format = "csr"
-
-    def __init__(self, data: Any, indices: Any, indptr: Any, shape: tuple[int, ...]) -> None:
-        self.data, self.indices, self.indptr, self.shape = data, indices, indptr, shape
-        self.nnz = len(data)
-
-    def tocsr(self) -> Csr:
-        return self
-
-    def toarray(self) -> np.ndarray:
-        dense = np.zeros(self.shape, self.data.dtype)
-        rows = np.repeat(np.arange(self.shape[0]), np.diff(self.indptr))
-        np.add.at(dense, (rows, self.indices), self.data)
-        return dense
-
-
 @st.composite
 def csr(draw: Any) -> Csr:
     n, columns = draw(st.tuples(st.integers(1, 7), st.integers(1, 5)))

@@ -7,7 +7,7 @@ import pytest
 
 import deltarule as dr
 
-from .test_any_input import Csr, bits
+from .layouts import Csr, bits
 
 pytestmark = pytest.mark.slow
 

@@ -19,7 +19,7 @@ import deltarule as dr
 from deltarule._check_sparse import Sparse
 
 from .conftest import Data, make_blobs
-from .test_any_input import Csr
+from .layouts import Csr
 
 Make = Callable[..., dr.Network]
 N = 96
