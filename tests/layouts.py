@@ -43,7 +43,8 @@ LAYOUTS: dict[str, Callable[[np.ndarray], Any]] = {
 MORE: dict[str, Callable[[np.ndarray], Any]] = {
     "transposed": lambda a: a.T.copy().T,
     "backwards": lambda a: a[(slice(None, None, -1),) * min(a.ndim, 1)],
-    "one row again and again": lambda a: np.broadcast_to(a[:1], a.shape) if a.size else a,
+    "one row again and again": lambda a: np.broadcast_to(a[:1], a.shape)
+    if a.ndim and a.size else a,
     "one number again and again": lambda a: np.broadcast_to(a.ravel()[:1].reshape(()), a.shape)
     if a.size else a,
     "rows that overlap": lambda a: np.lib.stride_tricks.as_strided(
