@@ -23,7 +23,8 @@ def check(plan: _engine.Plan, x: Rows) -> None:
     another scale. Of a network that has learnt something already nothing is said."""
     if plan.step or not any(node.kind == "dense" and node.source == 0 for node in plan.graph.nodes):
         return
-    size = np.sqrt(_mean_squares(x[:: max(1, len(x) // ROWS)][:ROWS]))
+    with np.errstate(all="ignore"):  # of numbers whose squares are too large, infinity will do
+        size = np.sqrt(_mean_squares(x[:: max(1, len(x) // ROWS)][:ROWS]))
     wild = int((size > LARGE).sum())
     column = int(np.argmax(size))
     if not wild and not 0 < size[column] < SMALL:
