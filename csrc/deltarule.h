@@ -376,13 +376,17 @@ void dr_run_close(dr_run *run);
 /* The same, but the plan, which must be there still, may keep the memory for its next run. */
 void dr_run_leave(dr_run *run);
 /* poll: called about every 20 ms by the calling thread once a call lasts longer than 50 ms;
- * non-zero abandons the batch under way without a trace (DR_ABORTED). */
+ * non-zero abandons the batch under way without a trace (DR_ABORTED). With a finite budget a call is over, too,
+ * when a batch is the first whose loss is not finite. */
 typedef int (*dr_poll)(void *context);
 dr_status dr_plan_run(dr_run *run, double budget_seconds, dr_poll poll, void *context);
 int dr_run_finished(const dr_run *run);
 size_t dr_run_n_batches(const dr_run *run);
 dr_position dr_run_position(const dr_run *run);
 void dr_run_set_position(dr_run *run, dr_position position);
+/* Of the first batch whose loss was not finite: the first buffer with such numbers; n_buffers: the loss itself,
+ * or what weights cost. */
+size_t dr_run_lost_in(const dr_run *run);
 /* After a DR_GRADIENT run: the gradient of one parameter, plain row-major. */
 void dr_run_gradient(const dr_run *run, size_t node, size_t index, void *out);
 /* Whether DR_LINEARIZE may be run (network/linearize.c), so many numbers being learnt: these are what they

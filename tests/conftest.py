@@ -11,6 +11,15 @@ import pytest
 
 import deltarule as dr
 
+try:
+    from hypothesis import settings
+except ImportError:  # tests with it skip themselves
+    pass
+else:  # the same examples in each run of the suite; others by --hypothesis-profile=long
+    settings.register_profile("short", max_examples=25, derandomize=True, deadline=None)
+    settings.register_profile("long", max_examples=1_000, deadline=None, database=None)
+    settings.load_profile("short")
+
 Data = tuple[np.ndarray, np.ndarray]
 
 

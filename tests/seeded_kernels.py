@@ -221,7 +221,7 @@ KERNELS = {
         "weights", "kernels/penalty.inc", "vselect(vlt(wi, zero), -l1, zero)", "zero",
         "gradient with penalty"),
     "a penalty counts twice": Kernel(
-        "weights", "network/run.c", "weight_of_penalties(c) *", "2 * weight_of_penalties(c) *",
+        "weights", "network/sums.c", "weight_of_penalties(c) *", "2 * weight_of_penalties(c) *",
         "loss", LAYERS),
     "evaluate forgets the penalties": Kernel(
         "weights", "network/run.c", "if (run->mode == DR_EVALUATE || run", "if (run",

@@ -11,34 +11,12 @@ import pytest
 import deltarule as dr
 from deltarule import _inputs, _targets, losses
 
+from .layouts import LAYOUTS, read_only
+
 RNG = np.random.default_rng(0)
 WHOLE = RNG.integers(0, 200, (6, 4))  # exact in every dtype below
 
 
-def unaligned(values: np.ndarray) -> np.ndarray:
-    raw = np.zeros(values.nbytes + 1, np.uint8)[1:]
-    array = raw.view(values.dtype).reshape(values.shape)
-    array[...] = values
-    assert not array.flags.aligned
-    return array
-
-
-def read_only(values: np.ndarray) -> np.ndarray:
-    values = values.copy()
-    values.flags.writeable = False
-    return values
-
-
-LAYOUTS = {
-    "c": lambda a: a.copy(),
-    "fortran": np.asfortranarray,
-    "strided": lambda a: np.repeat(np.repeat(a, 2, 0), 3, 1)[::2, ::3],
-    "reversed": lambda a: a[::-1, ::-1].copy()[::-1, ::-1],
-    "read-only": read_only,
-    "byte-swapped": lambda a: a.astype(a.dtype.newbyteorder()),
-    "list": lambda a: a.tolist(),
-    "unaligned": unaligned,
-}
 DTYPES = ["float16", "float32", "float64", "longdouble", "uint8", "int16", "int64", "uint64"]
 
 

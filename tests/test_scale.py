@@ -43,3 +43,10 @@ def test_not_said(first, scale):
     with warnings.catch_warnings():
         warnings.simplefilter("error", dr.ScaleWarning)
         network(*first).fit(X * scale, Y)
+
+
+def test_squares_that_overflow():
+    net = dr.Network([dr.Dense(1)], "mse", dr.SGD(1e-300), dtype="float64")
+    with pytest.warns(dr.ScaleWarning, match="numbers of the size of inf"):
+        warnings.simplefilter("ignore", dr.DivergenceWarning)
+        net.fit(np.full((4, 2), 1e300), np.zeros(4))

@@ -176,6 +176,7 @@ struct dr_run {
     double loss_sum, hit_sum;   /* of the batch under way, piece by piece */
     dr_linear linear;
     dr_position position;
+    size_t lost_in;             /* dr_run_lost_in */
     uint64_t opened_at;         /* updates made by then */
     void *memory;
     size_t bytes;               /* of it */
@@ -186,6 +187,7 @@ struct dr_run {
     dr_poll poll;
     void *poll_context;
     double began, deadline, next_poll;
+    int lost, ends;             /* the loss has stopped being finite; and the call has a deadline */
     atomic_int aborted;         /* a poll has said stop: hurry to the next barrier */
     int leave[2];               /* thread 0's decision for this barrier and the next: all threads leave
                                    behind the same one, whatever has happened since */
@@ -341,6 +343,12 @@ int dr_sparse_wants_panels(const dr_run *run);
 int dr_sparse_wants_columns(const dr_run *run);
 /* Multiply-adds of a batch on its way forward that its zeros save. */
 double dr_sparse_saved(const dr_run *run);
+
+/* sums.c: in a run that changes no weights, what they cost, which tiles tell where they are updated; what a
+ * piece adds to the sums of its batch; and that to the position. */
+void dr_measure_penalties(const dr_run *run);
+void dr_sum_piece(dr_cursor *c);
+void dr_sum_batch(dr_cursor *c);
 
 /* linearize.c: memory, multiply-adds of a row beside its way forward, and what the tasks do. */
 void dr_linear_lay_out(dr_run *run, dr_arena *arena);

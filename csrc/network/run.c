@@ -1,4 +1,6 @@
 /* Running a program: batch after batch, without a lock, an allocation or Python between them. */
+#include <math.h>
+
 #include "clock.h"
 #include "network/network.h"
 
@@ -225,72 +227,29 @@ static void begin_piece(dr_cursor *c, size_t before) {
     c->last = before + c->m == c->rows;
 }
 
-/* In a run that changes none: what the weights cost, which tiles tell where they are updated. */
-static void measure_penalties(const dr_run *run) {
-    const dr_plan *plan = run->plan;
-    for (size_t i = 0; plan->n_penalties && i < plan->n_nodes; i++) {
-        const dr_node *node = &plan->nodes[i];
-        if (dr_penalised(node)) node->kind->penalties(plan, node, run->penalties + node->first_penalty);
-    }
-}
-
-/* What the weights cost that this batch has met. */
-static double penalty(const dr_run *run) {
-    const dr_plan *plan = run->plan;
-    double sum = 0;
-    for (size_t i = 0; plan->n_penalties && i < plan->n_nodes; i++) {
-        const dr_node *node = &plan->nodes[i];
-        if (dr_penalised(node))
-            sum += dr_penalty_sum(node->kind->tiles(plan, node), run->penalties + node->first_penalty);
-    }
-    return sum;
-}
-
-/* How often the sums count them. All rows together are one batch, cut up only to be evaluated. */
-static double weight_of_penalties(const dr_cursor *c) {
-    const int evaluating = c->run->mode == DR_EVALUATE;
-    return c->run->plan->by_batch && evaluating ? c->batch == 0 : c->weight;
-}
-
-/* By thread 0, before a barrier behind the last task by rows: what the piece adds to the sums of its batch. */
+/* By thread 0, before a barrier behind the last task by rows. */
 static void end_piece(dr_cursor *c) {
-    dr_run *run = c->run;
-    const dr_plan *plan = run->plan;
-    if (!c->before) run->loss_sum = run->hit_sum = 0;
-    if (run->mode != DR_PREDICT)
-        run->loss_sum += dr_weighted_sum(plan->dtype, c->m, run->row_loss, run->data.weight,
-                                         run->order, c->first);
-    if (run->mode != DR_PREDICT && plan->hit != DR_HIT_NONE)
-        run->hit_sum += dr_weighted_sum(plan->dtype, c->m, run->row_hit, run->data.weight,
-                                        run->order, c->first);
-    c->work += plan->multiply_adds * (double)c->m * 3;
+    dr_sum_piece(c);
+    c->work += c->run->plan->multiply_adds * (double)c->m * 3;
     if (!c->last && c->work >= WORK_PER_LOOK / 20) look(c); /* the last one has updates behind it, or before */
 }
+
+/* A loss that is not finite any more is to be known at once, by who does not want to go on for ever. */
+static int leaves_lost(const dr_run *run) { return run->lost && run->ends; }
 
 /* By thread 0, before the batch's last barrier: what the batch adds to the position. Returns whether
  * it was the last one of this call. A poll that says stop here finds the batch whole. */
 static int end_batch(dr_cursor *c, int idle) {
     dr_run *run = c->run;
-    const dr_plan *plan = run->plan;
-    if (run->mode != DR_PREDICT && c->weight > 0) {
-        const int by_rows = plan->by_batch && run->mode == DR_TRAIN;
-        const double counts = by_rows ? (double)c->rows / c->weight : 1;
-        run->position.weight_sum += counts * c->weight;
-        run->position.loss_sum += counts * run->loss_sum;
-        run->position.loss_sum += counts * weight_of_penalties(c) * penalty(run);
-        run->position.hit_sum += counts * run->hit_sum;
-    }
-    run->position.batch = c->batch + 1;
+    dr_sum_batch(c);
     if (c->share > 0) run->plan->averaged++;
-    if (run->position.loss_sum - run->position.loss_sum == 0) run->position.finite = c->batch + 1;
     if (run->mode == DR_TRAIN && !idle) {
         run->plan->step = c->step + 1;
         c->watch.ledger.sum.steps++;
         c->watch.ledger.sum.rows += c->rows;
     }
     if (c->work >= WORK_PER_LOOK / 20) look(c);
-    return dr_run_finished(run) || c->now >= run->deadline ||
-           atomic_load(&run->aborted);
+    return dr_run_finished(run) || c->now >= run->deadline || leaves_lost(run) || atomic_load(&run->aborted);
 }
 
 /* Without weight there is nothing to learn; and an average takes the weights now and then. */
@@ -378,8 +337,10 @@ dr_status dr_plan_run(dr_run *run, double budget, dr_poll poll, void *context) {
     run->poll_context = context;
     run->next_poll = begun + POLL_AFTER;
     atomic_store(&run->aborted, 0);
-    if (run->mode == DR_EVALUATE || run->mode == DR_LINEARIZE) measure_penalties(run);
-    for (double now = begun; !dr_run_finished(run) && (now == begun || now < end);) {
+    run->lost = 0;
+    run->ends = end < INFINITY;
+    if (run->mode == DR_EVALUATE || run->mode == DR_LINEARIZE) dr_measure_penalties(run);
+    for (double now = begun; !dr_run_finished(run) && !leaves_lost(run) && (now == begun || now < end);) {
         double seconds = budget;
         const int threads =
             adaptive ? dr_team_next(&plan->team, work, advised, most, now, &seconds) : advised;

@@ -140,10 +140,12 @@ void dr_run_close(dr_run *run) {
 int dr_run_finished(const dr_run *run) { return run->position.batch >= run->n_batches; }
 size_t dr_run_n_batches(const dr_run *run) { return run->n_batches; }
 dr_position dr_run_position(const dr_run *run) { return run->position; }
+size_t dr_run_lost_in(const dr_run *run) { return run->lost_in; }
 
 void dr_run_set_position(dr_run *run, dr_position position) {
     run->position = position;
     run->opened_at = run->plan->step;
+    run->lost_in = run->plan->n_buffers;
 }
 
 void dr_run_gradient(const dr_run *run, size_t node, size_t index, void *out) {

@@ -162,7 +162,7 @@ def float_dtype(argument: str, value: object) -> np.dtype[Any]:
     """The native numpy dtype float32 or float64 that `value` (a name, a type, a dtype) means."""
     try:
         found = None if value is None else np.dtype(value)  # type: ignore[call-overload]
-    except TypeError:
+    except (TypeError, ValueError):  # a text that is no Unicode
         found = None
     if found is None or found.kind != "f" or found.itemsize not in (4, 8):
         message = f"{argument} must be 'float32' or 'float64', got {value!r}"

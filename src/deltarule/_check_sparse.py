@@ -5,6 +5,7 @@ scipy is not imported: a matrix is sparse that knows how to become CSR, three ar
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,6 +55,10 @@ class Sparse:
     def __len__(self) -> int:
         return len(self.indptr) - 1
 
+    def columns_of(self, entries: slice | Int64) -> Int64:
+        """Those of some entries: own copies, inside whatever another thread writes meanwhile."""
+        return np.clip(self.indices[entries].astype(np.int64), 0, self.columns - 1)
+
     def __getitem__(self, rows: Any) -> Sparse:
         """Some rows, by a slice or an array of integers; consecutive ones are not copied."""
         if isinstance(rows, slice) and rows.step in (None, 1):
@@ -70,7 +75,8 @@ class Sparse:
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
         """All of it, zeros and all; -0 becomes +0, as in scipy's toarray()."""
         dense = np.zeros(self.shape, self.dtype)
-        dense[_rows_of_entries(self.indptr), self.indices[self.entries]] += self.data[self.entries]
+        columns = self.columns_of(self.entries)
+        dense[_rows_of_entries(self.indptr), columns] += self.data[self.entries]
         return dense if dtype is None else dense.astype(dtype, copy=False)
 
     def place(self, entry: int) -> str:
@@ -80,6 +86,19 @@ class Sparse:
 
 
 Rows = Array | Sparse
+
+
+def tied(rows: Rows) -> list[object]:
+    """Weak references to the arrays that have the memory of these rows: numpy resizes none that has
+    one, while with refcheck=False it would take memory away from a run that holds its buffer."""
+    parts = [rows.data, rows.indices] if isinstance(rows, Sparse) else [rows]
+    return [weakref.ref(_owner(part)) for part in parts]
+
+
+def _owner(array: Array) -> Array:
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
 
 
 def is_sparse(value: object) -> bool:
@@ -162,9 +181,9 @@ def _in_order(rows: Sparse) -> bool:
 def _add_up(rows: Sparse) -> Sparse:
     """A copy with the columns in order. Sums begin with 0 and go in the order of the entries, as in
     scipy's toarray()."""
-    row = _rows_of_entries(rows.indptr)
-    order = np.lexsort((rows.indices, row))
-    row, column = row[order], rows.indices[order]
+    row, column = _rows_of_entries(rows.indptr), rows.columns_of(rows.entries)
+    order = np.lexsort((column, row))
+    row, column = row[order], column[order]
     new = np.ones(len(order), bool)
     new[1:] = (row[1:] != row[:-1]) | (column[1:] != column[:-1])
     data = np.zeros(np.count_nonzero(new), rows.dtype)

@@ -81,7 +81,7 @@ def constraint(name: object, max_value: object = None) -> float:
     return limit
 
 
-def prelu_arrays(x: object, slope: object, dy: object = None) -> tuple[Array, ...]:
+def prelu_arrays(x: object, slope: object, *dy: object) -> tuple[Array, ...]:
     """(x, slope) of prelu_forward, or (x, slope, dy): (n, n_out), (1,) or (n_out,), (n, n_out)."""
     rows = real_array("x", x, ndim=2)
     slopes = real_array("slope", slope, ndim=1)
@@ -89,9 +89,6 @@ def prelu_arrays(x: object, slope: object, dy: object = None) -> tuple[Array, ..
         raise ValueError(
             f"slope must have shape (1,) or ({rows.shape[1]},), got {slopes.shape}"
         )
-    if dy is None:
-        same_dtype(x=rows, slope=slopes)
-        return rows, slopes
-    error = real_array("dy", dy, shape=rows.shape)
-    same_dtype(x=rows, slope=slopes, dy=error)
-    return rows, slopes, error
+    errors = [real_array("dy", one, shape=rows.shape) for one in dy]
+    same_dtype(x=rows, slope=slopes, dy=errors[0] if errors else None)
+    return rows, slopes, *errors

@@ -35,7 +35,9 @@ class Progress(Protocol):
     @property
     def sums(self) -> Sums: ...
     @property
-    def finite(self) -> int: ...
+    def finite(self) -> int: ...  # the first so many batches had a finite loss
+    @property
+    def lost_in(self) -> int | None: ...  # the first buffer that the next had such numbers in
 
 
 class Run(Progress, Protocol):

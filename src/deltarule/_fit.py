@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -202,22 +201,22 @@ class Fit:
                 if training._checkpoints and not self._is_over():
                     net._callback_states = _callbacks.states(self._callbacks)
                     self._save_checkpoints()
+                self._warn_of_divergence()
         finally:
             net._position = samples.after(at, run, self._meter)
             net._callback_states = _callbacks.states(self._callbacks)
         if training.stopped is None:
-            self._warn_of_divergence(run)
             self._end_epoch(run, Position(at.epoch + 1))
 
-    def _warn_of_divergence(self, run: _engine.Progress) -> None:
-        if self._diverged or math.isfinite(run.sums[0]):
+    def _warn_of_divergence(self) -> None:
+        divergence = self._training.divergence
+        if self._diverged or divergence is None or self._training.stopped is not None:
             return
         self._diverged = True
         warn(
-            f"the loss is not a number any more since batch {run.finite + 1} of {run.n_batches} in "
-            f"epoch {self._training.epoch + 1}: try a smaller learning rate, inputs and targets "
-            "of a scale of about 1 (layers.Normalization), or bounds for the gradients; "
-            "TerminateOnNaN() ends such a fit at once",
+            f"the loss is not a number any more {divergence}: try a smaller learning rate, inputs "
+            "and targets of a scale of about 1 (layers.Normalization), or bounds for the gradients "
+            "(clipnorm); TerminateOnNaN() ends such a fit at once",
             DivergenceWarning,
         )
 

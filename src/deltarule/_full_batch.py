@@ -80,6 +80,7 @@ class Iteration(NamedTuple):
     batch: int = 1
     n_batches: int = 1
     finite: int = 0
+    lost_in: int | None = None
 
 
 class Problem:

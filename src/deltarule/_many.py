@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy.typing as npt
 
-from . import _check, _fast, config
+from . import _check, _check_names, _fast, config
 from ._spec import describe
 from ._targets import ClassWeight, Validation
 from .callbacks import Callback
-from .callbacks.progress import wanted
+from .callbacks.progress import bar_class, wanted
 from .history import History
 from .network import Network
 
@@ -63,9 +63,8 @@ class _Bar:
         self._lock = threading.Lock()
         self._bar: Any = None
         if shown:
-            from tqdm import tqdm
-
-            self._bar = tqdm(total=epochs, unit="epoch", file=sys.stderr, dynamic_ncols=True)
+            how = {"file": sys.stderr, "dynamic_ncols": True}
+            self._bar = bar_class()(total=epochs, unit="epoch", **how)
 
     def __enter__(self) -> Self:
         return self
@@ -162,7 +161,7 @@ def fit_many(
 
 
 def _networks(networks: object) -> list[Network]:
-    if isinstance(networks, Network) or not isinstance(networks, Iterable):
+    if not isinstance(networks, Iterable) or not _check_names.is_list(networks):
         raise TypeError(f"networks must be a list of networks, got {describe(networks)}")
     found = list(networks)
     if not found:

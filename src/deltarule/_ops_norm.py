@@ -65,7 +65,7 @@ def batch_norm_running(
 ) -> tuple[Array, Array]:
     """See deltarule.reference.batch_norm_running."""
     share = _check_norm.momentum(momentum)
-    count = _check.non_negative_int("n", n)
+    count = _check.integer("n", n, 0, 1 << 62)
     old_mean, old_var, mean_, var_ = _check_norm.statistics(
         running_mean=running_mean, running_var=running_var, mean=mean, var=var
     )

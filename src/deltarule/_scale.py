@@ -23,7 +23,8 @@ def check(plan: _engine.Plan, x: Rows) -> None:
     another scale. Of a network that has learnt something already nothing is said."""
     if plan.step or not any(node.kind == "dense" and node.source == 0 for node in plan.graph.nodes):
         return
-    size = np.sqrt(_mean_squares(x[:: max(1, len(x) // ROWS)][:ROWS]))
+    with np.errstate(all="ignore"):  # of numbers whose squares are too large, infinity will do
+        size = np.sqrt(_mean_squares(x[:: max(1, len(x) // ROWS)][:ROWS]))
     wild = int((size > LARGE).sum())
     column = int(np.argmax(size))
     if not wild and not 0 < size[column] < SMALL:
@@ -40,6 +41,6 @@ def _mean_squares(rows: Rows) -> Array:
     """Of each column."""
     if isinstance(rows, Sparse):
         squares = np.square(rows.data[rows.entries], dtype=np.float64)
-        columns = rows.indices[rows.entries]
+        columns = rows.columns_of(rows.entries)
         return np.bincount(columns, weights=squares, minlength=rows.columns) / len(rows)
     return np.asarray(np.square(np.asarray(rows, np.float64)).mean(axis=0))

@@ -31,14 +31,16 @@ def prepare(
     fraction = _check.fraction("validation_split", validation_split)
     if fraction and validation_data is not None:
         raise ValueError("validation_data and validation_split cannot both be given")
-    data = prepare_data(values, net._target(), positive=True)
-    target = net._target(values[0].shape[1:])
+    X, y, sample_weight, class_weight = values
+    y = as_array(y, "y")  # once: what makes arrays may make another the next time
+    if sample_weight is not None:
+        sample_weight = as_array(sample_weight, "sample_weight")
+    data = prepare_data((X, y, sample_weight, class_weight), net._target(), positive=True)
+    target = net._target(X.shape[1:])
     if not fraction:
         return data, prepare_validation(validation_data, target)
     # all has been prepared once before, so that messages name rows as the user knows them
-    X, y, sample_weight, class_weight = values
-    given = [X, as_array(y, "y")]
-    given += [] if sample_weight is None else [as_array(sample_weight, "sample_weight")]
+    given = [X, y] if sample_weight is None else [X, y, sample_weight]
     learnt, held = share_out(len(X), fraction, _strata(target, data), net.seed, net.backend)
     first, second = ([*(a[rows] for a in given), None][:3] for rows in (learnt, held))
     return (

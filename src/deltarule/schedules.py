@@ -19,7 +19,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from . import _check
+from . import _check, _check_names
 from ._scalar import cos_sin, exp, ln, power
 from ._spec import Spec, describe, from_config
 
@@ -32,7 +32,7 @@ def _count(argument: str, value: object) -> int:
 
 
 def _milestones(argument: str, value: object) -> tuple[int, ...]:
-    if isinstance(value, str | bytes) or not isinstance(value, Sequence | np.ndarray):
+    if not isinstance(value, Sequence | np.ndarray) or not _check_names.is_list(value):
         raise TypeError(f"{argument} must be a list of numbers, got {describe(value)}")
     numbers = tuple(_count(f"{argument}[{i}]", number) for i, number in enumerate(value))
     if any(a >= b for a, b in itertools.pairwise(numbers)):

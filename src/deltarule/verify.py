@@ -25,6 +25,7 @@ from ._inputs import first_nonfinite
 from ._layerwise import Data, Pass, Slots, State
 from ._operations import check_operations, error_places
 from ._report import Check, Report, same_bits, within
+from ._spec import describe
 from ._targets import ClassWeight
 from .optimizers import LevenbergMarquardt
 
@@ -81,6 +82,10 @@ def verify(
     are nan or infinite or give results that the dtype cannot hold, and TypeError or ValueError for
     the arguments.
     """
+    from .network import Network
+
+    if not isinstance(net, Network):
+        raise TypeError(f"net must be a Network, got {describe(net)}")
     rows = _check.positive_int("rows", rows)
     with net._gate.training("verify()"):
         plan = net._built("verify()")

@@ -3,6 +3,8 @@
 from cpython.buffer cimport (PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_STRIDES, PyBUF_WRITABLE,
                              PyBuffer_Release, PyObject_GetBuffer)
 
+import sys
+
 from . import _check, _check_sparse, _check_weights, _graph, losses
 
 if (len(_check.ACTIVATIONS) != DR_N_ACTIVATIONS or len(losses.TABLE) != DR_N_LOSSES
@@ -41,8 +43,17 @@ cdef class _Buffer:
             PyBuffer_Release(&self.view)
 
 
+cdef char _NATIVE = ord("<" if sys.byteorder == "little" else ">")
+
+
 cdef str _format(_Buffer b):
-    return (<bytes>b.view.format).decode("ascii") if b.view.format != NULL else "B"
+    """Without an order of bytes that is the native one, which numpy may name: '<f' is 'f'."""
+    cdef const char *format = b.view.format
+    if format == NULL:
+        return "B"
+    if format[0] == _NATIVE:
+        format += 1
+    return (<bytes>format).decode("ascii")
 
 
 cdef _Buffer _hold(object array, str dtype, size_t count, bint writable=False):

@@ -259,6 +259,7 @@ cdef extern from "deltarule.h" nogil:
     size_t dr_run_n_batches(const dr_run *run)
     dr_position dr_run_position(const dr_run *run)
     void dr_run_set_position(dr_run *run, dr_position position)
+    size_t dr_run_lost_in(const dr_run *run)
     void dr_run_gradient(const dr_run *run, size_t node, size_t index, void *out)
     bint dr_plan_linearizes(const dr_plan *plan, size_t numbers)
     void dr_run_linear(const dr_run *run, double *gradient, double *diagonal)

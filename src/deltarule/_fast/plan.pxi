@@ -286,4 +286,5 @@ cdef class Plan:
         run.call = self._open(DR_TRAIN, x, t, w, y, batch_size, &stream if shuffle else NULL, rates,
                               order, averages, piece)
         run.call.start(batch, sums)
+        run.ties = _check_sparse.tied(x)
         return run

@@ -4,6 +4,7 @@
 cdef class Run:
     """One epoch under way, standing between two batches."""
     cdef _Call call
+    cdef list ties
 
     def advance(self, double budget):
         self.call.advance(budget)
@@ -39,6 +40,11 @@ cdef class Run:
     @property
     def finite(self):
         return dr_run_position(self.call.run).finite
+
+    @property
+    def lost_in(self):
+        cdef size_t buffer = dr_run_lost_in(self.call.run)
+        return buffer if buffer < <size_t>len(self.call.plan.graph.widths) else None
 
     @property
     def sums(self):

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from .. import _check
+from .. import _check, _check_names
 from .monitor import Monitoring
 
 if TYPE_CHECKING:
@@ -50,9 +50,7 @@ class ModelCheckpoint(Monitoring):
         on_error: str = "raise",
     ) -> None:
         super().__init__(monitor, mode)
-        self._path = os.fspath(path)
-        if not isinstance(self._path, str):
-            raise TypeError(f"path must be a str or os.PathLike, got {type(path).__name__}")
+        self._path = _check_names.path("path", path)
         if every is None and every_seconds is None:
             every = 1
         self._every = None if every is None else _check.positive_int("every", every)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from .. import _check
+from .. import _check, _check_names
 from .base import Callback
 from .monitor import count
 
@@ -31,7 +31,7 @@ class CSVLogger(Callback):
     def __init__(
         self, path: str | os.PathLike[str], separator: str = ",", append: bool = False
     ) -> None:
-        self._path = Path(path)
+        self._path = Path(_check_names.path("path", path))
         if not isinstance(separator, str) or len(separator) != 1:
             raise ValueError(f"separator must be one character, got {separator!r}")
         self._separator = separator
@@ -82,7 +82,7 @@ class TensorBoard(Callback):
     """
 
     def __init__(self, log_dir: str | os.PathLike[str] = "logs") -> None:
-        self._folder = Path(log_dir)
+        self._folder = Path(_check_names.path("log_dir", log_dir))
         try:
             from tensorboardX import SummaryWriter
         except ImportError:

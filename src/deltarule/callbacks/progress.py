@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from .._spec import describe
@@ -23,6 +25,16 @@ def wanted(verbose: object) -> bool:
     if isinstance(verbose, (bool, int)) and verbose in (0, 1):
         return bool(verbose)
     raise ValueError(f"verbose must be 'auto', True or False, got {describe(verbose)}")
+
+
+@cache
+def bar_class() -> Any:
+    """tqdm, but for what it does to a process: its lock would settle the start method of
+    multiprocessing for good, and its monitor is a thread that stays."""
+    from tqdm import tqdm  # here, so that quiet fits and importing do not pay for it
+
+    own = {} if hasattr(tqdm, "_lock") else {"_lock": threading.RLock()}
+    return type("Bar", (tqdm,), {"monitor_interval": 0, **own})
 
 
 class ProgressBar(Callback):
@@ -70,8 +82,7 @@ class ProgressBar(Callback):
         """epoch: of this fit, from 0."""
         if sys.stderr is None:
             return
-        from tqdm import tqdm  # here, so that quiet fits and importing do not pay for it
-
+        tqdm = bar_class()
         parts = [f"{name}={value:.4g}" for name, value in values.items()]
         if self._seconds:
             parts.insert(0, f"{tqdm.format_sizeof(training.rows / self._seconds)} rows/s")

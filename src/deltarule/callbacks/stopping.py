@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -146,12 +145,12 @@ class TimeBudget(Callback):
 
 
 class TerminateOnNaN(Callback):
-    """Ends the fit when the loss of a batch is nan or infinite, and `history.stopped` says which
-    batch that was. The epoch is not in history. (Keras' has the same name.)"""
+    """Ends the fit with the first batch whose loss is nan or infinite; `history.stopped` says which
+    that was, and which layer was the first to put out such a number. The epoch is not in history.
+    The network is as after that batch, or has the best weights, if a callback has had them kept:
+    EarlyStopping(restore_best_weights=True). (Keras' has the same name.)"""
 
     def on_slice(self, training: Training) -> None:
         """Looks at the loss."""
-        loss = training.values["loss"]
-        if not math.isfinite(loss):
-            batch = f"batch {training.finite + 1} of {training.batches}"
-            training.stop(f"the loss is {loss} since {batch} in epoch {training.epoch + 1}")
+        if training.divergence is not None:
+            training.stop(f"the loss is {training.values['loss']} {training.divergence}")

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from .. import _check_names
 from .._header import parse_json
 from .._spec import describe
 from .base import Callback
@@ -23,7 +24,7 @@ def of_fit(callbacks: object, verbose: object) -> tuple[Callback, ...]:
     Raises TypeError for what is none, ValueError where one is there twice.
     """
     shown = wanted(verbose)
-    if isinstance(callbacks, str | Callback) or not isinstance(callbacks, Iterable):
+    if not isinstance(callbacks, Iterable) or not _check_names.is_list(callbacks):
         raise TypeError(f"callbacks must be a list of callbacks, got {describe(callbacks)}")
     found = tuple(callbacks)
     for number, callback in enumerate(found):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .. import _check
+from .. import _check, _check_names, layers
 from .._measure import counted
 
 if TYPE_CHECKING:
@@ -69,6 +69,27 @@ class Training:
     def finite(self) -> int:
         """The first so many batches of this epoch had a loss that is a number."""
         return 0 if self._run is None else self._run.finite
+
+    @property
+    def divergence(self) -> str | None:
+        """Since which batch of this epoch the loss is not finite, and what was not finite first: a
+        layer, or the loss itself; None while it is."""
+        run = self._run
+        if run is None or math.isfinite(run.sums[0]):
+            return None
+        of = f" of {run.n_batches}" if run.n_batches else ""
+        where = f"batch {run.finite + 1}{of} in epoch {self.epoch + 1}"
+        return f"since {where}, first in {self._place(run.lost_in)}"
+
+    def _place(self, buffer: int | None) -> str:
+        plan = self.network._plan
+        if plan is None or buffer is None:
+            return "the loss itself"
+        if buffer == 0:
+            return "X, which has changed meanwhile"
+        name = next(node.name for node in plan.graph.nodes if node.target == buffer)
+        layer = dict(layers.walk(layers.named(self.network.layers)))[name]
+        return f"layer {name}, {layer!r:.80}"
 
     @property
     def values(self) -> dict[str, float]:
@@ -145,7 +166,7 @@ class Training:
         """
         _check.choice("on_error", on_error, ("raise", "warn"))
         keep_previous = _check.boolean("keep_previous", keep_previous)
-        self._checkpoints[os.fspath(path)] = keep_previous, on_error
+        self._checkpoints[_check_names.path("path", path)] = keep_previous, on_error
 
     def look_again_in(self, seconds: float) -> None:
         """Asks for `on_slice` to be called after so many seconds at the latest."""

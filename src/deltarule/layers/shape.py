@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
 from .. import _check
 from .._lowering import Builder
 from .base import MAX_RANK, Layer, Shape
@@ -44,7 +46,9 @@ class Reshape(Layer):
                 f"got {sizes!r:.60}"
             )
         checked = tuple(
-            -1 if size == -1 else _check.integer("shape", size, 1, 1 << 31) for size in sizes
+            -1 if isinstance(size, int | np.integer) and size == -1
+            else _check.integer("shape", size, 1, 1 << 31)
+            for size in sizes
         )
         if checked.count(-1) > 1:
             raise ValueError(f"shape may have one -1, got {checked}")

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .. import _check
+from .. import _check, _check_names
 from .._spec import Spec
 from ..activations import Activation
 
@@ -20,7 +20,7 @@ def _share(argument: str, value: object) -> float:
 
 
 def _levels(argument: str, value: object) -> tuple[float, ...]:
-    if isinstance(value, str | bytes) or not isinstance(value, Sequence | np.ndarray):
+    if not isinstance(value, Sequence | np.ndarray) or not _check_names.is_list(value):
         return (_share(argument, value),)
     if not 1 <= len(value) <= MOST_LEVELS:
         raise ValueError(f"{argument} must be 1 to {MOST_LEVELS} numbers, got {len(value)}")

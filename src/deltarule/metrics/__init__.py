@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .. import _custom
+from .. import _check_names, _custom
 from .._spec import describe, from_config, resolve
 from .base import Metric, Task
 from .classes import F1, Accuracy, ConfusionMatrix, Precision, Recall, TopKAccuracy
@@ -109,7 +109,7 @@ def of_config(config: object) -> Metric:
 
 def get_all(metrics: Iterable[str | Metric]) -> tuple[Metric, ...]:
     """The metrics for a list of names or objects; each may be there once."""
-    if isinstance(metrics, str) or not isinstance(metrics, Iterable):
+    if not _check_names.is_list(metrics):
         raise TypeError(f"metrics must be a list such as ['accuracy'], got {describe(metrics)}")
     found = tuple(get(metric) for metric in metrics)
     if len(set(found)) != len(found):

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .. import _check
+from .. import _check, _check_names
 from .._check import Array
 from .base import F64, Summed, Task, classes, need_classes, weighted_mean
 
@@ -86,7 +86,7 @@ class _Counted(Summed):
     average: str | None = "binary"
 
     def __post_init__(self) -> None:
-        if self.average not in (None, *AVERAGES):
+        if not _check_names.is_one_of(self.average, (None, *AVERAGES)):
             known = ", ".join(map(repr, AVERAGES))
             raise ValueError(f"average must be {known} or None, got {self.average!r}")
 
@@ -194,7 +194,7 @@ class ConfusionMatrix(Summed):
     normalize: str | None = None
 
     def __post_init__(self) -> None:
-        if self.normalize not in (None, "true", "pred", "all"):
+        if not _check_names.is_one_of(self.normalize, (None, "true", "pred", "all")):
             raise ValueError(
                 f"normalize must be 'true', 'pred', 'all' or None, got {self.normalize!r}"
             )

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .. import _check_names
 from .._check import Array
 from .base import F64, Metric, Summed, Task, classes, need_classes, weighted_mean
 
@@ -90,10 +91,10 @@ class ROCAUC(Metric):
     average: str | None = "macro"
 
     def __post_init__(self) -> None:
-        if self.multi_class not in ("ovr", "ovo"):
+        if not _check_names.is_one_of(self.multi_class, ("ovr", "ovo")):
             raise ValueError(f"multi_class must be 'ovr' or 'ovo', got {self.multi_class!r}")
         known = ("macro", "weighted", "micro", None)[: 2 if self.multi_class == "ovo" else 4]
-        if self.average not in known:
+        if not _check_names.is_one_of(self.average, known):
             names = ", ".join(map(repr, known))
             raise ValueError(
                 f"average must be one of {names} with multi_class={self.multi_class!r}, got "

@@ -187,7 +187,7 @@ def batch_norm_running(
     [0, 1]; TypeError for other or mixed dtypes.
     """
     share = _check_norm.momentum(momentum)
-    count = _check.non_negative_int("n", n)
+    count = _check.integer("n", n, 0, 1 << 62)
     arrays = _check_norm.statistics(
         running_mean=running_mean, running_var=running_var, mean=mean, var=var
     )

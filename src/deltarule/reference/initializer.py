@@ -148,7 +148,8 @@ def initial_values(
     _check.choice("purpose", purpose, ("weight", "bias"))
     shape = (_check.positive_int("n_in", n_in), _check.positive_int("n_out", n_out))
     own = shape if purpose == "weight" else (1, shape[1])
-    size, *stream, _ = _check.random_arguments(own[0] * own[1], 2, seed, purpose, layer, 0)
+    size = _check.integer("n_in * n_out", own[0] * own[1], 1, (1 << 33) + 1)
+    _, *stream, _ = _check.random_arguments(size, 2, seed, purpose, layer, 0)
     real = _check.float_dtype("dtype", dtype)
     unit, scale = _TABLE[initializer]
     factor, start = _check.finite_real("gain", gain), _check.finite_real("mean", mean)

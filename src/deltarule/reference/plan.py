@@ -29,7 +29,7 @@ from .linearize import Linearization
 from .nodes import Mode
 from .rows import Samples, inputs, samples
 from .run import Run, Sums
-from .state import Batch, Parameters, State
+from .state import Batch, Parameters, State, first_lost
 
 F64 = npt.NDArray[np.float64]
 
@@ -238,6 +238,7 @@ class Plan:
             dy = loss.backward(kind, y, t, weights, total) if backward else None
             lap("outside" if isinstance(kind, CustomLoss) else "activations")
             gradients = {} if dy is None else self._backward(values, buffers, kept, dy, lap, first)
+            sum_of_losses = float(np.sum(weights * lost))
             costs, each = 0.0, total if self._graph.by_batch else 1.0
             for name, *rates in self._penalties if first == 0 else ():
                 l1, l2 = (rate / each for rate in rates)
@@ -245,12 +246,13 @@ class Plan:
                 if gradients:
                     gradients[name] = gradients[name] + penalty.gradient(values[name], l1, l2)
             return Batch(
-                float(np.sum(weights * lost)) + total * costs,
+                sum_of_losses + total * costs,
                 own,
                 float(np.sum(weights * hits)),
                 gradients,
                 {} if dy is None else self._measured(values, buffers, kept, lap, first),
                 y,
+                None if np.isfinite(sum_of_losses) else first_lost(buffers),
             )
 
     def _train(

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._check import Array
-from .._check_sparse import Rows
+from .._check_sparse import Rows, tied
 
 if TYPE_CHECKING:
     from .plan import Plan
@@ -35,7 +35,7 @@ class Run:
         piece: int,
     ) -> None:
         self._plan = plan
-        self._data = data
+        self._data, self._ties = data, tied(data[0])
         self._order = order
         self._size = size
         self._outputs = outputs
@@ -43,6 +43,7 @@ class Run:
         self._averages, self._piece = averages, piece
         self._position = batch, (float(sums[0]), float(sums[1]), float(sums[2]))
         self._finite = batch
+        self._lost_in: int | None = None
 
     @property
     def batch(self) -> int:
@@ -60,6 +61,12 @@ class Run:
         return self._finite
 
     @property
+    def lost_in(self) -> int | None:
+        """Of the first batch with another: the first buffer with such numbers; None: the loss
+        itself, or what weights cost."""
+        return self._lost_in
+
+    @property
     def sums(self) -> Sums:
         """The sums of w l, w and w hit over the batches done."""
         return self._position[1]
@@ -67,19 +74,23 @@ class Run:
     def advance(self, budget: float) -> bool:
         """Train whole batches, at least one, until `budget` seconds are over.
 
-        Returns whether the epoch is. After KeyboardInterrupt or any other exception, the plan and
+        Returns whether the epoch is. With a finite budget the call is over, too, when a batch is
+        the first whose loss is not finite. After KeyboardInterrupt or another exception, the plan,
         `batch` and `sums` are as after the last whole batch.
         """
         end = time.perf_counter() + budget
         while self.batch < self.n_batches:
+            finite = self._finite == self.batch
             self._one_batch()
-            if time.perf_counter() >= end:
+            lost = finite and self._finite < self.batch
+            if time.perf_counter() >= end or (lost and math.isfinite(end)):
                 break
         return self.batch == self.n_batches
 
     def rewind(self) -> None:
         """To where it began, for another epoch over its arrays, with what they hold by then."""
         self._position, self._finite = (0, (0.0, 0.0, 0.0)), 0
+        self._lost_in = None
         self._opened_at = self._plan.step
 
     def _one_batch(self) -> None:
@@ -111,3 +122,5 @@ class Run:
         self._plan._state, self._position = state, position
         if math.isfinite(position[1][0]):
             self._finite = number + 1
+        elif self._finite == number:
+            self._lost_in = done.lost_in

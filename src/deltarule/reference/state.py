@@ -16,7 +16,8 @@ Parameters = dict[str, Array]
 
 class Batch(NamedTuple):
     """One pass over some rows: the sums of w l, w and w hit, the gradients, what parameters are
-    afterwards that no gradient changes, and what the loss was computed on, None without weight."""
+    afterwards that no gradient changes, and what the loss was computed on, None without weight.
+    lost_in: the first buffer that is not finite, where the loss is not."""
 
     loss_sum: float
     weight_sum: float
@@ -24,6 +25,7 @@ class Batch(NamedTuple):
     gradients: Parameters
     measured: Parameters
     outputs: Array | None = None
+    lost_in: int | None = None
 
     @property
     def loss(self) -> float:
@@ -46,7 +48,13 @@ class Batch(NamedTuple):
             {name: g + piece.gradients[name] for name, g in self.gradients.items()},
             piece.measured,
             _behind(self.outputs, piece.outputs),
+            piece.lost_in if self.lost_in is None else self.lost_in,
         )
+
+
+def first_lost(buffers: list[Array]) -> int | None:
+    """The number of the first that is not finite."""
+    return next((i for i, rows in enumerate(buffers) if not np.isfinite(rows).all()), None)
 
 
 def _behind(first: Array | None, then: Array | None) -> Array | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -162,6 +163,7 @@ class StreamRun:
         self._run: Run | None = None
         self._first = 0  # the number of the first batch of the run
         self._finite = at.batch
+        self._lost_in: int | None = None
         self.n_batches = n_batches
 
     @property
@@ -181,13 +183,21 @@ class StreamRun:
             return self._finite
         return self._first + self._run.finite
 
+    @property
+    def lost_in(self) -> int | None:
+        """Of the next one: see Progress."""
+        if self._run is None or self._finite < self._before[0]:
+            return self._lost_in
+        return self._run.lost_in
+
     def advance(self, budget: float) -> bool:
         """Trains whole batches, at least one if there is one, until `budget` seconds are over.
 
-        Returns whether the epoch is. Whatever is raised, the plan, `batch` and `sums` are as after
+        Returns whether the epoch is. The call is over, too, when a batch is the first whose loss is
+        not finite. Whatever is raised, the plan, `batch` and `sums` are as after
         the last whole batch.
         """
-        end = perf_counter() + budget
+        end, finite = perf_counter() + budget, math.isfinite(self.sums[0])
         while True:
             if self._run is None:
                 self._run = self._next()
@@ -195,13 +205,13 @@ class StreamRun:
                 self.n_batches = self.batch
                 return True
             if self._run.advance(max(0.0, end - perf_counter())):
-                self._finite = self.finite
+                self._finite, self._lost_in = self.finite, self.lost_in
                 if self._data is not None:
                     data, y = self._data
                     self._meter.update(self.states, y, data)
                 done = self.batch, self._run.sums
                 self._before, self._run = done, None  # no signal comes between two stores
-            if perf_counter() >= end:
+            if perf_counter() >= end or (finite and not math.isfinite(self.sums[0])):
                 return False
 
     def _next(self) -> Run | None:
