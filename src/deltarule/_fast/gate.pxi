@@ -55,6 +55,10 @@ cdef class Gate:
                 "that ends only predict() is allowed")
         return 0
 
+    cdef int let_go(self, object reader) except -1:
+        self.readers.remove(reader)
+        return 0
+
     cdef int forget_other_threads(self) except -1:
         here = main_thread().ident  # the one that has forked
         self.orphaned = self.orphaned or self.trainer not in (None, here)
@@ -90,9 +94,10 @@ cdef class _Training(_Passage):
                 raise
 
     def __exit__(self, *error):
-        with cython.critical_section(self.gate):
-            self.gate.trainer = None
-            self.gate.trainings += 1
+        cdef Gate gate = self.gate
+        with cython.critical_section(gate):
+            gate.trainer = None
+            gate.trainings += 1
 
 
 cdef class _Reading(_Passage):
@@ -105,8 +110,9 @@ cdef class _Reading(_Passage):
             gate.readers.append(me)
 
     def __exit__(self, *error):
-        with cython.critical_section(self.gate):
-            self.gate.readers.remove(get_ident())
+        cdef Gate gate = self.gate
+        with cython.critical_section(gate):
+            gate.let_go(get_ident())
 
 
 cdef class _Resting(_Passage):
