@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from . import seeded_kernels
 from .mutants import MUTANTS, Mutant, change
@@ -35,9 +36,10 @@ def with_tests(root: Path) -> Tree:
 
 def run(tree: Tree, test: str) -> tuple[int, str]:
     """Exit status of pytest, and the first test that fails."""
-    environment = {**os.environ, "PYTHONPATH": str(tree.root / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-rf", "-o", "addopts=", "-m", "not long",
-               "-p", "no:cacheprovider", f"tests/{test}"]  # fmt: skip
+    path = str(tree.root / "src")
+    environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+    options = ["-x", "-q", "-rf", "-o", "addopts=", "-m", "not long", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", *options, f"tests/{test}"]
     try:
         done = subprocess.run(command, cwd=tree.root, env=environment, capture_output=True,
                               text=True, timeout=LIMIT, check=False)  # fmt: skip
@@ -77,11 +79,21 @@ def find(tree: Tree, kernel: Kernel) -> str | None:
 
 def main(words: list[str]) -> int:
     """Returns how many survive."""
-    def wanted(name: str, file: str) -> bool:
-        return not words or any(word in f"{name} {file}" for word in words)
 
-    kernels = {name: kernel for name, kernel in KERNELS.items() if wanted(name, kernel.file)}
-    mutants = {name: mutant for name, mutant in MUTANTS.items() if wanted(name, mutant.file)}
+    def chosen(bugs: dict[str, Any]) -> dict[str, Any]:
+        """Those that are meant."""
+        return {
+            name: bug
+            for name, bug in bugs.items()
+            if not words or any(word in f"{name} {bug.file}" for word in words)
+        }
+
+    def told(name: str, bug: Mutant | Kernel, caught: str | None) -> bool:
+        verdict = "SURVIVES" if caught is None else "caught"
+        print(f"{verdict:<8}  {name} [{bug.file}]: {caught}", flush=True)
+        return caught is None
+
+    kernels, mutants = chosen(KERNELS), chosen(MUTANTS)
     survivors, skipped, began = 0, 0, time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         tree = with_tests(Path(folder, "tree"))
@@ -93,17 +105,13 @@ def main(words: list[str]) -> int:
                 print(f"skipped   {name} ({mutant.test})")
                 continue
             assert sound[mutant.test] == 0, f"{mutant.test} fails without a bug"
-            caught = catch(tree, mutant)
-            survivors += caught is None
-            print(f"{'caught  ' if caught else 'SURVIVES'}  {name} [{mutant.file}]: {caught}", flush=True)
-        for name, kernel in kernels.items():
-            caught = find(tree, kernel)
-            survivors += caught is None
-            print(f"{'caught  ' if caught else 'SURVIVES'}  {name} [csrc/{kernel.file}]: {caught}",
-                  flush=True)  # fmt: skip
+            survivors += told(name, mutant, catch(tree, mutant))
+        survivors += sum(told(name, kernel, find(tree, kernel)) for name, kernel in kernels.items())
     number = len(kernels) + len(mutants)
-    print(f"{number} bugs: {number - survivors - skipped} caught, {survivors} survive, {skipped} "
-          f"skipped; {time.perf_counter() - began:.0f} s")  # fmt: skip
+    print(
+        f"{number} bugs: {number - survivors - skipped} caught, {survivors} survive, {skipped} "
+        f"skipped; {time.perf_counter() - began:.0f} s"
+    )
     return survivors
 
 

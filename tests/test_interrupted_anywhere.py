@@ -1,5 +1,5 @@
-"""Ctrl-C at each point where CPython may run its handler: whatever it hits, the network is not shut,
-it is as after the last whole batch, and training goes on to the same bits.
+"""Ctrl-C at each point where CPython may run its handler: whatever it hits, the network is not
+shut, it is as after the last whole batch, and training goes on to the same bits.
 
 A tracer raises KeyboardInterrupt at the n-th such point. They are the begins of functions, the
 returns of calls and the jumps back, in every Python file. (Inside C: network/test_interrupt.py.)
@@ -98,10 +98,11 @@ def interrupted(
 
 
 # ------------------------------------------------------------------------------------------ scenes
-def network(backend: str, **more: Any) -> dr.Network:
-    given: dict[str, Any] = {"optimizer": dr.Adam(0.01, average=dr.EMA(0.9)), "seed": 3, **more}
-    layers = [dr.layers.Normalization(), dr.Dense(6, "tanh"), dr.BatchNorm(), dr.Dense(3, "softmax")]
-    return dr.Network(layers, "cross_entropy", backend=backend, **given)
+def network(backend: str) -> dr.Network:
+    adam = dr.Adam(0.01, average=dr.EMA(0.9))
+    inner = [dr.Dense(6, "tanh"), dr.BatchNorm(), dr.Dense(3, "softmax")]
+    layers = [dr.layers.Normalization(), *inner]
+    return dr.Network(layers, "cross_entropy", adam, backend=backend)
 
 
 def fit(net: dr.Network, epochs: int = EPOCHS) -> None:
