@@ -112,25 +112,28 @@ MUTANTS = {
         SAVING, "os.path.realpath(path)", "os.path.abspath(path)",
         "test_serialization.py::test_modes_and_links"),
     "a key may come twice": Mutant(
-        HEADER, "if key in content:", "if False:", "test_hostile_files.py"),
+        HEADER, "if key in content:", "if False:", "test_hostile_files.py::test_broken_files"),
     "arrays may overlap": Mutant(
         HEADER, "if entry.begin != position:", "if entry.begin > position:",
         "test_hostile_files.py::test_arrays_may_not_overlap"),
     "bytes may follow the arrays": Mutant(
-        HEADER, "if position != payload:", "if position > payload:", "test_hostile_files.py"),
+        HEADER, "if position != payload:", "if position > payload:",
+        "test_hostile_files.py::test_broken_files"),
     "JSON may be as deep as it likes": Mutant(
-        HEADER, "if depth > MAX_DEPTH:", "if False:", "test_hostile_files.py"),
+        HEADER, "if depth > MAX_DEPTH:", "if False:",
+        "test_hostile_files.py::test_quotes_do_not_hide_nesting"),
     "brackets in texts count": Mutant(
-        HEADER, '_STRING.sub("", text)', "text", "test_hostile_files.py"),
+        HEADER, '_STRING.sub("", text)', "text",
+        "test_hostile_files.py::test_quotes_do_not_hide_nesting"),
     "numbers of a file may be NaN": Mutant(
-        HEADER, "parse_constant=_constant, ", "", "test_hostile_files.py"),
+        HEADER, "parse_constant=_constant, ", "", "test_hostile_files.py::test_broken_files"),
     "arrays that nobody knows are let in": Mutant(
-        STATE, "if name not in wanted:", "if False:", "test_hostile_files.py"),
+        STATE, "if name not in wanted:", "if False:", "test_hostile_files.py::test_edited_files"),
     "files of later versions are read": Mutant(
-        STATE, "if version > FORMAT:", "if False:", "test_hostile_files.py"),
+        STATE, "if version > FORMAT:", "if False:", "test_hostile_files.py::test_edited_files"),
     "a position may be behind its epoch": Mutant(
         POSITION, "if rows and batch > -(-rows // batch_size):", "if False:",
-        "test_hostile_files.py"),
+        "test_hostile_files.py::test_edited_files"),
     # ------------------------------------------------------------------------------- fit, position
     "any fit goes on with any epoch": Mutant(
         POSITION, "if self.batch and again and alike", "if self.batch and again",
@@ -195,17 +198,19 @@ MUTANTS = {
         CLASSES, "seen = (predicted + true > 0)", "seen = (predicted + true >= 0)",
         "test_metrics.py::test_classes_that_do_not_occur"),
     "of equal outputs the first is larger": Mutant(
-        CLASSES, "(y == own) & later", "(y == own) & ~later", "test_metrics.py"),
+        CLASSES, "(y == own) & later", "(y == own) & ~later",
+        "test_metrics.py::test_as_scikit_learn"),
     "equal scores count whole": Mutant(
-        SCORES, "below[1] - no / 2", "below[1] - no", "test_metrics.py"),
+        SCORES, "below[1] - no / 2", "below[1] - no", "test_metrics.py::test_as_scikit_learn"),
     "R2 forgets how far chunks are apart": Mutant(
         "src/deltarule/metrics/numbers.py", "+ np.square(shift) *", "+ 0 * np.square(shift) *",
-        "test_metrics.py"),
+        "test_metrics.py::test_as_scikit_learn"),
     "rows without weight are seen": Mutant(
-        MEASURE, "counts = weight > 0", "counts = weight >= 0", "test_measure.py"),
+        MEASURE, "counts = weight > 0", "counts = weight >= 0",
+        "test_measure.py::test_ignored_labels_are_left_out"),
     "sums of chunks are not carried on": Mutant(
         MEASURE, "plan.evaluate(*part, y=y, sums=sums)", "plan.evaluate(*part, y=y)",
-        "test_measure.py"),
+        "test_measure.py::test_loss_and_accuracy_do_not_depend_on_others"),
     # ------------------------------------------------------------------------------------ sources
     "each piece begins with sums of its own": Mutant(
         STREAM, "            sums=sums,\n", "", "test_streams.py::test_the_same_bits_as_arrays"),
@@ -216,7 +221,8 @@ MUTANTS = {
         STREAM, "            window=piece.window,\n", "",
         "test_parquet.py::test_windows_are_shuffled"),
     "what a window leaves is lost": Mutant(
-        PARQUET, "[last.slice(fits)] if fits < len(last) else []", "[]", "test_parquet.py"),
+        PARQUET, "[last.slice(fits)] if fits < len(last) else []", "[]",
+        "test_parquet.py::test_the_same_bits_as_arrays"),
     # ---------------------------------------------------------------------------------- schedules
     "half a cosine is a whole one": Mutant(
         SCHEDULES, "return (1 + cosine) / 2", "return cosine", "test_schedules.py"),
@@ -229,12 +235,13 @@ MUTANTS = {
     # ------------------------------------------------------------------------------- scikit-learn
     "velocities keep an old rate": Mutant(
         SKLEARN, "factor = self._rate / rate if rate else 0.0", "factor = 1.0",
-        "scikit/test_parity.py"),
+        "scikit/test_parity.py::test_the_same_numbers"),
     "alpha counts twice": Mutant(
-        SKLEARN, "float(mlp.alpha) / 2", "float(mlp.alpha)", "scikit/test_parity.py"),
+        SKLEARN, "float(mlp.alpha) / 2", "float(mlp.alpha)",
+        "scikit/test_parity.py::test_the_same_numbers"),
     "eps of Adam is where PyTorch has it": Mutant(
         SKLEARN, "(*self.betas, self.eps, 1.0)", "(*self.betas, self.eps, 0.0)",
-        "scikit/test_parity.py"),
+        "scikit/test_parity.py::test_the_same_numbers"),
 }  # fmt: skip
 
 
