@@ -270,6 +270,7 @@ def one_network(threads: int, rounds: int, folder: str) -> dict[str, int]:
         values[i].add(_values(net))
 
     calls = [fit, fit, fit, predict, predict, save, copying, parameters]
+    pauses = [np.random.default_rng(i) for i in range(8)]
 
     def work(i: int) -> str:
         for _ in range(rounds):
@@ -280,6 +281,7 @@ def one_network(threads: int, rounds: int, folder: str) -> dict[str, int]:
                 counts[i]["refused"] += 1
             else:
                 counts[i][calls[i].__name__] += 1
+            time.sleep(pauses[i].uniform(0, 0.01))  # so that each gets through now and then
         return "done"
 
     assert _in_threads(8, work) == ["done"] * 8
