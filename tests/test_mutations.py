@@ -37,9 +37,7 @@ def test_there_is_something_to_break(bug: str, tmp_path: Path) -> None:
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Tree:
     pytest.importorskip("Cython")
     pytest.importorskip("setuptools")
-    found = with_tests(tmp_path_factory.mktemp("mutated") / "tree")
-    found.build()
-    return found
+    return with_tests(tmp_path_factory.mktemp("mutated") / "tree")
 
 
 @pytest.mark.slow
