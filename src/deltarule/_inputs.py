@@ -74,7 +74,7 @@ def _advice(array: Array, name: str) -> str:
 
 
 def first_nonfinite(array: Array, dtype: str) -> int | None:
-    """The flat index of the first number that is nan or inf or becomes so in dtype, in an array that
+    """The flat index of the first number that is nan or inf or becomes so in dtype, in what
     `streams`, or a contiguous one of one dimension."""
     rows = array if array.ndim == 2 else array.reshape(-1, 1)
     step = max(1, CHUNK // max(1, rows.shape[1]))
