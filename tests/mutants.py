@@ -143,7 +143,7 @@ MUTANTS = {
         "test_position.py::test_another_fit_begins_a_new_epoch"),
     "all epochs have one order": Mutant(
         FIT, "Position(at.epoch + 1))", "Position(at.epoch))",
-        "test_position.py::test_several_fits_are_one"),
+        "test_position.py::test_the_order_of_the_rows"),
     "the position follows the weights late": Mutant(
         FIT, "net._standing = UnderWay(partial(samples.after, at, run, self._meter))", "pass",
         "test_interrupted_anywhere.py::test_goes_on_to_the_same_bits"),
