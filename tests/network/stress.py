@@ -7,6 +7,7 @@ bits differ or something hangs.
 
 from __future__ import annotations
 
+import signal
 import sys
 import tempfile
 import time
@@ -71,6 +72,8 @@ def _ctrl_c(n: int) -> None:
 
 
 if __name__ == "__main__":
+    # what a shell runs in the background ignores Ctrl-C, and so would the scenes
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     times = int(sys.argv[1]) if len(sys.argv) > 1 else 100
     _alike(times)
     _one_network(times)
