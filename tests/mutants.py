@@ -18,7 +18,7 @@ class Mutant(NamedTuple):
 
 SPARSE, CLIP = "csrc/network/sparse.c", "csrc/ops/clip.c"
 AVERAGE, RUN = "csrc/network/average.c", "csrc/network/run.c"
-SAVING, HEADER = "src/deltarule/serialization.py", "src/deltarule/_header.py"
+SAVING, HEADER = "src/deltarule/_files.py", "src/deltarule/_header.py"
 STATE, POSITION = "src/deltarule/_state.py", "src/deltarule/_position.py"
 FIT, MEASURE = "src/deltarule/_fit.py", "src/deltarule/_measure.py"
 STOPPING = "src/deltarule/callbacks/stopping.py"
@@ -101,13 +101,14 @@ MUTANTS = {
         "test_network_use.py::test_training_waits_for_readers"),
     # -------------------------------------------------------------------------------- model files
     "a file is not synced": Mutant(
-        SAVING, "            os.fsync(file.fileno())\n", "",
-        "test_serialization.py::test_saving_syncs_in_order"),
+        SAVING, "        os.fsync(handle)\n", "",
+        "checkpoints/test_faults.py::test_power_failures"),
     "a folder is not synced": Mutant(
-        SAVING, "os.fsync(directory)", "pass", "test_serialization.py::test_saving_syncs_in_order"),
+        SAVING, "os.fsync(folder)", "pass", "checkpoints/test_faults.py::test_power_failures"),
     "what could not be saved is left behind": Mutant(
-        SAVING, "os.unlink(temporary)", "pass",
-        "test_serialization.py::test_saving_replaces_as_a_whole"),
+        SAVING, "    finally:\n        with contextlib.suppress(OSError):",
+        "    finally:\n        if False:",
+        "checkpoints/test_faults.py::test_each_call_fails"),
     "saving replaces a link": Mutant(
         SAVING, "os.path.realpath(path)", "os.path.abspath(path)",
         "test_serialization.py::test_modes_and_links"),
@@ -123,10 +124,11 @@ MUTANTS = {
         HEADER, "if depth > MAX_DEPTH:", "if False:",
         "test_hostile_files.py::test_quotes_do_not_hide_nesting"),
     "brackets in texts count": Mutant(
-        HEADER, '_STRING.sub("", text)', "text",
+        HEADER, '_TEXT.subn("", text)', "text, 0",
         "test_hostile_files.py::test_quotes_do_not_hide_nesting"),
     "numbers of a file may be NaN": Mutant(
-        HEADER, "parse_constant=_constant, ", "", "test_hostile_files.py::test_broken_files"),
+        HEADER, "            parse_constant=_constant,\n", "",
+        "test_hostile_files.py::test_broken_files"),
     "arrays that nobody knows are let in": Mutant(
         STATE, "if name not in wanted:", "if False:", "test_hostile_files.py::test_edited_files"),
     "files of later versions are read": Mutant(
@@ -182,11 +184,11 @@ MUTANTS = {
         RATES, "self._cooling, self._wait = self._cooling - 1, 0", "self._cooling -= 1",
         "callbacks/test_learning_rate.py::test_plateau"),
     "checkpoints come an epoch late": Mutant(
-        "src/deltarule/callbacks/checkpoint.py", "if epochs % self._every:",
-        "if (epochs - 1) % self._every:", "callbacks/test_files.py::test_checkpoints"),
+        "src/deltarule/callbacks/checkpoint.py", "(training.epoch + 1) % self._every",
+        "training.epoch % self._every", "callbacks/test_checkpoint.py::test_checkpoints"),
     "every checkpoint is the best": Mutant(
         "src/deltarule/callbacks/checkpoint.py", "            self._best = value\n", "",
-        "callbacks/test_files.py::test_only_the_best"),
+        "callbacks/test_checkpoint.py::test_only_the_best"),
     "a log that goes on begins anew": Mutant(
         "src/deltarule/callbacks/logs.py", "self._append or self._rows else", "self._append else",
         "callbacks/test_files.py"),
