@@ -146,7 +146,7 @@ void dr_threads_set(int n, int exact);   /* n = 0: back to the automatic limit *
 void dr_threads_alone(int on);           /* calls by this thread use it only, whatever is set */
 int dr_threads_exact(void);
 int dr_threads_last_team(void);          /* team size of this thread's last call: for tests */
-void dr_threads_before_fork(void);
+void dr_threads_watch_forks(void);       /* once: from here on a forked child can use threads */
 
 /* -- memory (memory.c) ------------------------------------------------------------------------ */
 uint64_t dr_allocations(void);           /* made by the core so far: for tests */

@@ -4,6 +4,7 @@
 #include "threads.h"
 
 #include <limits.h>
+#include <pthread.h>
 #include <sched.h>
 #ifdef __linux__
 #include <linux/futex.h>
@@ -117,13 +118,17 @@ dr_status dr_parallel_run(int threads, dr_task task, void *context) {
 }
 
 /* libgomp keeps the worker threads of each master; a forked child has the master's record of them
- * but not the threads, and would wait for them for ever. So the forking thread lets them go. */
-void dr_threads_before_fork(void) {
+ * but not the threads, and would wait for them for ever (gcc bug 60035). So the forking thread lets them
+ * go, whoever forks: also a server in C that has loaded Python. */
 #ifdef _OPENMP
-    if (has_pool) omp_pause_resource_all(omp_pause_hard);
-    has_pool = 0;
-#endif
+static void before_fork(void) {
+    /* refused inside a region, from where code of a user may fork */
+    if (has_pool && omp_pause_resource_all(omp_pause_hard) == 0) has_pool = 0;
 }
+void dr_threads_watch_forks(void) { pthread_atfork(before_fork, NULL, NULL); }
+#else
+void dr_threads_watch_forks(void) {}
+#endif
 
 static inline void relax(void) {
 #if defined(__x86_64__) || defined(__i386__)

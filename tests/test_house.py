@@ -104,6 +104,16 @@ def test_openmp_only_in_threads():
     assert not hits, f"use dr_parallel_run and dr_barrier_wait of csrc/threads.h: {hits}"
 
 
+def test_no_hidden_state():
+    """What outlives a call is an atomic setting or counter, one thread's own, or a constant."""
+    static = r"^\s*static (?!.*(\(|\bconst\b|\batomic_|_Thread_local))"
+    assert found(static, C_FILES) == [], "const, atomic_ or _Thread_local: threads share the rest"
+    variable = r"^cdef (?!(class|extern)\b)[^(]*\b(?!_[A-Z_]+ =)\w+ ="
+    assert found(variable, CYTHON) == [], "a constant, whose name is written large"
+    code = [*CYTHON, *(p for p in PYTHON if PACKAGE in p.parents)]
+    assert found(r"^\s*global \w", code) == []
+
+
 def test_memory_only_in_memory():
     pattern = r"\b(aligned_alloc|malloc|calloc|realloc|posix_memalign|alloca|free|_mm_malloc)\("
     hits = found(pattern, [p for p in C_FILES if p.name != "memory.c"])

@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import pickle
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -77,7 +78,7 @@ def test_threads(make_net: Make) -> None:
         assert net.predict(x[:5]).shape == (5, 3)
         with pytest.raises(RuntimeError, match=r"in the middle of fit\(\) in another thread"):
             calls[refused % len(calls)]()
-            if not net._gate._trainer:  # it ended just before the call
+            if not net._gate.is_training_elsewhere():  # it ended just before the call
                 raise RuntimeError("in the middle of fit() in another thread")
         refused += 1
     trainer.join()
@@ -103,6 +104,32 @@ def test_readers_do_not_disturb_each_other(make_net: Make, blobs: Data) -> None:
     for thread in threads:
         thread.join()
     assert not failures
+
+
+def test_training_waits_for_readers(make_net: Make, blobs: Data) -> None:
+    """Who evaluates sees one state from the first batch to the last."""
+    net, done = make_net(), []
+    net.fit(*blobs)
+    before, begun = net.parameters(), threading.Event()
+
+    def train() -> None:
+        begun.set()
+        net.fit(*blobs, epochs=3)
+        done.append("trained")
+
+    def batches() -> Iterator[Data]:
+        yield blobs
+        trainer.start()
+        begun.wait()
+        time.sleep(0.05)  # long enough for a training that does not wait
+        yield blobs
+        assert all((array == net._plan.get(0, name)).all() for name, array in before.items())
+        done.append("read")
+
+    trainer = threading.Thread(target=train)
+    net.evaluate(batches)
+    trainer.join()
+    assert done == ["read", "trained"]
 
 
 def test_labels_changed_by_another_thread(make_net: Make) -> None:

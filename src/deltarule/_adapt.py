@@ -71,8 +71,8 @@ def _measure(
     total, n = sums(lambda rows: rows)
     mean = total / n
     var = sums(lambda rows: np.square(rows - mean))[0] / n
-    _averaged.put(plan, f"{name}.running_mean", mean)
-    _averaged.put(plan, f"{name}.running_var", np.where(var > 0, var, 1.0))
+    running = {f"{name}.running_mean": mean, f"{name}.running_var": np.where(var > 0, var, 1.0)}
+    _averaged.put(plan, running)
 
 
 def _up_to(plan: _engine.Plan, backend: str, buffer: int) -> _engine.Plan | None:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from . import _check, _inputs
 from ._check import Array
 from ._engine import Plan
-from ._gate import Gate
+from ._fast import Gate
 
 
 def slot(plan: Plan) -> int:
@@ -23,11 +23,10 @@ def slot(plan: Plan) -> int:
     return plan.n_slots - 1
 
 
-def put(plan: Plan, name: str, values: Array) -> None:
-    """Sets a parameter from outside; in the average, too, which goes on from there."""
-    plan.set(0, name, values)
-    if plan.averaged:
-        plan.set(slot(plan), name, values)
+def put(plan: Plan, parameters: Mapping[str, Array]) -> None:
+    """Sets parameters from outside, all at once; in the average, too, which goes on from there."""
+    slots = (0, slot(plan)) if plan.averaged else (0,)
+    plan.set_all({(where, name): parameters[name] for where in slots for name in parameters})
 
 
 def get_all(plan: Plan, *, average: bool) -> dict[str, Array]:
@@ -39,8 +38,7 @@ def get_all(plan: Plan, *, average: bool) -> dict[str, Array]:
 def put_all(plan: Plan, parameters: Mapping[str, npt.ArrayLike]) -> None:
     """Sets some or all; before any is set, all have been checked."""
     shapes, dtype = plan.graph.parameter_shapes(), plan.graph.dtype
-    for name, values in _inputs.prepare_parameters(parameters, shapes, dtype).items():
-        put(plan, name, values)
+    put(plan, _inputs.prepare_parameters(parameters, shapes, dtype))
 
 
 def takes(plan: Plan, epoch: int) -> bool:

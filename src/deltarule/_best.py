@@ -36,8 +36,7 @@ class Best:
 
     def put(self, plan: Plan) -> None:
         """Gives a plan these parameters; its average, too."""
-        for name, array in self.arrays.items():
-            _averaged.put(plan, name, array)
+        _averaged.put(plan, self.arrays)
 
     def to_config(self) -> dict[str, Any]:
         """The JSON form of all but the arrays."""

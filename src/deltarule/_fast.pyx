@@ -12,6 +12,7 @@ import numpy as np
 include "_fast/csrc.pxi"
 include "_fast/buffer.pxi"
 include "_fast/system.pxi"
+include "_fast/gate.pxi"
 include "_fast/activation.pxi"
 include "_fast/dense.pxi"
 include "_fast/average.pxi"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from . import _adapt, _check, _engine, _full_batch, _scale
@@ -11,7 +12,7 @@ from ._best import Best
 from ._engine import F64, Array, Plan
 from ._graph import Graph
 from ._measure import Meter, in_history
-from ._position import Position
+from ._position import Position, UnderWay
 from ._warn import CheckpointWarning, DivergenceWarning, warn
 from .callbacks import Callback, Monitor, Training
 from .callbacks import together as _callbacks
@@ -169,10 +170,10 @@ class Fit:
         if not self._is_over():
             return
         if net._position.batch:
-            net._position = Position(net._position.epoch + 1)
-        best, net._best, net._callback_states = net._best, None, ()
-        if best is not None:
-            best.put(self._plan)
+            net._standing = Position(net._position.epoch + 1)
+        if net._best is not None:
+            net._best.put(self._plan)
+        net._best, net._callback_states = None, ()
 
     # ------------------------------------------------------------------------------------ epochs
     def _epoch(self) -> None:
@@ -180,7 +181,7 @@ class Fit:
         net, training, samples = self._net, self._training, self._samples
         at = net._position.start(*samples.way, again=samples.again)
         at = samples.with_room(at, self._meter)
-        net._position, self._outputs = at, at.outputs
+        net._standing, self._outputs = at, at.outputs
         self._begin_epoch()
         if training.stopped is not None:
             return
@@ -189,12 +190,12 @@ class Fit:
             return training._settle_rates(learning_rates(net, self._plan, n, at.epoch), n)
 
         run = samples.open(self._plan, at, net.seed, rates, self._watch, self._meter)
+        net._standing = UnderWay(partial(samples.after, at, run, self._meter))
         training._run, over = run, 0 < run.batch == run.n_batches  # but for its end
         try:
             while not over and training.stopped is None:
                 before = run.batch
                 over = run.advance(0.0 if self._by_batch else training._slice(_SLICE))
-                net._position = samples.after(at, run, self._meter)
                 if run.batch > before:
                     self._tell("on_batch_end", to=self._by_batch)
                 self._tell("on_slice")
@@ -203,10 +204,18 @@ class Fit:
                     self._save_checkpoints()
                 self._warn_of_divergence()
         finally:
-            net._position = samples.after(at, run, self._meter)
-            net._callback_states = _callbacks.states(self._callbacks)
+            try:
+                self._stand()
+            except KeyboardInterrupt:
+                self._stand()
+                raise
         if training.stopped is None:
             self._end_epoch(run, Position(at.epoch + 1))
+
+    def _stand(self) -> None:
+        """Notes where the run has stopped, and what callbacks remember there."""
+        net, seen = self._net, _callbacks.states(self._callbacks)
+        net._standing, net._callback_states = net._position, seen
 
     def _warn_of_divergence(self) -> None:
         divergence = self._training.divergence
@@ -258,7 +267,7 @@ class Fit:
         self._tell("on_epoch_end", values)
         seen = _callbacks.states(self._callbacks)
         # no call between these two, so Ctrl-C cannot come there, either
-        net._position, net._callback_states = position, seen
+        net._standing, net._callback_states = position, seen
         if not self._is_over():
             self._save_checkpoints()
 

@@ -166,7 +166,7 @@ class Problem:
         """An iteration is over, and the network is at this point. Returns why to end:
         `why`, or what callbacks say."""
         self._plan.set_vector(at)
-        self._net._position = Position(self._net._position.epoch + 1, damping=self.damping)
+        self._net._standing = Position(self._net._position.epoch + 1, damping=self.damping)
         self._watch.count(steps=1)
         asked = self._end_epoch(Iteration(sums))
         return why or asked

@@ -133,24 +133,24 @@ def fit_many(
         ThreadPoolExecutor(threads, "deltarule", _fast.threads_alone, (True,)) as pool,
     ):
         together = _Together(interrupted, bar.epoch)
-        fits = [
-            pool.submit(
-                net.fit,
-                X,
-                y,
-                epochs=number,
-                batch_size=size,
-                validation_data=validation_data,
-                validation_split=validation_split,
-                sample_weight=sample_weight,
-                class_weight=class_weight,
-                callbacks=[*called, together],
-                shuffle=shuffle,
-                verbose=False,
-            )
-            for net, number, size, called in zip(nets, numbers, sizes, own, strict=True)
-        ]
+        fits: list[Future[History]] = []
         try:
+            for net, number, size, called in zip(nets, numbers, sizes, own, strict=True):
+                fit = pool.submit(
+                    net.fit,
+                    X,
+                    y,
+                    epochs=number,
+                    batch_size=size,
+                    validation_data=validation_data,
+                    validation_split=validation_split,
+                    sample_weight=sample_weight,
+                    class_weight=class_weight,
+                    callbacks=[*called, together],
+                    shuffle=shuffle,
+                    verbose=False,
+                )
+                fits.append(fit)
             wait(fits)
         except BaseException:
             interrupted.set()

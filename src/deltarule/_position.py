@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -36,6 +36,11 @@ class Position:
     damping: float = 0.0
     window: int = 0
     outputs: Array | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def now(self) -> Position:
+        """Itself, as no epoch is under way."""
+        return self
 
     def start(
         self, rows: int, batch_size: int, shuffle: bool, window: int = 0, *, again: bool = True
@@ -90,6 +95,19 @@ class Position:
         shuffle = _check.boolean("position.shuffle", config["shuffle"])
         window = _check.integer("position.window", config.get("window", 0), 0, _LARGE)
         return cls(epoch, batch, (loss, weight, hits), rows, batch_size, shuffle, damping, window)
+
+
+@dataclass(frozen=True)
+class UnderWay:
+    """In an epoch under way: `now` follows from the run, which moves on with the weights. So
+    whenever Ctrl-C comes, the one fits the other."""
+
+    find: Callable[[], Position]
+
+    @property
+    def now(self) -> Position:
+        """After the last whole batch."""
+        return self.find()
 
 
 def _damping(text: object) -> float:

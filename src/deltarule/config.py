@@ -125,5 +125,4 @@ def _from_environment() -> None:
 
 
 _from_environment()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_fast.before_fork)
+_fast.watch_forks()

@@ -27,9 +27,9 @@ from . import (
 from . import layers as _layers
 from . import metrics as _metrics
 from ._best import Best
-from ._gate import Gate
+from ._fast import Gate
 from ._graph import Graph
-from ._position import Position
+from ._position import Position, UnderWay
 from ._summary import Summary, in_html, in_one_line, summarize
 from ._targets import ClassWeight, Data, Target, Validation, prepare_data
 from .callbacks import Callback
@@ -89,7 +89,7 @@ class Network:
         self._plan: _engine.Plan | None = None
         self._input_shape: tuple[int, ...] | None = None
         self._output_shape: tuple[int, ...] = ()
-        self._position = Position()
+        self._standing: Position | UnderWay = Position()
         self._callback_states: State = ()
         self._best: Best | None = None
         self._gate = Gate()
@@ -202,8 +202,13 @@ class Network:
         return _engine.new_plan(self._backend, graph)
 
     def _adopt(self, plan: _engine.Plan, shape: tuple[int, ...], position: Position) -> None:
-        self._plan, self._input_shape, self._position = plan, shape, position
-        self._output_shape = _layers.output_shape(self._layers, shape)
+        output = _layers.output_shape(self._layers, shape)
+        self._plan, self._standing = plan, position  # no signal comes between these four
+        self._input_shape, self._output_shape = shape, output
+
+    @property
+    def _position(self) -> Position:
+        return self._standing.now
 
     def _built(self, what: str) -> _engine.Plan:
         if self._plan is None:

@@ -81,6 +81,14 @@ def settings() -> Iterator[None]:
         dr.set_num_threads(int(number) if number else None, exact=exact)
 
 
+def use(isa: str | None = None, threads: int | None = None) -> None:
+    """From here on, in this process."""
+    if isa:
+        dr.set_isa(isa)
+    if threads:
+        dr.set_num_threads(threads, exact=True)
+
+
 def calm(activation: str) -> str:
     """What may follow an activation inside: exp and log_softmax twice in a row diverge."""
     return "tanh" if activation in ("exp", "log_softmax") else activation

@@ -113,6 +113,15 @@ def test_in_a_long_step_often(threads: int, isa: str) -> None:
     check(lasts, [latency for latency, batches in results if batches == 0], least=15)
 
 
+@teams
+@patient
+def test_fit_of_a_large_network(threads: int) -> None:
+    lasts, *latencies = lasting(
+        "interrupt_fit", PROMPT, "width", width=512, threads=threads, times=2, batch_size=128
+    )
+    check(lasts, latencies, least=2)
+
+
 @pytest.mark.parametrize(
     ("what", "threads", "widths", "rows"),
     [

@@ -74,7 +74,7 @@ cdef extern from "deltarule.h" nogil:
     void dr_threads_alone(int on)
     int dr_threads_exact()
     int dr_threads_last_team()
-    void dr_threads_before_fork()
+    void dr_threads_watch_forks()
     uint64_t dr_allocations()
 
     int dr_activation_needs_input(dr_activation act)

@@ -175,6 +175,10 @@ cdef class Plan:
         cdef _Buffer b = _hold(array, self.dtype, array.size)
         dr_plan_set(self.plan, node, index, slot, _at(b))
 
+    def set_all(self, dict arrays):
+        for (slot, name), array in arrays.items():
+            self.set(slot, name, array)
+
     cdef tuple _parameter(self, int slot, str name):
         if not 0 <= slot < self.n_slots:
             raise ValueError(f"slot must be 0 .. {self.n_slots - 1}, got {slot}")

@@ -85,9 +85,9 @@ def last_team():
     return dr_threads_last_team()
 
 
-def before_fork():
-    """Lets go of OpenMP's threads, which a forked child would wait for in vain."""
-    dr_threads_before_fork()
+def watch_forks():
+    """From here on a forked child can use threads; to be called once."""
+    dr_threads_watch_forks()
 
 
 def allocations():

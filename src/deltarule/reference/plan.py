@@ -10,6 +10,7 @@ makes all of them current. So an exception or Ctrl-C at any point leaves the sta
 whole batch, and predict in one thread sees one state whatever another thread does.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -109,11 +110,16 @@ class Plan:
 
     def set(self, slot: int, name: str, array: npt.ArrayLike) -> None:
         """Replace what `get` returns by a copy of `array`, converted to the dtype of the graph."""
-        slot, name = self._entry(slot, name)
-        checked = _check.real_array(name, array, shape=self._shapes[name], dtype=self._dtype)
-        slots = list(self._state.slots)
-        slots[slot] = {**slots[slot], name: checked.copy()}
-        self._state = self._state._replace(slots=tuple(slots))
+        self.set_all({(slot, name): array})
+
+    def set_all(self, arrays: Mapping[tuple[int, str], npt.ArrayLike]) -> None:
+        """`set` for several, by slot and name, all at once: no signal comes in between."""
+        slots = tuple(dict(values) for values in self._state.slots)
+        for entry, array in arrays.items():
+            slot, name = self._entry(*entry)
+            checked = _check.real_array(name, array, shape=self._shapes[name], dtype=self._dtype)
+            slots[slot][name] = checked.copy()
+        self._state = self._state._replace(slots=slots)
 
     def get_vector(self) -> Array:
         """All numbers that are learnt, one parameter after the other, each row by row."""

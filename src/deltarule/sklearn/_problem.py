@@ -147,7 +147,7 @@ def predict(mlp: Any, X: Any, dtype: npt.DTypeLike) -> Array:
         y = plan.predict(as_rows(X, dtype))
     if max([coef.size for coef in mlp.coefs_]) <= _SPARE_NUMBERS:
         if len(_spare) >= _SPARES:
-            _spare.pop(next(iter(_spare), None), None)
+            _spare.clear()  # one step: other threads are at it, too
         _spare[key] = found
     return y
 
