@@ -125,9 +125,8 @@ dr_status dr_plan_create(const dr_graph *graph, dr_plan **out) {
         if (plan->averaging.on) plan->average = dr_arena_take(&arena, plan->n_parameters, dr_size(dt));
         plan->shadow = dr_arena_take(&arena, plan->n_shadow, dr_size(dt));
         if (pass == 0) {
-            plan->memory = arena.overflow ? NULL : dr_alloc(arena.used, 1);
+            plan->memory = dr_arena_open(&arena);
             if (!plan->memory) goto no_memory;
-            arena = (dr_arena){plan->memory, 0, 0};
         }
     }
     *out = plan;
