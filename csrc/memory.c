@@ -1,4 +1,4 @@
-X#ifdef __linux__
+#ifdef __linux__
 #define _DEFAULT_SOURCE /* madvise */
 #include <sys/mman.h>
 #endif
