@@ -12,6 +12,7 @@ import atexit
 import copy
 import ctypes
 import faulthandler
+import gc
 import itertools
 import json
 import os
@@ -201,6 +202,7 @@ def run_out(scene: Scene, memory: OfTheCore | OfTheProcess, every: int = 1) -> C
     """Acts while the n-th allocation fails, for each n, or each 7th. What became of the failures, and
     how many "allocations" there are."""
     expected = scene.act(scene.make())
+    gc.collect()  # a fit of a stream and its run know of each other
     alive, came_of_it = _fast.allocations_alive(), Counter[str]()
     for n in itertools.count(0, every):
         subject = scene.make()
@@ -224,6 +226,8 @@ def run_out(scene: Scene, memory: OfTheCore | OfTheProcess, every: int = 1) -> C
         if outcome != "as if nothing had been":
             assert scene.act(subject) == expected, f"after allocation {n} the next call goes wrong"
         del subject
+        if _fast.allocations_alive() != alive:
+            gc.collect()
         left = _fast.allocations_alive() - alive
         assert not left, f"allocation {n} leaks {left}"
     raise AssertionError

@@ -61,7 +61,8 @@ static void lay_out(dr_plan *plan, const dr_graph *graph) {
             .activation = last && graph->logits ? DR_IDENTITY : spec->activation,
             .output = spec->activation, .alpha = spec->alpha, .eps = spec->eps,
             .rate_factor = spec->learning_rate_factor,
-            .momentum = spec->momentum, .has_weight = spec->weight, .has_bias = spec->bias,
+            .momentum = spec->momentum, .has_weight = spec->weight,
+            .has_bias = spec->bias && spec->kind != DR_NODE_RMS_NORM, /* which has none */
             .noise = spec->noise, .amount = spec->amount, .shared = spec->shared,
         };
         wires += spec->n_sources;

@@ -14,10 +14,14 @@ import stat
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+import numpy as np
+
+from ._check import Array
+
 MAX_HEADER = 1 << 22
 MAX_DEPTH = 16
 MAX_RANK = 8
-ITEMSIZE = {"F32": 4, "F64": 8}
+TYPES = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
 
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
@@ -132,7 +136,7 @@ def _entry(name: str, value: object, payload: int) -> Entry:
     if not isinstance(value, dict) or set(value) != {"dtype", "shape", "data_offsets"}:
         raise ValueError(f"the entry of {name!r:.80} must have dtype, shape and data_offsets")
     dtype = value["dtype"]
-    if not isinstance(dtype, str) or dtype not in ITEMSIZE:
+    if not isinstance(dtype, str) or dtype not in TYPES:
         raise ValueError(f"the array {name!r:.80} has dtype {dtype!r:.40}, not F32 or F64")
     shape = _sizes(name, "shape", value["shape"])
     offsets = _sizes(name, "data_offsets", value["data_offsets"])
@@ -140,7 +144,7 @@ def _entry(name: str, value: object, payload: int) -> Entry:
         raise ValueError(f"the array {name!r:.80} has {len(shape)} dimensions")
     if len(offsets) != 2 or not offsets[0] <= offsets[1] <= payload:
         raise ValueError(f"the array {name!r:.80} has data_offsets outside the file")
-    if math.prod(shape) * ITEMSIZE[dtype] != offsets[1] - offsets[0]:
+    if math.prod(shape) * TYPES[dtype].itemsize != offsets[1] - offsets[0]:
         raise ValueError(f"the array {name!r:.80} does not have as many bytes as its shape needs")
     return Entry(dtype, shape, offsets[0], offsets[1])
 
@@ -152,3 +156,15 @@ def _sizes(name: str, key: str, value: object) -> tuple[int, ...]:
         if type(size) is not int or not 0 <= size < 1 << 62:
             raise ValueError(f"{key} of {name!r:.80} has {size!r:.40}, not a size")
     return tuple(value)
+
+
+def arrays(data: bytes, header: Header) -> dict[str, Array]:
+    """Copies of the arrays that are in the bytes of a file. By numpy: where memory is short,
+    safetensors ends the process."""
+    start = len(data) - max((entry.end for entry in header.tensors.values()), default=0)
+    found = {}
+    for name, entry in header.tensors.items():
+        place = slice(start + entry.begin, start + entry.end)
+        piece = np.frombuffer(memoryview(data)[place], TYPES[entry.dtype])
+        found[name] = piece.astype(piece.dtype.newbyteorder("=")).reshape(entry.shape)
+    return found

@@ -135,8 +135,6 @@ def _build(
     backend: str,
     custom: Mapping[str, type[Custom]],
 ) -> Network:
-    from safetensors.numpy import load as from_bytes
-
     from .network import Network
 
     text = header.metadata.get(METADATA_KEY)
@@ -154,5 +152,5 @@ def _build(
             raise ValueError(f"the array {array!r:.80} is {entry.dtype}, but dtype is {net.dtype}")
     shapes = {array: entry.shape for array, entry in header.tensors.items()}
     _state.check_arrays(net, net._lower(state.input_shape), state, shapes)
-    _state.restore(net, state, from_bytes(data))
+    _state.restore(net, state, _header.arrays(data, header))
     return net

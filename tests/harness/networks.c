@@ -26,7 +26,7 @@ uint64_t train(dr_plan *plan, dr_dtype dt, const dr_data *data, size_t batch) {
 
 /* Three layers and a partial last batch. */
 static void training(dr_dtype dt, dr_loss loss, dr_activation hidden, dr_rule rule) {
-    const dr_optimizer optimizer = optimizer_of(rule, 0.003);
+    const dr_optimizer optimizer = optimizer_of((int)rule, 0.003);
     const size_t widths[] = {19, 40, 33, 5}, n = 203, s[] = {n, widths[0], widths[3]};
     /* one after the other these diverge, and which NaN comes out is not promised */
     const dr_activation second = hidden == DR_EXP || hidden == DR_LOG_SOFTMAX ? DR_TANH : hidden;
