@@ -135,6 +135,10 @@ void dr_isa_select(int isa);             /* from the next call on; isa must be s
 /* FLOP/s of one thread that does nothing but FMAs: the best of short windows within `seconds`. */
 double dr_peak(int isa, dr_dtype dt, double seconds);
 
+/* -- nan and inf (finite.c) ------------------------------------------------------------------- */
+/* Where the first number is that is nan or inf or becomes it in dt, counted row by row; or rows * cols. */
+size_t dr_first_nonfinite(dr_dtype dt, size_t rows, size_t cols, dr_input x);
+
 /* -- threads (threads.c) ---------------------------------------------------------------------- */
 int dr_has_openmp(void);
 int dr_threads_limit(void);              /* how many threads a call may use now */

@@ -68,16 +68,38 @@ int dr_threads_for(double multiply_adds, size_t shares) {
     return n < limit ? (int)n : limit;
 }
 
+#if defined(_OPENMP) && defined(__linux__)
+static int here(void) { return sched_getcpu(); }
+
+/* A worker that has been woken on its caller's core, where the caller waits for it, goes to another one.
+ * The system sees only one of the two run at a time, and may leave them there for many milliseconds. */
+static void part_from(int cpu) {
+    cpu_set_t allowed, others;
+    if (sched_getcpu() != cpu || sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+    others = allowed;
+    CPU_CLR(cpu, &others);
+    if (CPU_COUNT(&others) > 0 && sched_setaffinity(0, sizeof others, &others) == 0)
+        sched_setaffinity(0, sizeof allowed, &allowed);
+}
+#elif defined(_OPENMP)
+static int here(void) { return 0; }
+static void part_from(int cpu) { (void)cpu; }
+#endif
+
 dr_status dr_parallel_run(int threads, dr_task task, void *context) {
 #ifdef _OPENMP
     if (threads > 1) {
         dr_status status = DR_OK;
         int size = 1;
+        const int cpu = here();
         has_pool = 1;
 #pragma omp parallel num_threads(threads)
         {
             const int team = omp_get_num_threads();
-            if (omp_get_thread_num() == 0) size = team;
+            if (omp_get_thread_num() == 0)
+                size = team;
+            else
+                part_from(cpu);
             if (team == threads || !atomic_load(&exact_mode))
                 task(context, omp_get_thread_num(), team);
             else if (omp_get_thread_num() == 0)

@@ -79,7 +79,8 @@ def ours(X: np.ndarray, y: np.ndarray, test: np.ndarray, seed: int) -> np.ndarra
         validation_split=0.1,
         callbacks=[dr.EarlyStopping(patience=15, restore_best_weights=True)],
     )
-    return net.predict(test)
+    chances = net.predict(test).astype("float64")
+    return chances / chances.sum(axis=1, keepdims=True)  # in float32 to 7 digits only
 
 
 def boosted(X: np.ndarray, y: np.ndarray, test: np.ndarray, seed: int) -> np.ndarray:

@@ -185,6 +185,7 @@ CALLS: list[tuple[str, Call, type[Exception], str]] = [
     ),
     ("save int", lambda n, x, y: n.save(3), TypeError, "int"),
     ("save bytes", lambda n, x, y: n.save(b"x"), TypeError, "path must be a str"),
+    ("save keep", lambda n, x, y: n.save("x", keep_previous=1), TypeError, "keep_previous must be"),
     ("save directory", lambda n, x, y: n.save("/"), IsADirectoryError, "is a directory"),
     ("save nowhere", lambda n, x, y: n.save("/no/such/folder/x"), FileNotFoundError, "/no/such"),
     ("save device", lambda n, x, y: n.save("/dev/null"), OSError, "not a regular file"),

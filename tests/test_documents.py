@@ -42,6 +42,13 @@ def test_callbacks_python(tmp_path: Path) -> None:
     assert second == "the loss is below 0.05 True"
 
 
+def test_checkpoints_python(tmp_path: Path) -> None:
+    """The block of docs/reliability/checkpoints.md, twice: the second time it has nothing to do."""
+    (code,) = blocks("docs/reliability/checkpoints.md", "python")
+    code = f"{code}\nprint(net.epochs_done)\n" * 2
+    assert run([sys.executable, "-W", "error", "-c", code], tmp_path) == "20\n20\n"
+
+
 def test_custom_python(tmp_path: Path) -> None:
     """The blocks of docs/custom.md, one after the other; each class says once that it is slow."""
     code = "\n".join(blocks("docs/custom.md", "python"))

@@ -41,6 +41,8 @@ GOOD = idx(np.arange(6, dtype="uint8").reshape(2, 3))
         (b"\x00\x01" + GOOD[2:], "no IDX file"),
         (b"\x00\x00\x07" + GOOD[3:], "no IDX file"),
         (struct.pack(">HBB3I", 0, 8, 3, *[2**32 - 1] * 3), "is cut short"),
+        (struct.pack(">HBB4I", 0, 8, 4, 0, *[2**32 - 1] * 3), "which no array can have"),
+        (struct.pack(">HBB255I", 0, 8, 255, *[0] * 255), "which no array can have"),
         (gzip.compress(GOOD)[:-9], "damaged"),
         (gzip.compress(GOOD)[:12] + b"xxxx" + gzip.compress(GOOD)[16:], "damaged|missing|no IDX"),
     ],

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import deltarule as dr
 from deltarule import _inputs, _targets, losses
 
 RNG = np.random.default_rng(0)
@@ -122,18 +123,41 @@ def test_nonfinite_place(value: float, given: str, row: int, column: int, dtype:
     assert not np.isfinite(_inputs.prepare_x(x, (20,), dtype, finite=False)[row, column])
 
 
-@pytest.mark.parametrize("at", [0, 1, _inputs.CHUNK - 1, _inputs.CHUNK, 2 * _inputs.CHUNK + 4])
-def test_nonfinite_is_found_in_every_chunk(at: int) -> None:
-    x = np.zeros(2 * _inputs.CHUNK + 5, "float32")
-    assert _inputs.first_nonfinite(x) is None
-    x[-1] = np.nan
-    x[at] = np.inf
-    assert _inputs.first_nonfinite(x) == at
-    for columns in (1, 3, _inputs.CHUNK // 2, 2 * _inputs.CHUNK):  # the last: a row is many chunks
-        rows = np.full((-(-x.size // columns), 2 * columns), np.nan, "float32")[:, columns:]
-        rows[...] = 0
-        rows[at // columns, at % columns] = -np.inf
-        assert _inputs.first_nonfinite(rows) == at
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("at", [0, 1, 4095, 4096, 9999, 10_000, 20_004])
+def test_nonfinite_is_found_in_every_chunk(
+    at: int, threads: int, dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_inputs, "CHUNK", 10_000)
+    x = np.zeros(20_005, dtype)
+    dr.set_num_threads(threads, exact=True)
+    try:
+        assert _inputs.first_nonfinite(x, dtype) is None
+        x[-1] = np.nan
+        x[at] = np.inf
+        assert _inputs.first_nonfinite(x, dtype) == at
+        for columns in (1, 3, 5000, 20_000):  # the last: a row is more than a chunk
+            wide = np.full((-(-x.size // columns), 2 * columns), np.nan, dtype)[:, columns:]
+            wide[...] = 0
+            wide[at // columns, at % columns] = -np.inf
+            for rows in (wide, wide.copy()):
+                assert _inputs.first_nonfinite(rows, dtype) == at
+    finally:
+        dr.set_num_threads(None)
+
+
+def test_nonfinite_is_what_numpy_says() -> None:
+    """Of each number by itself, with both signs; on either side of what rounds to inf."""
+    edge = 2.0**128 - 2.0**103
+    special = [0, 5e-324, 1e-40, 1, 3.4028235e38, 1e39, np.finfo("float64").max, np.inf, np.nan]
+    for x in (*special, edge, np.nextafter(edge, 0), np.nextafter(edge, np.inf)):
+        for given, to in (("float32", "float32"), ("float64", "float32"), ("float64", "float64")):
+            with np.errstate(over="ignore"):
+                rows = np.array([[1, x], [1, -x]], given)
+                finite = np.isfinite(rows.astype(to))
+            for row in (0, 1):
+                expected = None if finite[row].all() else 1
+                assert _inputs.first_nonfinite(rows[row : row + 1], to) == expected, (x, given, to)
 
 
 def test_nonfinite_takes_little_memory() -> None:

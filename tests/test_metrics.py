@@ -185,6 +185,7 @@ ONE = np.ones((4, 1))
         (ROCAUC(), Task("threshold", 1), ONE, ONE * [[0.1]], np.nan),
         (ROCAUC(), Task("argmax", 3), np.array([0, 1]), np.eye(3)[:2], np.nan),
         (ROCAUC("ovo"), Task("argmax", 3), np.array([0, 1]), np.eye(3)[:2], np.nan),
+        (ROCAUC("ovo"), Task("argmax", 4), np.array([0, 1]), np.eye(4)[:2], np.nan),
         (ROCAUC(), Task("threshold", 1), np.eye(4)[:, :1], np.full((4, 1), np.nan), np.nan),
         (R2(), Task("", 1), 0.1 * ONE, 0.1 * ONE, 1.0),
         (R2(), Task("", 1), 0.1 * ONE, ONE, 0.0),

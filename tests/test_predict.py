@@ -253,6 +253,8 @@ def test_pickles_are_not_read(command: Command, tmp_path: Path) -> None:
     np.savez(tmp_path / "data.npz", x=np.array([Trap()], dtype=object))
     assert "not a sound .npz file" in command.fails(tmp_path / "data.npz")
 
+FOUND = Path(__file__).parent / "fuzz" / "corpus" / "table"
+
 
 def _damaged(x: np.ndarray) -> dict[str, bytes]:
     npy, npz = io.BytesIO(), io.BytesIO()
@@ -271,6 +273,9 @@ def _damaged(x: np.ndarray) -> dict[str, bytes]:
         "short.npz": npz.getvalue()[:-30],
         "broken.npz": broken.getvalue(),
         "odd.npy": npy.getvalue().replace(b"(5, 4)", b"(1<<9)"),
+        "open.npy": npy.getvalue().replace(b"(5, 4)", b"(5, 4 "),
+        "locked.npz": (FOUND / "locked").read_bytes(),
+        "elsewhere.npz": (FOUND / "elsewhere").read_bytes(),
     }
 
 

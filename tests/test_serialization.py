@@ -9,14 +9,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import safetensors.numpy
 
 import deltarule as dr
-from deltarule import serialization
 
 from .conftest import Data
 from .interruption import assert_same, interrupt
@@ -122,53 +120,6 @@ def test_the_largest_description_fits(make_net: Make, tmp_path: Path) -> None:
 
 
 # ---------------------------------------------------------------------------------------- saving
-def test_saving_replaces_as_a_whole(
-    saved: tuple[dr.Network, Path], blobs: Data, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whichever step fails, the old file is whole and no temporary one is left."""
-    net, path = saved
-    old = path.read_bytes()
-    net.fit(*blobs)
-    for step in ("fsync", "replace", "chmod"):
-
-        def fail(*_: object, **__: object) -> None:
-            raise OSError(28, "No space left on device")
-
-        with monkeypatch.context() as patch:
-            patch.setattr(serialization.os, step, fail)
-            with pytest.raises(OSError, match="No space left"):
-                net.save(path)
-        assert path.read_bytes() == old
-        assert os.listdir(path.parent) == [path.name]
-    net.save(path)
-    assert path.read_bytes() != old
-    assert_same(dr.load(path, backend=net.backend), net)
-
-
-def test_saving_syncs_in_order(
-    saved: tuple[dr.Network, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    net, path = saved
-    steps = []
-
-    def watch(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*arguments: Any) -> Any:
-            kind = ""
-            if name == "fsync":
-                kind = " folder" if stat.S_ISDIR(os.fstat(arguments[0]).st_mode) else " file"
-            steps.append(name + kind)
-            return real(*arguments)
-
-        return call
-
-    for name in ("fsync", "replace"):
-        monkeypatch.setattr(serialization.os, name, watch(name, getattr(os, name)))
-    net.save(path)
-    assert steps[:2] == ["fsync file", "replace"]
-    if os.name == "posix":
-        assert steps == ["fsync file", "replace", "fsync folder"]
-
-
 @pytest.mark.skipif(os.name != "posix", reason="modes and links of POSIX")
 def test_modes_and_links(saved: tuple[dr.Network, Path]) -> None:
     net, path = saved

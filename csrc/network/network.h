@@ -96,7 +96,9 @@ typedef struct {
     double rivals_seconds;
     double rows, seconds;       /* done in this block of time */
     int cold;                   /* it is the first after a pause */
-    double last, due;           /* when the last call ended, and when the next contest is due */
+    double last;                /* when the last call ended */
+    double spent, due;          /* seconds of training so far, and at which the next contest is due */
+    int settled;                /* there has been a contest */
 } dr_team;
 
 struct dr_plan {
@@ -351,8 +353,8 @@ void dr_linear_products(dr_cursor *c, size_t tile);
 /* One parameter of an area in plain row-major order. */
 void dr_copy_parameter(const dr_plan *plan, const char *area, size_t node, size_t index, void *out);
 
-/* Multiply-adds of a batch below which a second thread never pays: some 20 us. */
-#define DR_LEAST_WORK 2e6
+/* Multiply-adds of a batch below which a second thread never pays: some 5 us. */
+#define DR_LEAST_WORK 2.5e5
 
 /* team.c: threads for the batches to come, of `work` multiply-adds each, where `advised` of at most `most`
  * are to begin with, and for how many seconds to keep to them; then what they have done. */

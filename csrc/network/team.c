@@ -9,8 +9,9 @@
 #define BLOCK 0.004          /* seconds; to wake a sleeping thread takes up to 0.15 thousandths */
 #define ROUNDS 2             /* blocks of each side in a contest: the quicker one counts, since what
                                 disturbs can only slow */
-#define APART 50             /* between contests, times what the rival of the last one has had */
-#define APART_AFTER_CHANGE 10 /* a wrong one is soon put right, and far goes quickly */
+#define APART 50             /* of training between contests, times what the last rival has had */
+#define APART_AT_FIRST 10    /* and after a change: a wrong one is soon put right, and far goes quickly;
+                                the first finds threads that have just been made */
 #define PAUSE 0.005          /* seconds after which caches are somebody else's */
 #define CLEARLY 1.03         /* better by so much is better */
 
@@ -33,30 +34,33 @@ int dr_team_next(dr_team *team, double work, int advised, int most, double now, 
     *seconds = HUGE_VAL;
     if (most < 2) return advised;
     if (team->work != work || team->most != most)
-        *team = (dr_team){.work = work, .most = most, .size = advised, .due = now};
+        *team = (dr_team){.work = work, .most = most, .size = advised};
     if (now - team->last > PAUSE) {
         team->cold = 1;
         count_anew(team);
     }
-    if (!team->rival && !team->cold && now >= team->due) begin_contest(team);
-    *seconds = team->rival || team->cold ? BLOCK - team->seconds : team->due - now;
+    if (!team->rival && !team->cold && team->spent >= team->due) begin_contest(team);
+    *seconds = team->rival || team->cold ? BLOCK - team->seconds : team->due - team->spent;
     return team->rival && !team->cold && team->blocks % 2 ? team->rival : team->size;
 }
 
-static void end_contest(dr_team *team, double now) {
+static void end_contest(dr_team *team) {
     const int change = team->best[1] > CLEARLY * team->best[0];
     if (change)
         team->size = team->rival;
     else
         team->up = !team->up;
     team->rival = 0;
-    team->due = now + (change ? APART_AFTER_CHANGE : APART) * team->rivals_seconds;
+    const int early = change || !team->settled;
+    team->due = team->spent + (early ? APART_AT_FIRST : APART) * team->rivals_seconds;
+    team->settled = 1;
 }
 
 /* Counts in blocks, which may take several calls, as an epoch may be short. The first one after a pause
  * is no measure. */
 void dr_team_report(dr_team *team, size_t rows, double seconds, double now) {
     team->last = now;
+    team->spent += seconds;
     team->rows += (double)rows;
     team->seconds += seconds;
     if (team->seconds < BLOCK) return;
@@ -66,7 +70,7 @@ void dr_team_report(dr_team *team, size_t rows, double seconds, double now) {
         const int side = team->blocks++ % 2;
         team->best[side] = fmax(team->best[side], team->rows / team->seconds);
         if (side) team->rivals_seconds += team->seconds;
-        if (team->blocks == 2 * ROUNDS) end_contest(team, now);
+        if (team->blocks == 2 * ROUNDS) end_contest(team);
     }
     count_anew(team);
 }

@@ -19,7 +19,7 @@ from ._custom import SlowWarning
 from ._header import ModelFileError
 from ._many import FitErrors, fit_many
 from ._scale import ScaleWarning
-from ._warn import DivergenceWarning
+from ._warn import CheckpointWarning, DivergenceWarning
 from .averages import EMA, SWA
 from .callbacks import (
     Callback,
@@ -99,6 +99,7 @@ __all__ = [
     "BatchNorm",
     "CSVLogger",
     "Callback",
+    "CheckpointWarning",
     "Concat",
     "CustomLayer",
     "CustomLoss",

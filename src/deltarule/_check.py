@@ -69,8 +69,8 @@ def choice(argument: str, value: object, table: Collection[str]) -> str:
         raise TypeError(f"{argument} must be a string, got {type(value).__name__}")
     if value in table:
         return str(value)
-    message = f"{argument} must be one of {', '.join(map(repr, table))}; got {value!r}"
-    plain = value.strip().lower().replace("-", "_").replace(" ", "_")
+    message = f"{argument} must be one of {', '.join(map(repr, table))}; got {value!r:.60}"
+    plain = value[:60].strip().lower().replace("-", "_").replace(" ", "_")
     close = difflib.get_close_matches(plain, table, n=1)
     raise ValueError(f"{message}; did you mean {close[0]!r}?" if close else message)
 

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import deltarule as dr
 
-from . import _svg
+from . import _files, _svg
 from ._info import plain
-from .serialization import _write_atomically
 
 if TYPE_CHECKING:
     from .demo import DemoResult
@@ -71,7 +70,7 @@ footer { margin-top: 36px; color: var(--faint); font-size: .85rem; }
 
 def write(result: "DemoResult", path: str | os.PathLike[str]) -> None:
     """Writes the page, whole or not at all. Raises OSError."""
-    _write_atomically(os.fspath(path), page(result).encode("utf-8"))
+    _files.write(os.fspath(path), page(result).encode("utf-8"))
 
 
 def page(result: "DemoResult") -> str:

@@ -13,7 +13,7 @@ from ._engine import F64, Array, Plan
 from ._graph import Graph
 from ._measure import Meter, in_history
 from ._position import Position
-from ._warn import DivergenceWarning, warn
+from ._warn import CheckpointWarning, DivergenceWarning, warn
 from .callbacks import Callback, Monitor, Training
 from .callbacks import together as _callbacks
 from .history import History
@@ -43,11 +43,12 @@ def rows_of_a_piece(optimizer: Optimizer | FullBatch, rows: int) -> int:
     return -(-rows // optimizer.gradient_accumulation_steps)
 
 
-def learning_rates(net: Network, plan: Plan, n: int) -> F64 | None:
-    """Of the next n updates; None: the engine knows it."""
+def learning_rates(net: Network, plan: Plan, n: int, epoch: int | None = None) -> F64 | None:
+    """Of the next n updates, in that epoch or the present one; None: the engine knows it."""
     if isinstance(net.optimizer, FullBatch):
         return None
-    return net.optimizer.rates(n, step=plan.step, epoch=net._position.epoch)
+    epoch = net._position.epoch if epoch is None else epoch
+    return net.optimizer.rates(n, step=plan.step, epoch=epoch)
 
 
 def fit(
@@ -134,6 +135,7 @@ class Fit:
                 while self._goes_on():
                     self._epoch()
             self._conclude()
+            self._save_checkpoints()
             history.performance = self._watch.stop(self._plan, self._samples.first)
         return history
 
@@ -157,11 +159,15 @@ class Fit:
         training = self._training
         return training.history.epochs < training.epochs and training.stopped is None
 
+    def _is_over(self) -> bool:
+        """Whether callbacks have ended it, rather than interrupted."""
+        return self._training.stopped is not None and not self._training._paused
+
     def _conclude(self) -> None:
         """A fit that is over, rather than at an end for the time being, gets its best weights."""
         net, training = self._net, self._training
         training.history.stopped = training.stopped or training.history.stopped
-        if training.stopped is None or training._paused:
+        if not self._is_over():
             return
         if net._position.batch:
             net._position = Position(net._position.epoch + 1)
@@ -181,7 +187,7 @@ class Fit:
             return
 
         def rates(n: int) -> F64 | None:
-            return training._settle_rates(learning_rates(net, self._plan, n), n)
+            return training._settle_rates(learning_rates(net, self._plan, n, at.epoch), n)
 
         run = samples.open(self._plan, at, net.seed, rates, self._watch, self._meter)
         training._run, over = run, 0 < run.batch == run.n_batches  # but for its end
@@ -189,9 +195,13 @@ class Fit:
             while not over and training.stopped is None:
                 before = run.batch
                 over = run.advance(0.0 if self._by_batch else training._slice(_SLICE))
+                net._position = samples.after(at, run, self._meter)
                 if run.batch > before:
                     self._tell("on_batch_end", to=self._by_batch)
                 self._tell("on_slice")
+                if training._checkpoints and not self._is_over():
+                    net._callback_states = _callbacks.states(self._callbacks)
+                    self._save_checkpoints()
         finally:
             net._position = samples.after(at, run, self._meter)
             net._callback_states = _callbacks.states(self._callbacks)
@@ -250,9 +260,20 @@ class Fit:
         seen = _callbacks.states(self._callbacks)
         # no call between these two, so Ctrl-C cannot come there, either
         net._position, net._callback_states = position, seen
-        with net._gate.resting():
-            for path in training._checkpoints:
-                net.save(path)
+        if not self._is_over():
+            self._save_checkpoints()
+
+    def _save_checkpoints(self) -> None:
+        """Those that callbacks have asked for; where they have ended the fit, when it has ended."""
+        asked, self._training._checkpoints = self._training._checkpoints, {}
+        with self._net._gate.resting():
+            for path, (keep_previous, on_error) in asked.items():
+                try:
+                    self._net.save(path, keep_previous=keep_previous)
+                except OSError as error:
+                    if on_error == "raise":
+                        raise
+                    warn(f"no checkpoint: {error}", CheckpointWarning)
 
     def _measure(self, run: _engine.Progress) -> dict[str, float]:
         values = self._samples.after_epoch(self._meter, self._plan, run, self._outputs)

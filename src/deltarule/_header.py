@@ -10,9 +10,8 @@ import json
 import math
 import os
 import re
-import stat
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 import numpy as np
 
@@ -20,10 +19,15 @@ from ._check import Array
 
 MAX_HEADER = 1 << 22
 MAX_DEPTH = 16
+MAX_TOKENS = 1 << 19  # texts, brackets and commas: what the objects in memory are made from
+MAX_DIGITS = 100  # of a number; callbacks may remember large ones
 MAX_RANK = 8
 TYPES = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
 
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+# A text, whole or cut short. It cannot be matched in two ways, so one pass goes over anything: with
+# r'"(?:[^"\\]|\\.)*"' half a text made of \" is tried from each of its quotes on.
+_TEXT = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+_BRACKET = re.compile(r"[\[\]{}]")
 
 
 class ModelFileError(ValueError):
@@ -42,34 +46,43 @@ class Entry:
 
 @dataclass(frozen=True)
 class Header:
+    """size: bytes of the file. start: what comes before the arrays."""
+
+    size: int
+    start: bytes
     metadata: dict[str, str]
     tensors: dict[str, Entry]
 
 
-def read(path: str | bytes) -> tuple[bytes, Header]:
-    """The bytes of a file and its checked header. ValueError or TypeError with the fault."""
-    if not stat.S_ISREG(os.stat(path).st_mode):
-        raise ValueError("it is not a regular file")
-    with open(path, "rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        if size < 8:
-            raise ValueError(f"it has {size} bytes, too few for a header")
-        prefix = file.read(8)
-        length = int.from_bytes(prefix, "little")
-        if length > MAX_HEADER:
-            raise ValueError(f"its header is said to have {length} bytes, at most {MAX_HEADER} may")
-        if 8 + length > size:
-            raise ValueError(f"it has {size} bytes, but its header is said to have {length}")
-        text = file.read(length)
-        header = parse(text, size - 8 - length)
-        data = prefix + text + file.read(size - 8 - length)
-    if len(data) != size:
+def read(file: BinaryIO) -> Header:
+    """The checked header of an open file; no array is read. ValueError or TypeError with the
+    fault."""
+    size = file.seek(0, os.SEEK_END)
+    if size < 8:
+        raise ValueError(f"it has {size} bytes, too few for a header")
+    file.seek(0)
+    prefix = file.read(8)
+    length = int.from_bytes(prefix, "little")
+    if length > MAX_HEADER:
+        raise ValueError(f"its header is said to have {length} bytes, at most {MAX_HEADER} may")
+    if 8 + length > size:
+        raise ValueError(f"it has {size} bytes, but its header is said to have {length}")
+    text = file.read(length)
+    metadata, tensors = parse(text, size - 8 - length)
+    return Header(size, prefix + text, metadata, tensors)
+
+
+def read_all(file: BinaryIO, header: Header) -> bytes:
+    """The file, which must still be the one that has been checked."""
+    file.seek(0)
+    data = file.read(header.size)
+    if len(data) != header.size or not data.startswith(header.start):
         raise ValueError("it changed while it was read")
-    return data, header
+    return data
 
 
-def parse(raw: bytes, payload: int) -> Header:
-    """The checked header of a file with `payload` bytes behind it."""
+def parse(raw: bytes, payload: int) -> tuple[dict[str, str], dict[str, Entry]]:
+    """The checked metadata and entries of a header with `payload` bytes of arrays behind it."""
     try:
         text = raw.decode("utf-8", errors="strict")
     except UnicodeDecodeError as error:
@@ -91,25 +104,43 @@ def parse(raw: bytes, payload: int) -> Header:
         position = entry.end
     if position != payload:
         raise ValueError(f"its arrays end at byte {position}, but {payload} bytes are there")
-    return Header(metadata, tensors)
+    return metadata, tensors
 
 
 def parse_json(text: str) -> dict[str, Any]:
-    """A JSON object: no duplicate keys, no NaN or Infinity, nested MAX_DEPTH deep at most."""
-    depth = 0
-    for bracket in re.findall(r"[\[\]{}]", _STRING.sub("", text)):
-        depth += 1 if bracket in "[{" else -1
-        if depth > MAX_DEPTH:
-            raise ValueError(f"its JSON is nested more than {MAX_DEPTH} deep")
+    """A JSON object: no duplicate keys, no NaN or Infinity, no half characters; depth, number of
+    values and length of numbers bounded before it is made."""
+    _check_nesting(text)
     try:
         content = json.loads(
-            text, object_pairs_hook=_unique, parse_constant=_constant, parse_float=_finite
+            text,
+            object_pairs_hook=_unique,
+            parse_constant=_constant,
+            parse_float=_finite,
+            parse_int=_integer,
         )
     except json.JSONDecodeError as error:
         raise ValueError(f"its JSON is broken: {error}") from None
     if not isinstance(content, dict):
         raise TypeError("its JSON is not an object")
+    if "\\u" in text:  # nothing else can be half a character
+        try:
+            json.dumps(content, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise ValueError("its JSON has half of a surrogate pair") from None
     return content
+
+
+def _check_nesting(text: str) -> None:
+    bare, tokens = _TEXT.subn("", text)
+    tokens += sum(map(bare.count, "[]{},"))
+    if tokens > MAX_TOKENS:
+        raise ValueError(f"its JSON has {tokens} texts, brackets and commas, too many")
+    depth = 0
+    for bracket in _BRACKET.findall(bare):
+        depth += 1 if bracket in "[{" else -1
+        if depth > MAX_DEPTH:
+            raise ValueError(f"its JSON is nested more than {MAX_DEPTH} deep")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -125,11 +156,23 @@ def _constant(name: str) -> NoReturn:
     raise ValueError(f"its JSON has {name}")
 
 
+def _bounded(text: str) -> str:
+    if len(text) > MAX_DIGITS:
+        raise ValueError(f"its JSON has a number of {len(text)} digits, {text:.20}...")
+    return text
+
+
 def _finite(text: str) -> float:
-    number = float(text)
+    number = float(_bounded(text))
     if not math.isfinite(number):
         raise ValueError(f"its JSON has a number that is too large: {text:.40}")
     return number
+
+
+def _integer(text: str) -> int:
+    if text == "-0":  # readers disagree about whether it is a whole number
+        raise ValueError("its JSON has -0")
+    return int(_bounded(text))
 
 
 def _entry(name: str, value: object, payload: int) -> Entry:
@@ -161,10 +204,9 @@ def _sizes(name: str, key: str, value: object) -> tuple[int, ...]:
 def arrays(data: bytes, header: Header) -> dict[str, Array]:
     """Copies of the arrays that are in the bytes of a file. By numpy: where memory is short,
     safetensors ends the process."""
-    start = len(data) - max((entry.end for entry in header.tensors.values()), default=0)
+    values = memoryview(data)[len(header.start) :]
     found = {}
     for name, entry in header.tensors.items():
-        place = slice(start + entry.begin, start + entry.end)
-        piece = np.frombuffer(memoryview(data)[place], TYPES[entry.dtype])
+        piece = np.frombuffer(values[entry.begin : entry.end], TYPES[entry.dtype])
         found[name] = piece.astype(piece.dtype.newbyteorder("=")).reshape(entry.shape)
     return found

@@ -40,11 +40,11 @@ class Spec:
         """
         arguments = dict(config)
         if arguments.pop("kind", None) != cls.kind:
-            raise ValueError(f"expected a description of kind {cls.kind!r}, got {config!r}")
+            raise ValueError(f"expected a description of kind {cls.kind!r}, got {config!r:.80}")
         known = {field.name for field in dataclasses.fields(cls)}
         for name in arguments:
             if name not in known:
-                raise ValueError(f"{cls.__name__} has no argument {name!r}")
+                raise ValueError(f"{cls.__name__} has no argument {name!r:.60}")
         return cls(**arguments)
 
     def __repr__(self) -> str:
@@ -63,7 +63,7 @@ def by_name(spec: Spec) -> str:
 
 def suggest(name: str, known: Iterable[str], aliases: Mapping[str, str] | None = None) -> str:
     """ " (did you mean 'relu'?)" for a name that is nearly a known one, else ""."""
-    key = name.lower().replace("-", "_").replace(" ", "_")
+    key = name[:60].lower().replace("-", "_").replace(" ", "_")
     match = (aliases or {}).get(key) or (aliases or {}).get(key.replace("_", ""))
     if match is None:
         found = difflib.get_close_matches(key, list(known), n=1, cutoff=0.6)
@@ -85,7 +85,7 @@ def resolve(
         if value not in table:
             names = ", ".join(repr(name) for name in table)
             hint = suggest(value, table, aliases)
-            raise ValueError(f"unknown {what} {value!r}{hint}; known: {names}")
+            raise ValueError(f"unknown {what} {value!r:.60}{hint}; known: {names}")
         try:
             return table[value]()
         except TypeError:
@@ -110,7 +110,7 @@ def from_config(config: object, table: Mapping[str, type[S]], what: str, hint: s
         raise TypeError(f"a description of a {what} must be an object, got {describe(config)}")
     kind = config.get("kind")
     if not isinstance(kind, str) or kind not in table:
-        raise ValueError(f"unknown {what} {kind!r}; known: {', '.join(table)}{hint}")
+        raise ValueError(f"unknown {what} {kind!r:.60}; known: {', '.join(table)}{hint}")
     return table[kind].from_config(config)
 
 

@@ -126,7 +126,7 @@ def parse_description(
     shape = description["input_shape"]
     if shape is not None:
         sizes = _list(description, "input_shape")
-        shape = tuple(_check.integer("input_shape", size, 1, 1 << 31) for size in sizes)
+        shape = layers.check_sample_shape(sizes)
     step = _check.integer("step", description["step"], 0, 1 << 62)
     averaged = _check.integer("averaged", description.get("averaged", 0), 0, 1 << 62)
     if averaged and getattr(arguments["optimizer"], "average", None) is None:
@@ -183,15 +183,21 @@ def collect_arrays(net: Network) -> dict[str, Array]:
     return arrays
 
 
+def array_shapes(net: Network, graph: Graph, state: State) -> dict[str, tuple[int, ...]]:
+    """The arrays that the graph and the state need, by their names in the file."""
+    of_parameter, position = graph.parameter_shapes(), state.position
+    names = array_names(graph, net.optimizer.n_slots, state.best is not None)
+    shapes = {name: of_parameter[parameter] for name, (_, parameter) in names.items()}
+    if position.batch and need_outputs(in_history(net.metrics)):
+        shapes[OUTPUTS] = (position.rows, graph.n_out)
+    return shapes
+
+
 def check_arrays(
     net: Network, graph: Graph, state: State, shapes: Mapping[str, tuple[int, ...]]
 ) -> None:
     """ValueError unless the arrays are exactly those that the graph and the state need."""
-    of_parameter, position = graph.parameter_shapes(), state.position
-    names = array_names(graph, net.optimizer.n_slots, state.best is not None)
-    wanted = {name: of_parameter[parameter] for name, (_, parameter) in names.items()}
-    if position.batch and need_outputs(in_history(net.metrics)):
-        wanted[OUTPUTS] = (position.rows, graph.n_out)
+    wanted = array_shapes(net, graph, state)
     for name, shape in wanted.items():
         if name not in shapes:
             raise ValueError(f"the array {name!r} is missing")

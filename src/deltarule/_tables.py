@@ -8,13 +8,13 @@ import io
 import os
 import re
 import sys
-import zipfile
-import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import numpy as np
 
+from . import _files
 from ._check import Array
 
 __all__ = ["check_output", "read_table", "to_csv", "write_table"]
@@ -66,23 +66,27 @@ def _name(path: str) -> str:
 
 
 def _read_npy(path: str) -> Array:
-    with open(path, "rb") as file:
-        try:
-            return np.lib.format.read_array(file, allow_pickle=False)
-        except (ValueError, EOFError) as error:
-            raise ValueError(f"{path}: not a sound .npy file: {error}") from error
+    with open(path, "rb") as file, _damage_found(path, ".npy"):
+        return np.lib.format.read_array(file, allow_pickle=False)
 
 
 def _read_npz(path: str, key: str | None) -> Array:
-    with open(path, "rb") as file:
-        try:
-            with np.lib.npyio.NpzFile(file, allow_pickle=False) as archive:
-                chosen = _choose(path, key, archive.files)
-                return np.asarray(archive[chosen])
-        except _KeyProblem:
-            raise
-        except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
-            raise ValueError(f"{path}: not a sound .npz file: {error}") from error
+    with (
+        open(path, "rb") as file,
+        _damage_found(path, ".npz"),
+        np.lib.npyio.NpzFile(file, allow_pickle=False) as archive,
+    ):
+        return np.asarray(archive[_choose(path, key, archive.files)])
+
+
+@contextmanager
+def _damage_found(path: str, kind: str) -> Iterator[None]:
+    try:
+        yield
+    except (_KeyProblem, MemoryError):
+        raise
+    except Exception as error:  # of a dozen types: of numpy, zipfile, zlib, bz2, lzma and tokenize
+        raise ValueError(f"{path}: not a sound {kind} file: {error}") from error
 
 
 class _KeyProblem(ValueError):
@@ -193,8 +197,6 @@ def check_writable(path: str) -> None:
 
 def write_table(path: str, array: Array) -> None:
     """Writes .npy or .csv, whole or not at all. Raises as `check_output` does."""
-    from .serialization import _write_atomically
-
     check_output(path)
     if os.path.splitext(path)[1].lower() == ".npy":
         buffer = io.BytesIO()
@@ -202,7 +204,7 @@ def write_table(path: str, array: Array) -> None:
         data = buffer.getvalue()
     else:
         data = "".join(to_csv(array)).encode("ascii")
-    _write_atomically(path, data)
+    _files.write(path, data)
 
 
 def to_csv(array: Array) -> Iterator[str]:

@@ -11,6 +11,10 @@ class DivergenceWarning(UserWarning):
     """A training has lost its numbers: the loss is nan or infinite."""
 
 
+class CheckpointWarning(UserWarning):
+    """A checkpoint could not be written, and training goes on without it."""
+
+
 def warn(message: str, category: type[Warning]) -> None:
     """As warnings.warn."""
     package = __name__.partition(".")[0]

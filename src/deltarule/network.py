@@ -22,6 +22,7 @@ from . import (
     _state,
     losses,
     optimizers,
+    serialization,
 )
 from . import layers as _layers
 from . import metrics as _metrics
@@ -139,6 +140,11 @@ class Network:
     def built(self) -> bool:
         """Whether there are parameters: after build() or the first fit()."""
         return self._plan is not None
+
+    @property
+    def epochs_done(self) -> int:
+        """Over its life, saved with it: fit(..., epochs=n - epochs_done) ends what was begun."""
+        return self._position.epoch
 
     __repr__ = in_one_line
     _repr_html_ = in_html  # what notebooks show
@@ -271,8 +277,7 @@ class Network:
 
     def adapt(self, X: Samples) -> None:
         """Measures mean and variance of the Normalization layers over X, as the first `fit` does.
-        Raises ValueError where there are no such layers, and as fit for X.
-        """
+        Raises ValueError where there are no such layers, and as fit for X."""
         with self._gate.training("adapt()"):
             if not _adapt.names(self._layers):
                 raise ValueError("this network has no Normalization layers")
@@ -370,14 +375,10 @@ class Network:
         return summarize(self, self._built("summary()").graph)
 
     # ------------------------------------------------------------------------- saving, copying
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes architecture, parameters, optimizer state and position to a safetensors file.
-
-        The file is replaced as a whole or not at all. Read it with `deltarule.load`.
-        """
-        from .serialization import save
-
-        save(self, path)
+    def save(self, path: str | os.PathLike[str], *, keep_previous: bool = False) -> None:
+        """Writes all of its state to a safetensors file for `deltarule.load`, whole or not at all.
+        keep_previous: what was there stays as path + ".previous"."""
+        serialization.save(self, path, keep_previous=keep_previous)
 
     def __getstate__(self) -> dict[str, Any]:
         with self._gate.reading("copying"):

@@ -1,20 +1,21 @@
 """Model files: safetensors with a versioned description in the metadata.
 
 A file is read as if an enemy had written it: see `_header.py` and `_state.py`. It cannot execute
-code, and what it can make the reader allocate is bounded by its own size.
+code, and what it can make the reader allocate is bounded by its own size: arrays are read when all
+else has been found to be in order. A checksum of all that it says tells what is damaged.
 """
 
 from __future__ import annotations
 
-import contextlib
+import hashlib
+import io
 import json
 import os
 import stat
-import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from . import _header, _state
+from . import _check, _files, _header, _state
 from ._custom import Custom, check_table
 from ._engine import check_backend
 from ._header import ModelFileError
@@ -25,82 +26,56 @@ if TYPE_CHECKING:
 __all__ = ["ModelFileError", "load", "save"]
 
 METADATA_KEY = "deltarule"
+CHECKSUM_KEY = "sha256"  # the last one of the description
 _DTYPES = {"float32": "F32", "float64": "F64"}
-_REPLACE_TRIES = 5  # on Windows, a virus scanner may hold the old file for a moment
 
 
-def save(net: Network, path: str | os.PathLike[str]) -> None:
+def save(net: Network, path: str | os.PathLike[str], *, keep_previous: bool = False) -> None:
     """Writes a built network to path, atomically.
 
-    A crash at any moment leaves the old file or the new one, whole. Raises RuntimeError before
-    the network is built, OSError where the file cannot be written.
+    A crash at any moment leaves the old file or the new one, whole. keep_previous: the old one then
+    stays as path + ".previous". Raises RuntimeError before the network is built, ValueError where
+    its description is too large for `load`, OSError that names the path where the file cannot be
+    written.
     """
-    from safetensors.numpy import save as to_bytes
-
     target = os.fspath(path)
     if not isinstance(target, str):
         raise TypeError(f"path must be a str or os.PathLike, got {type(path).__name__}")
+    keep_previous = _check.boolean("keep_previous", keep_previous)
     with net._gate.reading("save()"):
         net._built("save()")
         description = _state.describe_network(net, _library_version())
         arrays = _state.collect_arrays(net)
+    _files.write(target, _to_bytes(description, arrays), keep_previous=keep_previous)
+
+
+def _to_bytes(description: dict[str, Any], arrays: dict[str, _state.Array]) -> bytes:
+    from safetensors.numpy import save as to_bytes
+
     text = json.dumps(description, allow_nan=False, separators=(",", ":"))
-    _write_atomically(target, to_bytes(arrays, metadata={METADATA_KEY: text}))
+    text = signed(text, {name: array.data for name, array in arrays.items()})
+    data = to_bytes(arrays, metadata={METADATA_KEY: text})
+    try:  # what could not be read again is not written
+        _header.read(io.BytesIO(data))
+        _header.parse_json(text)
+    except ValueError as error:
+        raise ValueError(f"this network cannot be saved: {error}") from error
+    return data
+
+
+def signed(text: str, arrays: Mapping[str, memoryview]) -> str:
+    """A description with a checksum of it and of the arrays by their names, however a file is laid
+    out. What names and shapes they have to have follows from the description."""
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(arrays):
+        digest.update(arrays[name])
+    return f'{text[:-1]},"{CHECKSUM_KEY}":"{digest.hexdigest()}"}}'
 
 
 def _library_version() -> str:
     import deltarule  # not at the top: it imports this module
 
     return str(getattr(deltarule, "__version__", "unknown"))
-
-
-def _write_atomically(path: str, data: bytes) -> None:
-    """Temporary file beside the target, fsync, rename over it, fsync of the directory.
-
-    The order is what makes a crash harmless (Pillai et al., OSDI 2014).
-    """
-    path = os.path.realpath(path)  # a link keeps pointing to the file
-    mode = None
-    with contextlib.suppress(FileNotFoundError):
-        found = os.stat(path)
-        if stat.S_ISDIR(found.st_mode):
-            raise IsADirectoryError(f"cannot save to {path!r}: it is a directory")
-        if not stat.S_ISREG(found.st_mode):
-            raise OSError(f"cannot save to {path!r}: it is not a regular file")
-        mode = stat.S_IMODE(found.st_mode)
-    folder = os.path.dirname(path)
-    temporary = os.path.join(folder, f".{os.path.basename(path)[:40]}.{os.urandom(8).hex()}.tmp")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    handle = os.open(temporary, flags, 0o666)
-    try:
-        with open(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if mode is not None:
-            os.chmod(temporary, mode)
-        _replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-    if os.name == "posix":
-        directory = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
-
-
-def _replace(source: str, target: str) -> None:
-    for attempt in range(_REPLACE_TRIES):
-        try:
-            os.replace(source, target)
-            return
-        except PermissionError:
-            if os.name != "nt" or attempt == _REPLACE_TRIES - 1:
-                raise
-            time.sleep(0.05 * 2**attempt)
 
 
 def load(
@@ -115,35 +90,41 @@ def load(
     custom: {kind: class} of the layers, the loss and the metrics that you have written; no file can
         name others.
     Raises ModelFileError (a ValueError) that names the file and the fault, FileNotFoundError
-    where there is none.
+    where there is none. No other file is read in its place; if the one from before was kept, the
+    error says where it is.
     """
     backend = check_backend(backend)
     classes = check_table({} if custom is None else custom)
     name = os.fspath(path)
-    try:
-        data, header = _header.read(name)
-        return _build(data, header, backend, classes)
-    except ModelFileError:
-        raise
-    except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise ModelFileError(f"{name!r} is not a sound model file: {error}") from error
+    if not stat.S_ISREG(os.stat(name).st_mode):  # to open a pipe would be to wait for its writer
+        raise ModelFileError(f"{name!r} is not a sound model file: it is not a regular file")
+    with open(name, "rb") as file:
+        return _read(file, name, backend, classes)
 
 
-def _build(
-    data: bytes,
-    header: _header.Header,
-    backend: str,
-    custom: Mapping[str, type[Custom]],
+def _read(
+    file: BinaryIO, name: str, backend: str, custom: Mapping[str, type[Custom]]
 ) -> Network:
+    try:
+        return _build(file, backend, custom)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        fault = f"{error!s:.1000}{_files.hint(name)}"
+        raise ModelFileError(f"{name!r} is not a sound model file: {fault}") from error
+
+
+def _build(file: BinaryIO, backend: str, custom: Mapping[str, type[Custom]]) -> Network:
     from .network import Network
 
+    header = _header.read(file)
     text = header.metadata.get(METADATA_KEY)
     if text is None:
         raise ValueError("it is a safetensors file, but has no description of a deltarule network")
     for key in header.metadata:
         if key != METADATA_KEY:
             raise ValueError(f"its metadata has an unknown key {key!r:.60}")
-    state = _state.parse_description(_header.parse_json(text), custom)
+    description = _header.parse_json(text)
+    checksum = description.pop(CHECKSUM_KEY, None)
+    state = _state.parse_description(description, custom)
     if state.input_shape is None:
         raise ValueError("the description has no input_shape")
     net = Network(**state.arguments, backend=backend)
@@ -152,5 +133,16 @@ def _build(
             raise ValueError(f"the array {array!r:.80} is {entry.dtype}, but dtype is {net.dtype}")
     shapes = {array: entry.shape for array, entry in header.tensors.items()}
     _state.check_arrays(net, net._lower(state.input_shape), state, shapes)
+    data = _header.read_all(file, header)
+    _check_sum(text, checksum, header, data)
     _state.restore(net, state, _header.arrays(data, header))
     return net
+
+
+def _check_sum(text: str, checksum: object, header: _header.Header, data: bytes) -> None:
+    """ValueError unless the description is what `signed` has made of these arrays."""
+    values = memoryview(data)[len(header.start) :]
+    arrays = {name: values[e.begin : e.end] for name, e in header.tensors.items()}
+    plain = text.removesuffix(f',"{CHECKSUM_KEY}":"{checksum}"}}') + "}"
+    if signed(plain, arrays) != text:
+        raise ValueError("its checksum is not that of what it says: it is damaged")

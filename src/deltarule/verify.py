@@ -101,7 +101,7 @@ def _copy_state(net: Network, plan: _engine.Plan) -> State:
     slots = tuple({name: plan.get(slot, name) for name in names} for slot in range(plan.n_slots))
     for slot, arrays in enumerate(slots):
         for name, array in arrays.items():
-            at = first_nonfinite(array)
+            at = first_nonfinite(array, array.dtype.name)
             if at is not None:
                 index = [int(i) for i in np.unravel_index(at, array.shape)]
                 what = "parameter" if slot == 0 else f"optimizer state {slot} of"

@@ -91,6 +91,7 @@ def test_states_belong_to_classes_in_their_order(make_net: Make, blobs: Data) ->
         ([dr.ModelCheckpoint("{val_loss}")], ValueError, "path may name epoch, loss, accuracy"),
         ([dr.ModelCheckpoint("{}")], ValueError, "path may name"),
         ([dr.ModelCheckpoint("{epoch.a}")], ValueError, "path may name"),
+        ([dr.ModelCheckpoint("{loss}", every_seconds=9)], ValueError, "path may name epoch in"),
         (
             [dr.EarlyStopping("loss", restore_best_weights=True),
              dr.TimeBudget(9, monitor="accuracy")],
@@ -123,6 +124,14 @@ def test_bad_callbacks(make_net: Make, blobs: Data, given: Any, error: Any, text
         (lambda: dr.ModelCheckpoint(3), TypeError, "PathLike"),
         (lambda: dr.ModelCheckpoint(b"x"), TypeError, "path must be a str"),
         (lambda: dr.ModelCheckpoint("x", every=0), ValueError, "every must be >= 1"),
+        (lambda: dr.ModelCheckpoint("x", every_seconds=0), ValueError, "every_seconds must be > 0"),
+        (lambda: dr.ModelCheckpoint("x", on_error="ignore"), ValueError, "on_error must be one of"),
+        (lambda: dr.ModelCheckpoint("x", keep_previous=1), TypeError, "keep_previous must be"),
+        (
+            lambda: dr.ModelCheckpoint("x", every_seconds=1, save_best_only=True),
+            ValueError,
+            "every_seconds and save_best_only cannot both be given",
+        ),
         (lambda: dr.CSVLogger("x", ";;"), ValueError, "separator must be one character"),
         (lambda: dr.CSVLogger("x", append=1), TypeError, "append must be"),
         (lambda: dr.LambdaCallback(on_fit_end=3), TypeError, "on_fit_end must be a function"),

@@ -1,9 +1,8 @@
-"""ModelCheckpoint, CSVLogger and TensorBoard."""
+"""CSVLogger and TensorBoard."""
 
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,61 +13,10 @@ import pytest
 import deltarule as dr
 
 from ..conftest import Data
-from ..interruption import assert_same
-from .common import Counter, Fault, faulty
+from .common import Fault, faulty
 
 Make = Callable[..., dr.Network]
 HOW = {"batch_size": 40}
-
-
-def test_checkpoints(make_net: Make, blobs: Data, tmp_path: Path) -> None:
-    net, path = make_net(), tmp_path / "net-{epoch:02d}-{val_loss:.3f}"
-    history = net.fit(
-        *blobs, epochs=4, callbacks=[dr.ModelCheckpoint(path, every=2)], validation_data=blobs,
-        **HOW,
-    )  # fmt: skip
-    net.fit(*blobs, epochs=2, callbacks=[dr.ModelCheckpoint(tmp_path / "{epoch}", every=3)], **HOW)
-    losses = history["val_loss"]
-    expected = {f"net-02-{losses[1]:.3f}", f"net-04-{losses[3]:.3f}", "6"}
-    assert set(os.listdir(tmp_path)) == expected
-
-
-@pytest.mark.parametrize("first", [True, False])
-def test_training_goes_on_from_a_checkpoint(
-    make_net: Make, blobs: Data, tmp_path: Path, first: bool
-) -> None:
-    """Wherever in the list it stands: it is written when all have seen the epoch."""
-    net = make_net()
-
-    def given() -> list[Any]:
-        stop = dr.EarlyStopping("loss", patience=9, restore_best_weights=True)
-        save = dr.ModelCheckpoint(tmp_path / "{epoch}")
-        return [save, Counter(), stop] if first else [Counter(), stop, save]
-
-    net.fit(*blobs, epochs=4, callbacks=given(), **HOW)
-    again = dr.load(tmp_path / "2", backend=net.backend)
-    assert (again._position.epoch, again._position.batch) == (2, 0)
-    again.fit(*blobs, epochs=2, callbacks=given(), **HOW)
-    assert_same(net, again)
-    assert_same(net, dr.load(tmp_path / "4", backend=net.backend))
-
-
-def test_only_the_best(make_net: Make, blobs: Data, tmp_path: Path) -> None:
-    net = make_net(optimizer=dr.SGD(0.5))
-    save = dr.ModelCheckpoint(tmp_path / "{epoch}", save_best_only=True, monitor="accuracy")
-    accuracy = net.fit(*blobs, epochs=12, callbacks=[save], **HOW)["accuracy"]
-    best = [str(e + 1) for e in range(12) if accuracy[e] > max([-1.0, *accuracy[:e]])]
-    assert 1 < len(best) < 12
-    assert sorted(os.listdir(tmp_path), key=int) == best
-
-
-def test_a_checkpoint_that_fails(make_net: Make, blobs: Data, tmp_path: Path) -> None:
-    net, whole = make_net(), make_net()
-    with pytest.raises(FileNotFoundError):
-        net.fit(*blobs, epochs=3, callbacks=[dr.ModelCheckpoint(tmp_path / "a" / "b")], **HOW)
-    net.fit(*blobs, epochs=2, **HOW)
-    whole.fit(*blobs, epochs=3, **HOW)
-    assert_same(net, whole)
 
 
 # ------------------------------------------------------------------------------------------ csv

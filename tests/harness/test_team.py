@@ -24,10 +24,15 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def shares(
-    program: Path, advised: int, work: float, rates: list[float], disturbed: float = 0.0
+    program: Path,
+    advised: int,
+    work: float,
+    rates: list[float],
+    disturbed: float = 0.0,
+    pause: float = 0.0,
 ) -> list[float]:
     """Of 60 seconds: those that each number of threads had of the second half."""
-    arguments = [advised, len(rates), work, 60, disturbed, *rates]
+    arguments = [advised, len(rates), work, 60, disturbed, pause, *rates]
     done = subprocess.run(
         [str(program), *map(str, arguments)], capture_output=True, text=True, timeout=60, check=True
     )
@@ -57,3 +62,8 @@ def test_alike_stays_as_it_is(program: Path) -> None:
 def test_a_neighbour_that_comes_and_goes(program: Path, advised: int) -> None:
     """A fifth of all blocks are slow, whatever the number of threads."""
     assert shares(program, advised, WORK, [1e5, 1.8e5], 0.2)[1] > 0.95
+
+
+def test_contests_are_apart_in_training_not_on_the_clock(program: Path) -> None:
+    """Epochs of 25 ms with something else between them, as in a loop of the user's."""
+    assert shares(program, 2, WORK, [1e5, 1.8e5], pause=0.2)[1] > 0.95

@@ -68,6 +68,7 @@ cdef extern from "deltarule.h" nogil:
     int dr_isa_current()
     void dr_isa_select(int isa)
     double dr_peak(int isa, dr_dtype dt, double seconds)
+    size_t dr_first_nonfinite(dr_dtype dt, size_t rows, size_t cols, dr_input x)
 
     int dr_has_openmp()
     int dr_threads_limit()

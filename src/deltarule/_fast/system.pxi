@@ -43,6 +43,18 @@ def peak(str dtype, double seconds, isa=None):
     return rate
 
 
+def first_nonfinite(str dtype, x):
+    """The flat index of the first number of (n, columns) rows that is nan or inf or becomes so in dtype."""
+    cdef dr_input rows
+    cdef size_t n = x.shape[0], columns = x.shape[1]
+    cdef _Buffer b = _hold_rows(x, columns, &rows)
+    cdef dr_dtype dt = <dr_dtype><int>_DTYPES[dtype]
+    cdef size_t first
+    with nogil:
+        first = dr_first_nonfinite(dt, n, columns, rows)
+    return first if first < n * columns else None
+
+
 def has_openmp():
     """Whether the extension was built with OpenMP."""
     return bool(dr_has_openmp())

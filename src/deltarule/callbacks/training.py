@@ -52,7 +52,7 @@ class Training:
         self._factors: list[tuple[float, float]] | None = None  # None: rates are settled
         self._settled: list[tuple[float, float]] = []
         self._next_look = math.inf
-        self._checkpoints: list[str] = []
+        self._checkpoints: dict[str, tuple[bool, str]] = {}
 
     # ------------------------------------------------------------------------------ what is seen
     @property
@@ -128,11 +128,24 @@ class Training:
             raise RuntimeError("learning rates are settled when an epoch begins: on_epoch_begin")
         return self._factors
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Saves the network as soon as all callbacks have seen the end of this epoch, so that
-        training goes on from the file with the same bits (`network.save` would save what has not
-        been seen yet, too, and do it again)."""
-        self._checkpoints.append(os.fspath(path))
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        keep_previous: bool = False,
+        on_error: str = "raise",
+    ) -> None:
+        """Saves the network as soon as all callbacks have seen this batch, or the end of this
+        epoch, so that training goes on from the file with the same bits (`network.save` would save
+        what has not been seen yet, too, and do it again). Where one of them ends the fit, it saves
+        what that leaves.
+
+        keep_previous: what was there stays as path + ".previous". on_error: "raise" the OSError of
+        a file that cannot be written, or "warn" of it and go on.
+        """
+        _check.choice("on_error", on_error, ("raise", "warn"))
+        keep_previous = _check.boolean("keep_previous", keep_previous)
+        self._checkpoints[os.fspath(path)] = keep_previous, on_error
 
     def look_again_in(self, seconds: float) -> None:
         """Asks for `on_slice` to be called after so many seconds at the latest."""
@@ -141,7 +154,7 @@ class Training:
     # ------------------------------------------------------------------------------- by the loop
     def _begin_epoch(self) -> None:
         self.epoch, self._run = self.network._position.epoch, None
-        self._rate, self._factors, self._checkpoints = None, [], []
+        self._rate, self._factors, self._checkpoints = None, [], {}
 
     def _settle_rates(self, rates: F64 | None, n: int) -> F64 | None:
         """The rates of the next n updates, made of those of the optimizer; None: the engine

@@ -29,19 +29,27 @@ def load_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
     with open(name, "rb") as plain:
         packed = plain.read(2) == _GZIP
     with gzip.open(name) if packed else open(name, "rb") as file:
-        try:
-            zeros, code, rank = struct.unpack(">HBB", _read(file, 4, name))
-            if zeros or code not in _TYPES:
-                raise ValueError(f"{name!r} is no IDX file: it begins with another number")
-            shape = struct.unpack(f">{rank}I", _read(file, 4 * rank, name))
-            dtype = np.dtype(_TYPES[code])
-            size = math.prod(shape) * dtype.itemsize
-            data = _read(file, size, name)
-            if file.read(1):
-                raise ValueError(f"{name!r} has more than its {size:,} bytes of data")
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise ValueError(f"{name!r} is damaged: {error}") from None
-    return np.frombuffer(data, dtype).reshape(shape).astype(dtype.newbyteorder("="))
+        return _parse(file, name)
+
+
+def _parse(file: Any, name: str) -> NDArray[Any]:
+    try:
+        zeros, code, rank = struct.unpack(">HBB", _read(file, 4, name))
+        if zeros or code not in _TYPES:
+            raise ValueError(f"{name!r} is no IDX file: it begins with another number")
+        shape = struct.unpack(f">{rank}I", _read(file, 4 * rank, name))
+        dtype = np.dtype(_TYPES[code])
+        size = math.prod(shape) * dtype.itemsize
+        data = _read(file, size, name)
+        if file.read(1):
+            raise ValueError(f"{name!r} has more than its {size:,} bytes of data")
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise ValueError(f"{name!r} is damaged: {error}") from None
+    try:  # a size of 0 lets the others be anything
+        array = np.frombuffer(data, dtype).reshape(shape)
+    except ValueError:
+        raise ValueError(f"{name!r} has the shape {shape!s:.80}, which no array can have") from None
+    return array.astype(dtype.newbyteorder("="))
 
 
 def _read(file: Any, size: int, name: str) -> bytes:

@@ -9,7 +9,7 @@ from .._lowering import Builder
 from .._spec import describe, from_config
 from ..activations import Activation as Function
 from .activation import Activation
-from .base import Layer, behind, lower_chain, walk, width_of
+from .base import MAX_RANK, Layer, behind, lower_chain, walk, width_of
 from .batch_norm import BatchNorm
 from .branches import Add, Concat, Residual
 from .custom import CustomLayer
@@ -102,6 +102,8 @@ def chain_from_config(configs: object) -> tuple[Layer, ...]:
     """The layers that a list of JSON forms describes."""
     if not isinstance(configs, list):
         raise TypeError(f"layers must be a list, got {describe(configs)}")
+    if len(configs) > MAX_LAYERS:
+        raise ValueError(f"layers must have 1 to {MAX_LAYERS} layers, got {len(configs)}")
     table = {**TABLE, **_custom.known(CustomLayer)}
     return tuple(from_config(config, table, "layer", _custom.HINT) for config in configs)
 
@@ -121,8 +123,11 @@ def check_layers(layers: object) -> tuple[Layer, ...]:
 def check_sample_shape(shape: object) -> tuple[int, ...]:
     """The shape of a sample from (64,) or 64."""
     sizes = shape if isinstance(shape, (tuple, list)) else (shape,)
-    if not sizes:
-        raise ValueError("input_shape must be the shape of a sample such as (64,), got ()")
+    if not 1 <= len(sizes) <= MAX_RANK:
+        raise ValueError(
+            f"input_shape must be the shape of a sample such as (64,), of 1 to {MAX_RANK} sizes, "
+            f"got {shape!r:.60}"
+        )
     return tuple(_check.integer("input_shape", size, 1, 1 << 31) for size in sizes)
 
 

@@ -15,6 +15,8 @@ from ..initializers import Initializer
 
 Shape = tuple[int, ...]
 
+MAX_RANK = 32  # of a sample; as many as all versions of numpy can take
+
 
 @dataclass(frozen=True, repr=False)
 class Layer(Spec):
@@ -96,7 +98,7 @@ def behind(layer: Layer, shape: Shape) -> Shape:
     """The shape of a sample behind a layer, which may be a user's and say what is no shape."""
     given = layer.output_shape(shape)
     what = f"output_shape of {type(layer).__name__}"
-    if not isinstance(given, tuple) or not 1 <= len(given) <= 32:
+    if not isinstance(given, tuple) or not 1 <= len(given) <= MAX_RANK:
         raise ValueError(f"{what} must be a shape such as (8,), got {given!r:.80}")
     sizes = tuple(_check.integer(what, size, 1, 1 << 31) for size in given)
     _check.integer(f"{what}, multiplied,", math.prod(sizes), 1, 1 << 40)

@@ -13,6 +13,8 @@ from .base import Layer, Shape, behind, inside, lower_chain, width_of
 
 Branch = tuple[Layer, ...]
 
+MOST_BRANCHES = 1000  # as many as a network may have layers
+
 
 def _chain(name: str, layers: object, empty: bool) -> Branch:
     """The layers of a branch, from one layer or a list of them."""
@@ -31,8 +33,8 @@ class _Branches(Layer):
         given = self.branches
         if isinstance(given, str | Layer) or not isinstance(given, Sequence):
             raise TypeError(f"branches must be a list of lists of layers, got {describe(given)}")
-        if len(given) < 2:
-            raise ValueError(f"branches must be two or more, got {len(given)}")
+        if not 2 <= len(given) <= MOST_BRANCHES:
+            raise ValueError(f"branches must be 2 to {MOST_BRANCHES}, got {len(given)}")
         chains = [_chain(f"branches[{i}]", branch, True) for i, branch in enumerate(given)]
         if not any(chains):
             raise ValueError("branches must have a layer in one of them at least, got none")
@@ -86,7 +88,7 @@ class _Branches(Layer):
 class Add(_Branches):
     """y = the sum of what the branches put out; all of one shape.
 
-    branches: a list of two or more, each a layer, a list of layers, or [] for x itself.
+    branches: a list of 2 to 1000, each a layer, a list of layers, or [] for x itself.
 
     Raises TypeError or ValueError that names the argument.
     """
@@ -114,7 +116,7 @@ class Add(_Branches):
 class Concat(_Branches):
     """y = what the branches put out, side by side: (n, sum of their features).
 
-    branches: a list of two or more, each a layer, a list of layers, or [] for x itself; they put
+    branches: a list of 2 to 1000, each a layer, a list of layers, or [] for x itself; they put
         out samples of rank 1.
 
     Raises TypeError or ValueError that names the argument.

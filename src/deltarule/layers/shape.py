@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from .. import _check
 from .._lowering import Builder
-from .base import Layer, Shape
+from .base import MAX_RANK, Layer, Shape
 
 
 @dataclass(frozen=True, repr=False)
@@ -38,8 +38,11 @@ class Reshape(Layer):
 
     def __post_init__(self) -> None:
         sizes = self.shape if isinstance(self.shape, tuple | list) else (self.shape,)
-        if not sizes:
-            raise ValueError("shape must be the shape of a sample such as (28, 28), got ()")
+        if not 1 <= len(sizes) <= MAX_RANK:
+            raise ValueError(
+                f"shape must be the shape of a sample such as (28, 28), of 1 to {MAX_RANK} sizes, "
+                f"got {sizes!r:.60}"
+            )
         checked = tuple(
             -1 if size == -1 else _check.integer("shape", size, 1, 1 << 31) for size in sizes
         )

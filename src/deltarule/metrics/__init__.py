@@ -114,10 +114,11 @@ def get_all(metrics: Iterable[str | Metric]) -> tuple[Metric, ...]:
     found = tuple(get(metric) for metric in metrics)
     if len(set(found)) != len(found):
         raise ValueError("metrics has the same metric twice")
-    names = [metric.name for metric in found]
-    for name in names:
-        if name == "loss" or names.count(name) > 1:
+    seen = {"loss"}
+    for name in (metric.name for metric in found):
+        if name in seen:
             raise ValueError(f"metrics has two results of the name {name!r}")
+        seen.add(name)
     return found
 
 

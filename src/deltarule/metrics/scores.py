@@ -49,7 +49,9 @@ class LogLoss(Summed):
 def area(positive: Array, scores: Array, weight: F64) -> float:
     """Under the curve of true over false positive rates, of all thresholds (Hanley and McNeil,
     1982): the chance that a positive sample scores higher than another, equal scores counting half.
-    nan where all samples are of one kind, or a score is nan."""
+    nan where all samples are of one kind, there are none, or a score is nan."""
+    if not len(scores):
+        return float("nan")
     order = np.argsort(scores)
     scores, positive, weight = scores[order], positive[order], weight[order]
     last = np.append(scores[1:] != scores[:-1], True)  # of equal scores

@@ -19,7 +19,17 @@ if not sklearn.__version__.startswith("1.9."):
         "pip install 'deltarule[sklearn]'"
     )
 
+from ._classifier import NetworkClassifier
 from ._mlp import MLPClassifier, MLPRegressor
 from ._patch import is_patched, patch, unpatch
+from ._regressor import NetworkRegressor
 
-__all__ = ["MLPClassifier", "MLPRegressor", "is_patched", "patch", "unpatch"]
+__all__ = [
+    "MLPClassifier",
+    "MLPRegressor",
+    "NetworkClassifier",
+    "NetworkRegressor",
+    "is_patched",
+    "patch",
+    "unpatch",
+]

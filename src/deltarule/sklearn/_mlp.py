@@ -16,7 +16,9 @@ from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOpti
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ._docs import documented
 from ._problem import Problem, predict
+from ._tasks import Supported
 
 Array = npt.NDArray[Any]
 _FLOATS = (np.dtype("float32"), np.dtype("float64"))
@@ -35,7 +37,7 @@ def _is_plain(array: Any, ndim: int) -> bool:
         return math.isfinite(np.add.reduce(array, axis=None))
 
 
-class _Computed(stock.BaseMultilayerPerceptron):
+class _Computed(Supported, stock.BaseMultilayerPerceptron):
     """What scikit-learn's BaseMultilayerPerceptron computes, by deltarule's C core.
 
     coefs_ and intercepts_ stay what they are there, plain arrays that may be replaced or changed at
@@ -75,6 +77,18 @@ class _Computed(stock.BaseMultilayerPerceptron):
         return y if _is_plain(y, 1) else None
 
     def predict(self, X: Any) -> Array:
+        """Predict labels or target values.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The input data.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            The predictions.
+        """
         plain = self._takes(X)
         if not plain:
             check_is_fitted(self)
@@ -214,6 +228,8 @@ class _Computed(stock.BaseMultilayerPerceptron):
         rounded = dtype.type
         self.n_iter_ = 0
         while self.n_iter_ < self.max_iter:
+            if self._tasks is not None:
+                self._tasks.begin_epoch()
             if order is not None:  # the draws and the order of sklearn.utils.shuffle, in place
                 self._random_state.shuffle(order)
             self.loss_ = rounded(problem.epoch())
@@ -226,6 +242,8 @@ class _Computed(stock.BaseMultilayerPerceptron):
                 problem.write(parameters)  # scored by what is in them
             self._update_no_improvement_count(self.early_stopping, *(held_out or (None,) * 3))
             self._optimizer.iteration_ends(self.t_)
+            if self._tasks is not None and self._epoch_ends(lambda: problem.write(parameters)):
+                return
             if self._no_improvement_count > self.n_iter_no_change and self._stops():
                 return
             if incremental:
@@ -250,6 +268,7 @@ class _Computed(stock.BaseMultilayerPerceptron):
         return stops
 
 
+@documented
 class MLPClassifier(_Computed, stock.MLPClassifier):
     """scikit-learn's MLPClassifier, computed by deltarule.
 
@@ -283,6 +302,7 @@ class MLPClassifier(_Computed, stock.MLPClassifier):
         return both.T
 
 
+@documented
 class MLPRegressor(_Computed, stock.MLPRegressor):
     """scikit-learn's MLPRegressor, computed by deltarule.
 
