@@ -2,8 +2,8 @@
 
     python -m tests.memory_scenes LIBRARY SCENE [EVERY [BYTES]]
 
-does it to the allocations of a whole process, Python's and numpy's too: LIBRARY is harness/shim.c,
-preloaded (test_out_of_memory.py starts it). Prints how many there were and what their failures became.
+does it to the allocations of a whole process, Python's and numpy's too: LIBRARY is
+harness/shim.c, preloaded (test_out_of_memory.py starts it). Prints how many there were and what their failures became.
 """
 
 from __future__ import annotations
@@ -199,8 +199,8 @@ class OfTheProcess:
 
 
 def run_out(scene: Scene, memory: OfTheCore | OfTheProcess, every: int = 1) -> Counter[str]:
-    """Acts while the n-th allocation fails, for each n, or each 7th. What became of the failures, and
-    how many "allocations" there are."""
+    """Acts while the n-th allocation fails, for each n. What became of the failures, and how many
+    "allocations" there are."""
     expected = scene.act(scene.make())
     gc.collect()  # a fit of a stream and its run know of each other
     alive, came_of_it = _fast.allocations_alive(), Counter[str]()

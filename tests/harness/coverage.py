@@ -1,9 +1,10 @@
-"""Which branches of the C core have been taken, by the counters of builds with DELTARULE_COVERAGE=1.
+"""Which branches of the C core have been taken, by the counters of DELTARULE_COVERAGE=1.
 
     python -m tests.harness.coverage build/objects-* [--missing]
 
-Builds of several instruction sets and switches are one: a branch of a kernel is taken if it is in one of
-them. Build with DELTARULE_DEBUG=1, too: where the compiler optimises, branches are not those of the source.
+Builds of several instruction sets and switches are one: a branch of a kernel is taken if it is in
+one of them. Build with DELTARULE_DEBUG=1, too: where the compiler optimises, branches are not those
+of the source.
 docs/reliability/sanitizers.md says what is missing, and why.
 """
 
@@ -21,7 +22,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 
-# (line, branches of it) -> how often each was taken: of kernels that are inlined in several places, in any
+# (line, branches of it) -> how often each was taken; where code is inlined several times, in any
 Taken = dict[tuple[int, int], list[int]]
 
 
@@ -54,7 +55,8 @@ def collect(folders: Iterable[Path]) -> dict[str, Taken]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    raw = argparse.RawTextHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--missing", action="store_true", help="lines with a branch not taken")
     chosen = parser.parse_args()

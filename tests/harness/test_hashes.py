@@ -3,8 +3,8 @@ several threads; and what compilers and sanitizers find in the sources.
 
 A C program (hashes.c and networks.c) runs products, activations, losses, optimizer steps and small
 trainings through the core and prints a hash of each; AVX-512, AVX2, portable C with FMA on x86-64,
-and portable C and NEON on aarch64 (under qemu) must print the same lines. So must threads, watched by
-ThreadSanitizer (races.c has what several threads do at once), and none of its memory may be lost.
+and portable C and NEON on aarch64 (under qemu) must print the same lines. So must threads, watched
+by ThreadSanitizer (races.c has what several threads do at once), and none of its memory may be lost.
 
 Needs gcc, clang, libomp, aarch64-linux-gnu-gcc and qemu-aarch64, and fails without them: marked
 `cross`, run by .ci/run, which installs them.
@@ -24,8 +24,8 @@ pytestmark = pytest.mark.cross
 
 ROOT = Path(__file__).parents[2]
 CSRC, HARNESS = ROOT / "csrc", Path(__file__).parent
-FLAGS = ("-O2 -std=c11 -Wall -Wextra -Wconversion -Wshadow -Werror -ffp-contract=off -fno-math-errno "
-         "-fno-trapping-math")  # fmt: skip
+FLAGS = ("-O2 -std=c11 -Wall -Wextra -Wconversion -Wshadow -Werror -ffp-contract=off "
+         "-fno-math-errno -fno-trapping-math")  # fmt: skip
 ISA_FLAGS = {
     "generic": "",
     "neon": "",
