@@ -3,7 +3,8 @@
     python -m tests.memory_scenes LIBRARY SCENE [EVERY [BYTES]]
 
 does it to the allocations of a whole process, Python's and numpy's too: LIBRARY is
-harness/shim.c, preloaded (test_out_of_memory.py starts it). Prints how many there were and what their failures became.
+harness/shim.c, preloaded (test_out_of_memory.py starts it).
+Prints how many there were and what came of them.
 """
 
 from __future__ import annotations

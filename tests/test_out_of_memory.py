@@ -1,7 +1,8 @@
 """Memory runs out: every allocation of the core fails once, in turn, and then with all that follow.
 
 Each time: a MemoryError, nothing lost or half done, nothing leaked, and the next call gives the
-bits that it would have given (memory_scenes.py). The last test does so to all that a process allocates.
+bits that it would have given (memory_scenes.py).
+Another test does so to all that a process allocates.
 """
 
 from __future__ import annotations

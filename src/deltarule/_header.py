@@ -22,7 +22,7 @@ MAX_DEPTH = 16
 MAX_TOKENS = 1 << 19  # texts, brackets and commas: what the objects in memory are made from
 MAX_DIGITS = 100  # of a number; callbacks may remember large ones
 MAX_RANK = 8
-TYPES = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
+TYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
 
 # A text, whole or cut short. It cannot be matched in two ways, so one pass goes over anything: with
 # r'"(?:[^"\\]|\\.)*"' half a text made of \" is tried from each of its quotes on.
@@ -205,7 +205,7 @@ def arrays(data: bytes, header: Header) -> dict[str, Array]:
     """Copies of the arrays that are in the bytes of a file. By numpy: where memory is short,
     safetensors ends the process."""
     values = memoryview(data)[len(header.start) :]
-    found = {}
+    found: dict[str, Array] = {}
     for name, entry in header.tensors.items():
         piece = np.frombuffer(values[entry.begin : entry.end], TYPES[entry.dtype])
         found[name] = piece.astype(piece.dtype.newbyteorder("=")).reshape(entry.shape)

@@ -4,7 +4,7 @@ several threads; and what compilers and sanitizers find in the sources.
 A C program (hashes.c and networks.c) runs products, activations, losses, optimizer steps and small
 trainings through the core and prints a hash of each; AVX-512, AVX2, portable C with FMA on x86-64,
 and portable C and NEON on aarch64 (under qemu) must print the same lines. So must threads, watched
-by ThreadSanitizer (races.c has what several threads do at once), and none of its memory may be lost.
+by ThreadSanitizer (races.c: what several threads do at once), and no memory may be lost.
 
 Needs gcc, clang, libomp, aarch64-linux-gnu-gcc and qemu-aarch64, and fails without them: marked
 `cross`, run by .ci/run, which installs them.
