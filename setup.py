@@ -53,7 +53,7 @@ def switch(name: str) -> bool:
 def flags() -> tuple[list[str], list[str]]:
     """Flags of every compilation, and of the link."""
     compile_flags = ["-std=c11", "-fvisibility=hidden", "-ffp-contract=off", "-fno-math-errno",
-                     "-fno-trapping-math", "-Wall", "-Wextra"]
+                     "-fno-trapping-math", "-Wall", "-Wextra", "-Wconversion", "-Wshadow"]
     link_flags: list[str] = []
     if switch("DEBUG"):
         compile_flags += ["-O0", "-g", "-UNDEBUG"]

@@ -149,7 +149,10 @@ int dr_threads_last_team(void);          /* team size of this thread's last call
 void dr_threads_watch_forks(void);       /* once: from here on a forked child can use threads */
 
 /* -- memory (memory.c) ------------------------------------------------------------------------ */
-uint64_t dr_allocations(void);           /* made by the core so far: for tests */
+/* For tests: asked for so far, and not freed; of those to come, `after` go well and `count` then fail. */
+uint64_t dr_allocations(void);
+uint64_t dr_allocations_alive(void);
+void dr_allocations_fail(uint64_t after, uint32_t count);
 
 /* -- single operations (ops/) ----------------------------------------------------------------- */
 int dr_activation_needs_input(dr_activation act); /* its slope reads x, not y alone */

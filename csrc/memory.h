@@ -6,12 +6,12 @@
 
 #define DR_ALIGNMENT 64
 
-/* NULL when count * size overflows or memory is short. Zero bytes give a valid pointer. */
+/* size > 0. NULL when count * size overflows or memory is short. Zero bytes give a valid pointer. */
 void *dr_alloc(size_t count, size_t size);
 void dr_free(void *p);
 
-/* Cuts one allocation into aligned pieces. Called once with base = NULL to learn the size, and once
- * more with the allocation. */
+/* Cuts one allocation into aligned pieces. All are taken twice, in the same order: first to learn the size, then,
+ * behind dr_arena_open, in earnest. */
 typedef struct {
     char *base;
     size_t used;
@@ -20,5 +20,7 @@ typedef struct {
 
 /* NULL while base is NULL. */
 void *dr_arena_take(dr_arena *arena, size_t count, size_t size);
+/* The allocation, which is base from here on; NULL when the size overflows or memory is short. */
+void *dr_arena_open(dr_arena *arena);
 
 #endif

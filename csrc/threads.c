@@ -78,7 +78,7 @@ static void part_from(int cpu) {
     cpu_set_t allowed, others;
     if (sched_getcpu() != cpu || sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
     others = allowed;
-    CPU_CLR(cpu, &others);
+    CPU_CLR((size_t)cpu, &others);
     if (CPU_COUNT(&others) > 0 && sched_setaffinity(0, sizeof others, &others) == 0)
         sched_setaffinity(0, sizeof allowed, &allowed);
 }

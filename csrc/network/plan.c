@@ -61,7 +61,8 @@ static void lay_out(dr_plan *plan, const dr_graph *graph) {
             .activation = last && graph->logits ? DR_IDENTITY : spec->activation,
             .output = spec->activation, .alpha = spec->alpha, .eps = spec->eps,
             .rate_factor = spec->learning_rate_factor,
-            .momentum = spec->momentum, .has_weight = spec->weight, .has_bias = spec->bias,
+            .momentum = spec->momentum, .has_weight = spec->weight,
+            .has_bias = spec->bias && spec->kind != DR_NODE_RMS_NORM, /* which has none */
             .noise = spec->noise, .amount = spec->amount, .shared = spec->shared,
         };
         wires += spec->n_sources;
@@ -125,9 +126,8 @@ dr_status dr_plan_create(const dr_graph *graph, dr_plan **out) {
         if (plan->averaging.on) plan->average = dr_arena_take(&arena, plan->n_parameters, dr_size(dt));
         plan->shadow = dr_arena_take(&arena, plan->n_shadow, dr_size(dt));
         if (pass == 0) {
-            plan->memory = arena.overflow ? NULL : dr_alloc(arena.used, 1);
+            plan->memory = dr_arena_open(&arena);
             if (!plan->memory) goto no_memory;
-            arena = (dr_arena){plan->memory, 0, 0};
         }
     }
     *out = plan;

@@ -74,10 +74,9 @@ static int make_room(dr_run *run) {
         s->rows = dr_arena_take(&arena, by_columns ? room : 0, sizeof *s->rows);
         s->column_values = dr_arena_take(&arena, by_columns ? room : 0, size);
         if (pass == 0) {
-            s->memory = arena.overflow ? NULL : dr_alloc(arena.used, 1);
-            if (!s->memory) return 0;
             s->bytes = arena.used;
-            arena = (dr_arena){s->memory, 0, 0};
+            s->memory = dr_arena_open(&arena);
+            if (!s->memory) return 0;
         }
     }
     s->room = room;

@@ -68,12 +68,11 @@ static dr_run *allocate(const dr_run *wanted) {
     dr_arena arena = {NULL, 0, 0};
     lay_out(run, &arena);
     run->bytes = arena.used;
-    run->memory = arena.overflow ? NULL : dr_alloc(arena.used, 1);
+    run->memory = dr_arena_open(&arena);
     if (!run->memory) {
         dr_free(run);
         return NULL;
     }
-    arena = (dr_arena){run->memory, 0, 0};
     lay_out(run, &arena);
     return run;
 }

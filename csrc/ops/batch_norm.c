@@ -97,9 +97,8 @@ static void *prepare(dr_dtype dt, double eps, size_t n, size_t n_out, const void
     dr_arena arena = {NULL, 0, 0};
     const size_t bytes = n_out * dr_size(dt);
     lay_out(&arena, dt, n, n_out, s);
-    void *memory = arena.overflow ? NULL : dr_alloc(arena.used, 1);
+    void *memory = dr_arena_open(&arena);
     if (!memory) return NULL;
-    arena = (dr_arena){memory, 0, 0};
     lay_out(&arena, dt, n, n_out, s);
     s->a.eps = eps;
     s->a.w = w ? memcpy(s->w, w, bytes) : NULL;

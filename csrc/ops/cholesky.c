@@ -98,11 +98,7 @@ dr_status dr_cholesky(dr_dtype dt, size_t n, const void *a, const void *b, void 
         w = (dr_matrix){data, dr_panel_stride(dt, n), n + 1};
         beside = dr_arena_take(&arena, n * (n + 1), size);
         solution = dr_arena_take(&arena, dr_vector_size(dt, n + 1), size);
-        if (pass == 0) {
-            char *base = arena.overflow ? NULL : dr_alloc(arena.used, 1);
-            if (!base) return DR_NO_MEMORY;
-            arena = (dr_arena){base, 0, 0};
-        }
+        if (pass == 0 && !dr_arena_open(&arena)) return DR_NO_MEMORY;
     }
     minus(dt, k, n, a, b, beside, w);
     const dr_status status = dr_cholesky_factor(dt, k, n, w, NULL, NULL);

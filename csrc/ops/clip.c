@@ -48,11 +48,7 @@ dr_status dr_clip_gradients(dr_dtype dt, dr_clip clip, size_t n, const dr_shape 
             char *area = dr_arena_take(&arena, dr_array_size(dt, shapes[i]), dr_size(dt));
             if (pass) areas[i] = area;
         }
-        if (pass == 0) {
-            char *base = arena.overflow ? NULL : dr_alloc(arena.used, 1);
-            if (!base) return DR_NO_MEMORY;
-            arena = (dr_arena){base, 0, 0};
-        }
+        if (pass == 0 && !dr_arena_open(&arena)) return DR_NO_MEMORY;
     }
     for (size_t i = 0; i < n; i++)
         all += squares[i] = squares_of(k, shapes[i], gradients[i], areas[i], chunks);

@@ -128,11 +128,7 @@ dr_status dr_dense_forward(dr_dtype dt, dr_activation act, double alpha, size_t 
         weight = dr_take_matrix(&arena, dt, n_in, n_out);
         out = dr_take_matrix(&arena, dt, n, n_out);
         bias = dr_take_vector(&arena, dt, n_out);
-        if (pass == 0) {
-            char *base = arena.overflow ? NULL : dr_alloc(arena.used, 1);
-            if (!base) return DR_NO_MEMORY;
-            arena = (dr_arena){base, 0, 0};
-        }
+        if (pass == 0 && !dr_arena_open(&arena)) return DR_NO_MEMORY;
     }
     dr_to_panels(k, n, x, in);
     dr_to_panels(k, n_in, w, weight);
@@ -161,11 +157,7 @@ dr_status dr_dense_backward(dr_dtype dt, dr_activation act, double alpha, size_t
         shadow = dr_take_matrix(&arena, dt, n_out, n_in);
         gradient = dr_take_matrix(&arena, dt, n_in, n_out);
         tile = dr_arena_take(&arena, panel, 128);
-        if (pass == 0) {
-            char *base = arena.overflow ? NULL : dr_alloc(arena.used, 1);
-            if (!base) return DR_NO_MEMORY;
-            arena = (dr_arena){base, 0, 0};
-        }
+        if (pass == 0 && !dr_arena_open(&arena)) return DR_NO_MEMORY;
     }
     dr_to_panels(k, n, x, in);
     if (z) dr_to_panels(k, n, z, before);

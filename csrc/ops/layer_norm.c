@@ -36,9 +36,8 @@ static void *forward(dr_dtype dt, const dr_kernels *k, int centred, double eps, 
     dr_arena arena = {NULL, 0, 0};
     const size_t bytes = n_out * dr_size(dt);
     lay_out(&arena, dt, n, n_out, s);
-    void *memory = arena.overflow ? NULL : dr_alloc(arena.used, 1);
+    void *memory = dr_arena_open(&arena);
     if (!memory) return NULL;
-    arena = (dr_arena){memory, 0, 0};
     lay_out(&arena, dt, n, n_out, s);
     s->a.n = n_out;
     s->a.stride = s->x.stride;

@@ -168,11 +168,7 @@ static dr_status layered_step(const dr_kernels *k, dr_rule rule, dr_constants c,
     for (int pass = 0; pass < 2; pass++) {
         for (size_t i = 0; i <= arrays; i++) own[i] = dr_arena_take(&arena, size, dr_size(dt));
         for (size_t i = 0; i < 2; i++) squares[i] = dr_arena_take(&arena, chunks, sizeof **squares);
-        if (pass == 0) {
-            char *base = arena.overflow ? NULL : dr_alloc(arena.used, 1);
-            if (!base) return DR_NO_MEMORY;
-            arena = (dr_arena){base, 0, 0};
-        }
+        if (pass == 0 && !dr_arena_open(&arena)) return DR_NO_MEMORY;
     }
     for (size_t i = 0; i < arrays; i++) dr_array_in(k, shape, at[i], own[i]);
     dr_array_in(k, shape, g, own[arrays]);

@@ -29,11 +29,7 @@ dr_status dr_penalty_forward(dr_dtype dt, dr_penalty penalty, size_t n_in, size_
         weight = (dr_matrix){dr_arena_take(&arena, dr_matrix_size(dt, n_in, n_out), dr_size(dt)),
                              dr_panel_stride(dt, n_in), n_out};
         parts = dr_arena_take(&arena, tiles, sizeof *parts);
-        if (pass == 0) {
-            char *base = arena.overflow ? NULL : dr_alloc(arena.used, 1);
-            if (!base) return DR_NO_MEMORY;
-            arena = (dr_arena){base, 0, 0};
-        }
+        if (pass == 0 && !dr_arena_open(&arena)) return DR_NO_MEMORY;
     }
     dr_to_panels(k, n_in, w, weight);
     dr_penalty_parts(dt, k, penalty, n_in, weight, parts);

@@ -41,12 +41,9 @@ static dr_status take(dr_dtype dt, int shared, size_t n, size_t n_out, const voi
         a->result = (dr_matrix){dr_arena_take(&arena, size, dr_size(dt)), stride, n_out};
         a->slope = dr_arena_take(&arena, dr_vector_size(dt, count), dr_size(dt));
         a->columns = dr_arena_take(&arena, dr_vector_size(dt, n_out), dr_size(dt));
-        if (pass == 0) {
-            a->memory = arena.overflow ? NULL : dr_alloc(arena.used, 1);
-            if (!a->memory) return DR_NO_MEMORY;
-            arena = (dr_arena){a->memory, 0, 0};
-        }
+        if (pass == 0 && !dr_arena_open(&arena)) return DR_NO_MEMORY;
     }
+    a->memory = arena.base;
     dr_to_panels(k, n, x, a->x);
     if (dy) dr_to_panels(k, n, dy, a->dy);
     memcpy(a->slope, slope, count * dr_size(dt));

@@ -115,9 +115,9 @@ INLINE vec vload_bytes(const void *p, size_t n) {
 #elif defined(DR_SIMD_AVX2)
     return _mm256_cvtepi32_pd(_mm_cvtepu8_epi32(_mm_cvtsi32_si128((int)v)));
 #else /* step by step: of a longer way, gcc 12 makes single numbers */
-    typedef uint16_t words __attribute__((vector_size(VL * 2)));
+    typedef uint16_t halves __attribute__((vector_size(VL * 2)));
     typedef int32_t ints __attribute__((vector_size(VL * 4)));
-    const words wide = __builtin_convertvector(v, words);
+    const halves wide = __builtin_convertvector(v, halves);
     return __builtin_convertvector(__builtin_convertvector(wide, ints), vec);
 #endif
 }

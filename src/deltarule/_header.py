@@ -13,12 +13,16 @@ import re
 from dataclasses import dataclass
 from typing import Any, BinaryIO, NoReturn
 
+import numpy as np
+
+from ._check import Array
+
 MAX_HEADER = 1 << 22
 MAX_DEPTH = 16
 MAX_TOKENS = 1 << 19  # texts, brackets and commas: what the objects in memory are made from
 MAX_DIGITS = 100  # of a number; callbacks may remember large ones
 MAX_RANK = 8
-ITEMSIZE = {"F32": 4, "F64": 8}
+TYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
 
 # A text, whole or cut short. It cannot be matched in two ways, so one pass goes over anything: with
 # r'"(?:[^"\\]|\\.)*"' half a text made of \" is tried from each of its quotes on.
@@ -175,7 +179,7 @@ def _entry(name: str, value: object, payload: int) -> Entry:
     if not isinstance(value, dict) or set(value) != {"dtype", "shape", "data_offsets"}:
         raise ValueError(f"the entry of {name!r:.80} must have dtype, shape and data_offsets")
     dtype = value["dtype"]
-    if not isinstance(dtype, str) or dtype not in ITEMSIZE:
+    if not isinstance(dtype, str) or dtype not in TYPES:
         raise ValueError(f"the array {name!r:.80} has dtype {dtype!r:.40}, not F32 or F64")
     shape = _sizes(name, "shape", value["shape"])
     offsets = _sizes(name, "data_offsets", value["data_offsets"])
@@ -183,7 +187,7 @@ def _entry(name: str, value: object, payload: int) -> Entry:
         raise ValueError(f"the array {name!r:.80} has {len(shape)} dimensions")
     if len(offsets) != 2 or not offsets[0] <= offsets[1] <= payload:
         raise ValueError(f"the array {name!r:.80} has data_offsets outside the file")
-    if math.prod(shape) * ITEMSIZE[dtype] != offsets[1] - offsets[0]:
+    if math.prod(shape) * TYPES[dtype].itemsize != offsets[1] - offsets[0]:
         raise ValueError(f"the array {name!r:.80} does not have as many bytes as its shape needs")
     return Entry(dtype, shape, offsets[0], offsets[1])
 
@@ -195,3 +199,14 @@ def _sizes(name: str, key: str, value: object) -> tuple[int, ...]:
         if type(size) is not int or not 0 <= size < 1 << 62:
             raise ValueError(f"{key} of {name!r:.80} has {size!r:.40}, not a size")
     return tuple(value)
+
+
+def arrays(data: bytes, header: Header) -> dict[str, Array]:
+    """Copies of the arrays that are in the bytes of a file. By numpy: where memory is short,
+    safetensors ends the process."""
+    values = memoryview(data)[len(header.start) :]
+    found: dict[str, Array] = {}
+    for name, entry in header.tensors.items():
+        piece = np.frombuffer(values[entry.begin : entry.end], TYPES[entry.dtype])
+        found[name] = piece.astype(piece.dtype.newbyteorder("=")).reshape(entry.shape)
+    return found

@@ -113,9 +113,6 @@ def _read(
 
 
 def _build(file: BinaryIO, backend: str, custom: Mapping[str, type[Custom]]) -> Network:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load as from_bytes
-
     from .network import Network
 
     header = _header.read(file)
@@ -138,11 +135,7 @@ def _build(file: BinaryIO, backend: str, custom: Mapping[str, type[Custom]]) -> 
     _state.check_arrays(net, net._lower(state.input_shape), state, shapes)
     data = _header.read_all(file, header)
     _check_sum(text, checksum, header, data)
-    try:
-        arrays = from_bytes(data)
-    except SafetensorError as error:
-        raise ValueError(f"safetensors refuses it: {error}") from error
-    _state.restore(net, state, arrays)
+    _state.restore(net, state, _header.arrays(data, header))
     return net
 
 

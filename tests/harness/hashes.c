@@ -1,9 +1,13 @@
 /* Prints one hash for each operation, dtype and size, from the C core alone: built for several
  * processors from the same sources, all must print the same lines.
  *
- *     hashes ISA      (an entry of the dispatch list: avx512, avx2, neon, generic)
+ *     hashes ISA [THREADS]      (an entry of the dispatch list: avx512, avx2, neon, generic)
+ *
+ * With threads, exactly so many compute, and the program then looks at what several of them do at once.
  */
 #include "hashes.h"
+
+uint64_t drawn;
 
 static const size_t SIZES[][3] = { /* n, n_in, n_out */
     {1, 1, 1}, {3, 5, 2}, {14, 16, 16}, {15, 17, 33}, {33, 31, 10}, {40, 130, 48}, {129, 65, 7},
@@ -181,6 +185,15 @@ static void weights(dr_dtype dt, const size_t *s) {
     free(w), free(g), free(x), free(dy), free(slope), free(y), free(dx), free(dslope);
 }
 
+/* Initial weights with orthonormal columns. */
+static void orthogonal(size_t rows, size_t cols) {
+    const size_t s[] = {rows, cols, 0};
+    double *v = normals(DR_F64, rows * cols, 1), *q = zeros(rows * cols);
+    check(dr_orthogonal(rows, cols, v, q));
+    line("orthogonal", 0, DR_F64, s, hash(START, q, rows * cols * sizeof *q));
+    free(v), free(q);
+}
+
 /* A factor and a solution; of a matrix with a large diagonal, as random ones are not definite. */
 static void cholesky(dr_dtype dt, size_t n) {
     const size_t s[] = {n, n, 1};
@@ -196,9 +209,9 @@ static void cholesky(dr_dtype dt, size_t n) {
 
 int main(int argc, char **argv) {
     int isa = 0;
-    while (isa < dr_isa_count() && (argc != 2 || strcmp(dr_isa_name(isa), argv[1]))) isa++;
+    while (isa < dr_isa_count() && (argc < 2 || strcmp(dr_isa_name(isa), argv[1]))) isa++;
     if (isa == dr_isa_count() || !dr_isa_supported(isa)) {
-        fprintf(stderr, "usage: hashes ISA, one of this build and processor\n");
+        fprintf(stderr, "usage: hashes ISA [THREADS], ISA one of this build and processor\n");
         return 2;
     }
     dr_isa_select(isa);
@@ -206,6 +219,8 @@ int main(int argc, char **argv) {
         fprintf(stderr, "%s has no FMA in this build\n", argv[1]);
         return 2;
     }
+    const int threads = argc > 2 ? atoi(argv[2]) : 1;
+    if (threads > 1) dr_threads_set(threads, 1);
     for (dr_dtype dt = DR_F32; dt < DR_N_DTYPES; dt++) {
         for (size_t i = 0; i < N_SIZES; i++) {
             dense(dt, SIZES[i]);
@@ -216,10 +231,12 @@ int main(int argc, char **argv) {
             cholesky(dt, SIZES[i][1]);
             weights(dt, SIZES[i]);
         }
+        if (dt == DR_F64) orthogonal(130, 65);
         activations(dt);
         functions(dt);
         optimizers(dt);
         networks(dt);
     }
+    for (dr_dtype dt = DR_F32; dt < DR_N_DTYPES && threads > 1; dt++) at_once(dt, threads);
     return 0;
 }

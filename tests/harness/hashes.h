@@ -26,10 +26,10 @@ static inline void *zeros(size_t n) {
 static inline size_t width(dr_dtype dt) { return dt == DR_F32 ? sizeof(float) : sizeof(double); }
 
 /* n normal numbers of the dtype, scaled; each call its own stream */
+extern uint64_t drawn;
 static inline void *normals(dr_dtype dt, size_t n, double scale) {
-    static uint64_t step;
     double *d = zeros(n);
-    dr_random_normal((dr_stream){.seed = 7, .step = step++, .purpose = DR_PURPOSE_WEIGHT}, n, d);
+    dr_random_normal((dr_stream){.seed = 7, .step = drawn++, .purpose = DR_PURPOSE_WEIGHT}, n, d);
     for (size_t i = 0; i < n; i++) d[i] *= scale;
     if (dt == DR_F32)
         for (size_t i = 0; i < n; i++) ((float *)(void *)d)[i] = (float)d[i];
@@ -73,8 +73,17 @@ static inline dr_optimizer optimizer_of(int rule, double rate) {
     return o;
 }
 
-/* networks.c */
+/* networks.c. The network of all kinds of nodes reads and puts out: */
+enum { N_IN = 19, HIDDEN = 40, N_OUT = 5 };
+
 void inputs(dr_dtype dt, const size_t *s);
 void networks(dr_dtype dt);
+dr_plan *all_kinds(dr_dtype dt);
+uint64_t train(dr_plan *plan, dr_dtype dt, const dr_data *data, size_t batch);
+uint64_t weights_of(const dr_plan *plan, dr_dtype dt, uint64_t h);
+uint64_t predictions(dr_plan *plan, dr_dtype dt, dr_data data);
+
+/* races.c */
+void at_once(dr_dtype dt, int threads);
 
 #endif

@@ -8,14 +8,14 @@ static dr_node_spec layer(const size_t *source, dr_activation activation, double
                           .learning_rate_factor = 1};
 }
 
-/* Three epochs over shuffled rows, and a hash of their losses. */
-static uint64_t train(dr_plan *plan, const dr_data *data, size_t batch) {
+/* Three epochs over shuffled rows, and a hash of their losses. dt: of the plan, for what is computed outside. */
+uint64_t train(dr_plan *plan, dr_dtype dt, const dr_data *data, size_t batch) {
     uint64_t h = START;
     for (uint64_t epoch = 0; epoch < 3; epoch++) {
         const dr_stream shuffle = {.seed = 3, .step = epoch, .purpose = DR_PURPOSE_SHUFFLE};
         dr_run *run;
         check(dr_run_open(plan, DR_TRAIN, data, batch, &shuffle, &run));
-        check(dr_plan_run(run, 1e9, NULL, NULL));
+        check(dr_plan_run(run, 1e9, NULL, &dt));
         const double sum = dr_run_position(run).loss_sum;
         if (!(sum < 1e300)) exit(5);
         h = hash(h, &sum, sizeof sum);
@@ -26,7 +26,7 @@ static uint64_t train(dr_plan *plan, const dr_data *data, size_t batch) {
 
 /* Three layers and a partial last batch. */
 static void training(dr_dtype dt, dr_loss loss, dr_activation hidden, dr_rule rule) {
-    const dr_optimizer optimizer = optimizer_of(rule, 0.003);
+    const dr_optimizer optimizer = optimizer_of((int)rule, 0.003);
     const size_t widths[] = {19, 40, 33, 5}, n = 203, s[] = {n, widths[0], widths[3]};
     /* one after the other these diverge, and which NaN comes out is not promised */
     const dr_activation second = hidden == DR_EXP || hidden == DR_LOG_SOFTMAX ? DR_TANH : hidden;
@@ -50,7 +50,7 @@ static void training(dr_dtype dt, dr_loss loss, dr_activation hidden, dr_rule ru
     const int with_labels = dr_loss_takes(loss, 1);
     const dr_data data = {.n = n, .x = {(dr_element)dt, x, (ptrdiff_t)(widths[0] * width(dt))}, .labels = with_labels ? labels : NULL,
                           .dense = with_labels ? NULL : t};
-    uint64_t h = train(plan, &data, 64);
+    uint64_t h = train(plan, dt, &data, 64);
     for (size_t i = 0; i < 3; i++) {
         void *w = zeros(widths[i] * widths[i + 1]);
         for (int slot = 0; slot < 2; slot++) { /* and their average */
@@ -64,12 +64,25 @@ static void training(dr_dtype dt, dr_loss loss, dr_activation hidden, dr_rule ru
     free(x), free(t), free(labels);
 }
 
-/* Every kind of node that is in C, several readers of a buffer, and layers that do not learn. */
-static void branches(dr_dtype dt, size_t batch) {
-    enum { N_IN = 19, HIDDEN = 40, N_OUT = 5, LAST = 12 };
-    const size_t n = 203, s[] = {n, N_IN, N_OUT}, H = HIDDEN;
-    const size_t widths[LAST + 1] = {N_IN, N_IN, H, H, H, H, H, H, 2 * H, 2 * H, H, H, N_OUT};
-    static const size_t SOURCES[LAST][2] = {{0}, {1}, {2}, {3}, {2, 4}, {5}, {6}, {3, 7}, {8}, {9}, {10}, {11}};
+/* What a node of kind custom computes here: everything twice. */
+static int twice(void *context, const dr_custom_call *call) {
+    const dr_dtype dt = *(const dr_dtype *)context;
+    const size_t n = call->rows * HIDDEN;
+    void *v = zeros(n);
+    dr_custom_get(call, v);
+    for (size_t i = 0; i < n; i++) {
+        if (dt == DR_F32) ((float *)v)[i] *= 2;
+        else ((double *)v)[i] *= 2;
+    }
+    dr_custom_set(call, v);
+    free(v);
+    return 0;
+}
+
+dr_plan *all_kinds(dr_dtype dt) {
+    enum { LAST = 13 };
+    const size_t H = HIDDEN, widths[LAST + 1] = {N_IN, N_IN, H, H, H, H, H, H, 2 * H, 2 * H, H, H, H, N_OUT};
+    static const size_t SOURCES[LAST][2] = {{0}, {1}, {2}, {3}, {2, 4}, {5}, {6}, {3, 7}, {8}, {9}, {10}, {11}, {12}};
     dr_node_spec nodes[LAST];
     for (size_t i = 0; i < LAST; i++) {
         nodes[i] = layer(SOURCES[i], DR_IDENTITY, 0);
@@ -78,14 +91,16 @@ static void branches(dr_dtype dt, size_t batch) {
     }
     static const dr_node_kind KINDS[LAST] = {
         DR_NODE_NOISE, DR_NODE_DENSE, DR_NODE_BATCH_NORM, DR_NODE_LAYER_NORM, DR_NODE_ADD, DR_NODE_PRELU,
-        DR_NODE_RMS_NORM, DR_NODE_CONCAT, DR_NODE_ACTIVATION, DR_NODE_DENSE, DR_NODE_BATCH_NORM, DR_NODE_DENSE};
+        DR_NODE_RMS_NORM, DR_NODE_CONCAT, DR_NODE_ACTIVATION, DR_NODE_DENSE, DR_NODE_BATCH_NORM,
+        DR_NODE_CUSTOM, DR_NODE_DENSE};
     for (size_t i = 0; i < LAST; i++) nodes[i].kind = KINDS[i];
     nodes[0].noise = DR_DROPOUT, nodes[0].amount = 0.2;
     nodes[1].activation = DR_TANH, nodes[8].activation = DR_SILU;
     nodes[4].n_sources = nodes[7].n_sources = 2;
     nodes[9].trainable = nodes[10].trainable = 0;
     const dr_graph graph = {.dtype = dt, .n_buffers = LAST + 1, .n_nodes = LAST, .widths = widths, .nodes = nodes,
-                            .loss = made(DR_MSE, 0), .optimizer = optimizer_of(DR_ADAM, 0.003), .seed = 5};
+                            .loss = made(DR_MSE, 0), .optimizer = optimizer_of(DR_ADAM, 0.003), .seed = 5,
+                            .custom = twice};
     dr_plan *plan;
     check(dr_plan_create(&graph, &plan));
     for (size_t i = 0; i < LAST; i++) {
@@ -95,16 +110,65 @@ static void branches(dr_dtype dt, size_t batch) {
         dr_plan_set(plan, i, 0, 0, w);
         free(w);
     }
-    void *x = normals(dt, n * N_IN, 1), *t = normals(dt, n * N_OUT, 1);
-    const dr_data data = {.n = n, .x = {(dr_element)dt, x, (ptrdiff_t)(N_IN * width(dt))}, .dense = t};
-    uint64_t h = train(plan, &data, batch);
-    void *w = zeros(N_IN * HIDDEN), *slopes = zeros(HIDDEN);
+    return plan;
+}
+
+uint64_t weights_of(const dr_plan *plan, dr_dtype dt, uint64_t h) {
+    void *w = zeros(N_IN * HIDDEN);
     dr_plan_get(plan, 1, 0, 0, w);
-    dr_plan_get(plan, 5, 0, 0, slopes);
-    h = hash(hash(h, w, N_IN * HIDDEN * width(dt)), slopes, HIDDEN * width(dt));
-    line("branches", (int)batch, dt, s, h);
+    h = hash(h, w, N_IN * HIDDEN * width(dt));
+    dr_plan_get(plan, 5, 0, 0, w);
+    h = hash(h, w, HIDDEN * width(dt));
+    free(w);
+    return h;
+}
+
+uint64_t predictions(dr_plan *plan, dr_dtype dt, dr_data data) {
+    dr_run *run;
+    void *y = data.y = zeros(data.n * N_OUT);
+    check(dr_run_open(plan, DR_PREDICT, &data, 0, NULL, &run));
+    check(dr_plan_run(run, 1e9, NULL, &dt));
+    dr_run_leave(run);
+    const uint64_t h = hash(START, y, data.n * N_OUT * width(dt));
+    free(y);
+    return h;
+}
+
+/* In batches, and in pieces of them. */
+static void branches(dr_dtype dt, size_t batch, size_t piece) {
+    const size_t n = 203, s[] = {n, N_IN, N_OUT};
+    dr_plan *plan = all_kinds(dt);
+    void *x = normals(dt, n * N_IN, 1), *t = normals(dt, n * N_OUT, 1);
+    const dr_data data = {.n = n, .x = {(dr_element)dt, x, (ptrdiff_t)(N_IN * width(dt))}, .dense = t,
+                          .piece = piece};
+    const uint64_t h = weights_of(plan, dt, train(plan, dt, &data, batch));
+    const uint64_t outputs = predictions(plan, dt, data);
+    line("branches", (int)(batch + piece), dt, s, hash(h, &outputs, sizeof outputs));
     dr_plan_destroy(plan);
-    free(x), free(t), free(w), free(slopes);
+    free(x), free(t);
+}
+
+/* Sparse rows: a few entries each, in no order. */
+static void sparse(dr_dtype dt) {
+    enum { N = 203, ENTRIES = 5 };
+    static const size_t WIDTHS[] = {70, 33, N_OUT}, BUFFERS[] = {0, 1};
+    dr_node_spec nodes[] = {layer(BUFFERS, DR_TANH, 0), layer(BUFFERS + 1, DR_IDENTITY, 0)};
+    const dr_graph graph = {.dtype = dt, .n_buffers = 3, .n_nodes = 2, .widths = WIDTHS, .nodes = nodes,
+                            .loss = made(DR_MSE, 0), .optimizer = optimizer_of(DR_ADAM, 0.003)};
+    dr_plan *plan;
+    check(dr_plan_create(&graph, &plan));
+    void *w = normals(dt, 70 * 33, 0.2), *t = normals(dt, N * N_OUT, 1), *x = normals(dt, N * ENTRIES, 1);
+    dr_plan_set(plan, 0, 0, 0, w);
+    int64_t starts[N + 1], columns[N * ENTRIES];
+    for (int i = 0; i <= N; i++) starts[i] = i * ENTRIES;
+    for (int i = 0; i < N * ENTRIES; i++) columns[i] = i * 31 % 70;
+    const dr_data data = {.n = N, .x = {(dr_element)dt, x, 0}, .sparse = {starts, columns, 1}, .dense = t};
+    const uint64_t h = train(plan, dt, &data, 64);
+    dr_plan_get(plan, 0, 0, 0, w);
+    const size_t s[] = {N, 70, N_OUT};
+    line("sparse", 0, dt, s, hash(h, w, 70 * 33 * width(dt)));
+    dr_plan_destroy(plan);
+    free(w), free(t), free(x);
 }
 
 /* Rows of every type on their way into a network. */
@@ -172,6 +236,8 @@ void networks(dr_dtype dt) {
             training(dt, (dr_loss)loss, (dr_activation)hidden, hidden % 2 ? DR_ADAM : DR_MOMENTUM);
     for (int hidden = 0; hidden < DR_N_ACTIVATIONS; hidden++) squares(dt, (dr_activation)hidden);
     for (int rule = 0; rule < DR_N_RULES; rule++) training(dt, DR_CROSS_ENTROPY, DR_TANH, (dr_rule)rule);
-    branches(dt, 64);
-    branches(dt, 203);
+    branches(dt, 64, 0);
+    branches(dt, 203, 0);
+    branches(dt, 64, 24);
+    sparse(dt);
 }

@@ -2,58 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 import sys
-import sysconfig
 
 import pytest
 
 import deltarule as dr
 from deltarule import _fast
 
+from ..memory_scenes import build_shim
 from .common import ADAM, THREADS, data, graph, ready, scene
-
-SHIM = r"""
-#include <stdatomic.h>
-#include <stddef.h>
-#include <errno.h>
-
-void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t);
-void *__libc_memalign(size_t, size_t);
-
-static atomic_ullong count;
-#define COUNT atomic_fetch_add_explicit(&count, 1, memory_order_relaxed)
-unsigned long long shim_count(void) { return atomic_load(&count); }
-
-void *malloc(size_t n) { COUNT; return __libc_malloc(n); }
-void *calloc(size_t n, size_t size) { COUNT; return __libc_calloc(n, size); }
-void *realloc(void *p, size_t n) { COUNT; return __libc_realloc(p, n); }
-void *memalign(size_t to, size_t n) { COUNT; return __libc_memalign(to, n); }
-void *aligned_alloc(size_t to, size_t n) { COUNT; return __libc_memalign(to, n); }
-int posix_memalign(void **p, size_t to, size_t n) {
-    COUNT;
-    *p = __libc_memalign(to, n);
-    return *p ? 0 : ENOMEM;
-}
-"""
 
 
 @pytest.fixture(scope="module")
 def shim(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A library that counts allocations when preloaded. Without a C compiler this fails: the
-    project cannot be built without one."""
-    folder = tmp_path_factory.mktemp("shim")
-    source, library = folder / "shim.c", folder / "shim.so"
-    source.write_text(SHIM)
-    compiler = os.environ.get("CC") or shutil.which("cc") or sysconfig.get_config_var("CC")
-    subprocess.run(
-        [*str(compiler).split(), "-O1", "-shared", "-fPIC", "-fno-builtin", str(source), "-o",
-         str(library)],
-        check=True,
-    )  # fmt: skip
-    return str(library)
+    return build_shim(tmp_path_factory.mktemp("shim"))
 
 
 @pytest.mark.parametrize("threads", THREADS)

@@ -133,6 +133,14 @@ cdef tuple _hold_sparse(object rows, size_t columns, dr_input *x, dr_sparse *spa
     return starts, indices, data
 
 
+cdef void *_alloc(size_t count, size_t size) except NULL:
+    """For dr_free, which takes NULL, too."""
+    cdef void *p = dr_alloc(count, size)
+    if p == NULL:
+        _raise(DR_NO_MEMORY)
+    return p
+
+
 cdef inline void *_at(_Buffer b):
     return b.view.buf if b is not None else NULL
 

@@ -25,11 +25,11 @@ def clip_gradients(str dtype, dict given, list shapes, *gradients):
     cdef dr_status status
     cdef list held = [_hold(g, dtype, prod(shape), True)
                       for g, shape in zip(gradients, shapes, strict=True)]
-    cdef dr_shape *sizes = <dr_shape *>malloc(n * sizeof(dr_shape) + 1)  # 0 bytes may be NULL
-    cdef void **at = <void **>malloc(n * sizeof(void *) + 1)
+    cdef dr_shape *sizes = NULL
+    cdef void **at = NULL
     try:
-        if sizes == NULL or at == NULL:
-            raise MemoryError("deltarule could not allocate memory")
+        sizes = <dr_shape *>_alloc(n, sizeof(dr_shape))
+        at = <void **>_alloc(n, sizeof(void *))
         for i, shape in enumerate(shapes):
             at[i] = _at(held[i])
             sizes[i] = _array_shape(shape)
@@ -37,5 +37,5 @@ def clip_gradients(str dtype, dict given, list shapes, *gradients):
             status = dr_clip_gradients(dt, clip, n, sizes, at)
         _raise(status)
     finally:
-        free(sizes)
-        free(at)
+        dr_free(sizes)
+        dr_free(at)

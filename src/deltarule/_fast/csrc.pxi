@@ -1,7 +1,10 @@
 # What csrc/deltarule.h declares.
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from cpython.pycapsule cimport PyCapsule_GetPointer
-from libc.stdlib cimport free, malloc
+
+cdef extern from "memory.h" nogil:
+    void *dr_alloc(size_t count, size_t size)
+    void dr_free(void *p)
 
 cdef extern from "deltarule.h" nogil:
     ctypedef enum dr_dtype:
@@ -76,6 +79,8 @@ cdef extern from "deltarule.h" nogil:
     int dr_threads_last_team()
     void dr_threads_watch_forks()
     uint64_t dr_allocations()
+    uint64_t dr_allocations_alive()
+    void dr_allocations_fail(uint64_t after, uint32_t count)
 
     int dr_activation_needs_input(dr_activation act)
     void dr_elementary(dr_dtype dt, dr_function function, size_t n, const void *x, void *y)

@@ -37,12 +37,10 @@ cdef class Plan:
             self.pieces.append((node, index, prod(shape) * <size_t>_SIZES[self.dtype]))
             self.size += prod(shape)
         try:
-            nodes = <dr_node_spec *>malloc(n_nodes * sizeof(dr_node_spec))
-            widths = <size_t *>malloc(n_buffers * sizeof(size_t))
-            sources = <size_t *>malloc(n_wires * sizeof(size_t))
-            shapes = <dr_shape *>malloc(n_shapes * sizeof(dr_shape) + 1)  # 0 bytes may be NULL
-            if nodes == NULL or widths == NULL or sources == NULL or shapes == NULL:
-                raise MemoryError("deltarule could not allocate memory")
+            nodes = <dr_node_spec *>_alloc(n_nodes, sizeof(dr_node_spec))
+            widths = <size_t *>_alloc(n_buffers, sizeof(size_t))
+            sources = <size_t *>_alloc(n_wires, sizeof(size_t))
+            shapes = <dr_shape *>_alloc(n_shapes, sizeof(dr_shape))
             for i, width in enumerate(graph.widths):
                 widths[i] = width
             for i, node in enumerate(graph.nodes):
@@ -95,10 +93,10 @@ cdef class Plan:
                 status = dr_plan_create(&g, &self.plan)
             _raise(status)
         finally:
-            free(nodes)
-            free(widths)
-            free(sources)
-            free(shapes)
+            dr_free(nodes)
+            dr_free(widths)
+            dr_free(sources)
+            dr_free(shapes)
 
     def __dealloc__(self):
         dr_plan_destroy(self.plan)

@@ -91,5 +91,15 @@ def watch_forks():
 
 
 def allocations():
-    """Allocations that the C core has made so far."""
+    """Allocations that the C core has been asked for so far."""
     return dr_allocations()
+
+
+def allocations_alive():
+    """Those of them that have not been freed."""
+    return dr_allocations_alive()
+
+
+def allocations_fail(uint64_t after, uint32_t count):
+    """For tests: of those to come, `after` go well and `count` then fail as if memory were short."""
+    dr_allocations_fail(after, count)
