@@ -57,6 +57,7 @@ void dr_threads_set(int n, int exact) {
 
 int dr_threads_limit(void) { return alone ? 1 : most(); }
 void dr_threads_alone(int on) { alone = on; }
+int dr_threads_wanted(void) { return atomic_load(&wanted); }
 int dr_threads_exact(void) { return atomic_load(&exact_mode); }
 int dr_threads_last_team(void) { return last_team; }
 

@@ -16,24 +16,17 @@
 #define CLEARLY 1.03         /* better by so much is better */
 
 /* What the last plans with so much work knew in the end: one that is like them goes on from there, for a fit
- * may be over before its first contest is. Whoever finds others at it does without. */
+ * may be over before its first contest is. */
 #define PLACES 31
-static dr_team known[PLACES];
-static atomic_flag in_use = ATOMIC_FLAG_INIT;
+static _Thread_local dr_team known[PLACES];
 
 static dr_team *place_of(double work) { return &known[(size_t)fmod(work, PLACES)]; }
 
-static void remember(const dr_team *team) {
-    if (atomic_flag_test_and_set(&in_use)) return;
-    *place_of(team->work) = *team;
-    atomic_flag_clear(&in_use);
-}
+static void remember(const dr_team *team) { *place_of(team->work) = *team; }
 
 static void recall(dr_team *team) {
-    if (atomic_flag_test_and_set(&in_use)) return;
     const dr_team *place = place_of(team->work);
     if (place->work == team->work && place->most == team->most) *team = *place;
-    atomic_flag_clear(&in_use);
 }
 
 static void count_anew(dr_team *team) {

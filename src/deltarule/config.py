@@ -46,29 +46,20 @@ def set_num_threads(n: int | None, *, exact: bool = False) -> None:
         raise ValueError("exact=True needs a number of threads, got n=None")
     if exact and number > 1 and not _fast.has_openmp():
         raise ValueError(f"exactly {number} threads need OpenMP, without which this was built")
-    _set_threads(number, exact)
-
-
-_threads = 0, False  # as they were set last
-
-
-def _set_threads(number: int, exact: bool) -> None:
-    global _threads
-    _threads = number, exact
     _fast.threads_set(number, exact)
 
 
 @contextmanager
 def using_threads(n: int | None) -> Iterator[None]:
     """Inside, every call of this process uses up to n threads; None: as many as before."""
-    before = _threads
+    before = _fast.threads_wanted()
     if n is not None:
-        _set_threads(int(n), before[1])
+        _fast.threads_set(int(n), before[1])
     try:
         yield
     finally:
         if n is not None:
-            _set_threads(*before)
+            _fast.threads_set(*before)
 
 
 def get_num_threads() -> int:

@@ -75,6 +75,7 @@ cdef extern from "deltarule.h" nogil:
     int dr_threads_limit()
     void dr_threads_set(int n, int exact)
     void dr_threads_alone(int on)
+    int dr_threads_wanted()
     int dr_threads_exact()
     int dr_threads_last_team()
     void dr_threads_watch_forks()

@@ -65,6 +65,11 @@ def threads_limit():
     return dr_threads_limit()
 
 
+def threads_wanted():
+    """What threads_set was given last."""
+    return dr_threads_wanted(), bool(dr_threads_exact())
+
+
 def threads_set(int n, bint exact):
     """Limits calls to n threads (0: automatic); exact: use just n, whatever the work."""
     dr_threads_set(n, exact)

@@ -36,7 +36,7 @@ class Progress:
     def put(self, task: Task) -> None:
         """Into a network."""
         net = task.net
-        net._position, net._callback_states, net._best = self.position, self.callbacks, self.best
+        net._standing, net._callback_states, net._best = self.position, self.callbacks, self.best
 
     def take(self, task: Task) -> None:
         """Out of it; an epoch that is not done is given up."""
