@@ -61,7 +61,7 @@ MUTANTS = {
         RUN, "if (c->share > 0) run->plan->averaged++;", "",
         "network/test_average.py::test_what_is_taken"),
     "the loss of a batch is that of its last piece": Mutant(
-        RUN, "if (!c->before) run->loss_sum", "run->loss_sum",
+        "csrc/network/sums.c", "if (!c->before) run->loss_sum", "run->loss_sum",
         "network/test_accumulation.py::test_parity"),
     "each piece is an update": Mutant(
         "csrc/network/lower.c", "if (!fused) program->n_finishing", "if (0) program->n_finishing",
@@ -175,7 +175,7 @@ MUTANTS = {
         STOPPING, "elif self._wait >= self._patience", "elif self._wait > self._patience",
         "callbacks/test_stopping.py::test_early_stopping"),
     "TerminateOnNaN names the batch before": Mutant(
-        STOPPING, "training.finite + 1", "training.finite",
+        "src/deltarule/callbacks/training.py", "run.finite + 1", "run.finite",
         "callbacks/test_stopping.py::test_terminate_on_nan"),
     "ReduceLROnPlateau is an epoch early": Mutant(
         RATES, "if self._wait > self._patience:", "if self._wait >= self._patience:",

@@ -60,9 +60,14 @@ def test_memory_runs_out(name: str, fails: int) -> None:
     assert only_memory_errors(SCENES[name], fails) >= SCENES[name].least
 
 
-def test_every_operation_runs_out() -> None:
-    found = Counter[str]()
+@pytest.mark.parametrize("each", [1, pytest.param(sys.maxsize, marks=pytest.mark.long)])
+def test_every_operation_runs_out(each: int) -> None:
+    """each: so many cases of every operation."""
+    found, seen = Counter[str](), Counter[str]()
     for case in itertools.chain(all_cases("float32", quick=True), all_cases("float64", quick=True)):
+        seen[case.operation] += 1
+        if seen[case.operation] > each:
+            continue
 
         def act(run: Any) -> list[bytes]:
             return [np.asarray(a).tobytes() for a in run(dr.ops)]
@@ -150,8 +155,12 @@ def test_nothing_is_kept(name: str, rounds: int) -> None:
         ctypes.pythonapi.PyType_ClearCache()  # which holds on to names that were looked up
         return sys.getallocatedblocks()
 
-    warm, alive = blocks(5), _fast.allocations_alive()
-    assert blocks(rounds) - warm < rounds / 2
+    blocks(5)
+    alive, grown = _fast.allocations_alive(), rounds
+    for _ in range(3):  # caches of others may grow once
+        warm = blocks(1)
+        grown = min(grown, blocks(rounds) - warm)
+    assert grown < rounds / 2
     assert _fast.allocations_alive() == alive
 
 

@@ -60,7 +60,7 @@ def models() -> list[bytes]:
     assert net._plan is not None
     outputs = np.zeros((4, 2), np.float32)
     sums = (1.0, 2.0, float("nan"))
-    net._position = Position(3, 1, sums, 4, 2, damping=0.5, window=4, outputs=outputs)
+    net._standing = Position(3, 1, sums, 4, 2, damping=0.5, window=4, outputs=outputs)
     net._best = Best.of(net._plan, Monitor("loss"), 0.5, 2)
     net._callback_states = (("EarlyStopping", {"best": None, "wait": 1}), ("Mine", {"a": [{}]}))
     return [*found, model(net)]

@@ -275,7 +275,7 @@ BAD_CALLS = [
     ("running", (X, V, V, V), {"n": 3}, ValueError, "running_mean must have shape (any,)"),
     ("running", (V, V, V, V.astype("f4")), {"n": 3}, TypeError, "var must have the dtype of runn"),
     ("running", (V, -V, V, V), {"n": 3}, ValueError, "running_var must be >= 0, got -1.0 at col"),
-    ("running", (V, V, V, V), {"n": -1}, ValueError, "n must be >= 0, got -1"),
+    ("running", (V, V, V, V), {"n": -1}, ValueError, "n must be >= 0 and <"),
     ("running", (V, V, V, V), {"n": 2.0}, TypeError, "n must be an integer, got float"),
     ("running", (V, V, V, V), {"n": 2, "momentum": 1.1}, ValueError, "momentum must be >= 0 and <"),
     ("running", (V, V, V, V), {"n": 2, "momentum": None}, TypeError, "momentum must be a real nu"),

@@ -178,7 +178,7 @@ def test_spare_plans() -> None:
     assert len({y.tobytes() for y in first}) == len(mlps) > 2 * _problem._SPARES
     for mlp, y in zip(mlps[::-1], first[::-1], strict=True):
         assert_array_equal(mlp.predict(X), y)
-    assert len(_problem._spare) == _problem._SPARES
+    assert 0 < len(_problem._spare) <= _problem._SPARES
 
 
 def test_where_estimators_work() -> None:
