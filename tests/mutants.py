@@ -174,9 +174,9 @@ MUTANTS = {
     "EarlyStopping has patience for one more": Mutant(
         STOPPING, "elif self._wait >= self._patience", "elif self._wait > self._patience",
         "callbacks/test_stopping.py::test_early_stopping"),
-    "TerminateOnNaN names the batch before": Mutant(
+    "a divergence is said to be a batch earlier": Mutant(
         "src/deltarule/callbacks/training.py", "run.finite + 1", "run.finite",
-        "callbacks/test_stopping.py::test_terminate_on_nan"),
+        "test_divergence.py::test_the_place_is_named"),
     "ReduceLROnPlateau is an epoch early": Mutant(
         RATES, "if self._wait > self._patience:", "if self._wait >= self._patience:",
         "callbacks/test_learning_rate.py::test_plateau"),

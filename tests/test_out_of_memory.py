@@ -74,7 +74,9 @@ def test_every_operation_runs_out(each: int) -> None:
 
         found[case.operation] += only_memory_errors(Scene(lambda run=case.run: run, act, 0))
     free = {name for name in found if not found[name]}
-    assert all(name.startswith(("random_", "average_", "penalty_backward")) for name in free), free
+    expected = ("random_", "average_", "penalty_backward")
+    assert len(found) - len(free) > 10
+    assert each == 1 or all(name.startswith(expected) for name in free), free
 
 
 def test_many_networks() -> None:
