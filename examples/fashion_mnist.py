@@ -136,7 +136,7 @@ def steps_apart(data: Data) -> float:
     theirs = peer.train(torch.from_numpy(X), torch.from_numpy(y))
     for step in range(STEPS):
         rows = order[step * BATCH : (step + 1) * BATCH]
-        mine, other = net.train_on_batch(X[rows], y[rows]), float(next(theirs))
+        mine, other = net.train_on_batch(X[rows], y[rows]), next(theirs).item()
         worst = max(worst, abs(mine - other) / other)
     return worst
 
