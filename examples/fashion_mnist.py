@@ -3,9 +3,9 @@
     python examples/fashion_mnist.py [--data DIRECTORY] [--torch] [--seeds 3]
 
 trains 784-512-256-10 with the defaults of the library for 60 epochs, then a wider one with dropout
-and a schedule of the learning rate for 40, and prints the accuracy on the test
-images and the time. With --torch PyTorch trains the first for some epochs, as deltarule does then:
-from the same weights, over the same batches, with the same hyperparameters.
+and a schedule of the learning rate for 40, and prints the accuracy on the test images and the time.
+With --torch PyTorch trains the first for some epochs, as deltarule does then: from the same
+weights, over the same batches, with the same hyperparameters.
 
 The data: Debian's package `dataset-fashion-mnist` (Xiao, Rasul and Vollgraf, 2017), or the four .gz
 files of https://github.com/zalandoresearch/fashion-mnist.

@@ -68,7 +68,7 @@ def dense_rows(x, weights, biases, activations):
         return None
     n, widths[0] = xb.view.shape[0], xb.view.shape[1]
     dt = DR_F32 if xb.view.itemsize == 4 else DR_F64
-    rows.element = <dr_element><int>_ELEMENTS["f" if dt == DR_F32 else "d"][0]
+    rows.element = <dr_element><int>dt  # which begin alike
     rows.data, rows.stride = xb.view.buf, xb.view.strides[0]
     if dr_first_nonfinite(dt, n, widths[0], rows) < n * widths[0]:
         return None

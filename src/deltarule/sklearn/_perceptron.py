@@ -28,7 +28,7 @@ from ..losses.sums import Summed
 from ..network import Network
 from ..optimizers import SGD, FullBatch, Optimizer
 from ._parameters import ACTIVATIONS, LOSSES, is_default
-from ._problem import Problem, engine_of, loss_of
+from ._problem import Problem, engine_of, loss_of, set_parameters
 
 Array = npt.NDArray[Any]
 
@@ -209,8 +209,7 @@ def fitted(mlp: Any, dtype: np.dtype[Any]) -> Perceptron:
     """The network, with the parameters that the estimator has now."""
     net = Perceptron(mlp, dtype)
     parameters = mlp.coefs_ + mlp.intercepts_ + list(others(mlp).values())
-    for name, values in zip(_checked(mlp, net.names), parameters, strict=True):
-        net.plan.set(0, name, values)
+    set_parameters(net.plan, _checked(mlp, net.names), parameters)
     return net
 
 
@@ -281,8 +280,7 @@ class Task(Problem):
         if not isinstance(kept, Kept):
             super().load(parameters)
             return
-        for name, values in zip(self.names, parameters, strict=True):
-            self.plan.set(0, name, values)
+        set_parameters(self.plan, self.names, parameters)
         if kept.states is not None:
             self._set_states(*kept.states)
         self.plan.step = kept.step
