@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+from deltarule import config
 from deltarule._operations import COMPARED as OPERATIONS
 from deltarule.verify import LAYERS
 from deltarule.verify import REFERENCE as PLANS
@@ -285,9 +286,15 @@ class Tree:
         self.run("setup.py", "-q", "build_ext", "--inplace", DELTARULE_DEBUG="1")
 
     def examine(self, *scenes: str) -> list[tuple[bool, str, str, str]]:
-        """(ok, text, worst place, what was compared there) of each scene."""
-        where = str(self.root / "src")
-        text = self.run("-c", EXAMINE, seeded_scenes.__file__, *scenes, PYTHONPATH=where)
+        """(ok, text, worst place, what was compared there) of each scene. The number of threads is
+        given: contests for it would end a run where the clock says, maybe after each batch, and
+        what a batch wrongly takes over from the one before it would not be seen."""
+        given = {
+            "PYTHONPATH": str(self.root / "src"),
+            "DELTARULE_NUM_THREADS": "2" if config()["openmp"] else "1",
+            "DELTARULE_EXACT_THREADS": "1",
+        }
+        text = self.run("-c", EXAMINE, seeded_scenes.__file__, *scenes, **given)
         results = json.loads(text.splitlines()[-1])
         assert all(Path(file).is_relative_to(self.root) for file, *_ in results)
         return [tuple(result) for _, *result in results]
