@@ -105,6 +105,8 @@ typedef struct {
     /* to what the slopes of one panel's columns have got, that from m rows, ascending */
     void (*prelu_slope)(size_t m, size_t units, const void *x, const void *dy, void *sums);
     /* on m rows of panels; in place allowed. The way back: x is the error at y, y that at x */
+    /* blocks first .. first + n - 1 of a stream: words 0 and 1 of each, 2 and 3; n: a multiple of 8 */
+    void (*philox)(dr_stream s, uint64_t first, size_t n, uint64_t *out0, uint64_t *out1);
     void (*noise_forward[DR_N_NOISES])(const dr_noise_args *a, size_t m, size_t n, size_t row,
                                        size_t stride, const void *x, void *y);
     void (*noise_backward[DR_N_NOISES])(const dr_noise_args *a, size_t m, size_t n, size_t row,
