@@ -18,8 +18,8 @@ REFERENCE = PACKAGE / "reference"
 # Kernels that are operations of their own; the rest of csrc/kernels serves them.
 OPERATIONS = ("activation", "average", "batch_norm", "cholesky", "clip", "constraint", "dense",
               "layer_norm", "loss", "noise", "optimizer", "penalty", "prelu")  # fmt: skip
-HELPERS = ("cross_entropy", "elementary", "jacobian", "kernels", "math", "normal", "panels", "peak", "philox",
-           "softmax", "sparse")  # fmt: skip
+HELPERS = ("cross_entropy", "elementary", "jacobian", "kernels", "math", "normal", "panels", "peak",
+           "philox", "softmax", "sparse")  # fmt: skip
 
 C_FILES = sorted(p for p in CSRC.rglob("*") if p.suffix in (".c", ".h", ".inc"))
 CYTHON = [PACKAGE / "_fast.pyx", *sorted((PACKAGE / "_fast").glob("*.pxi"))]

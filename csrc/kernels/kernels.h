@@ -59,14 +59,18 @@ typedef struct {
 
 #define DR_AHEAD 3
 
+/* What becomes of the sums of a product: nothing; their relu; or, being errors on their way back through a
+ * relu that has given y, they stay where y > 0, flushed, and are 0 elsewhere. */
+typedef enum { DR_PLAIN, DR_RELU_FORWARD, DR_RELU_BACKWARD } dr_finish;
+
 typedef struct {
     dr_dtype dtype;
     /* c[m, units] = start + a[m, k] b[k, units], k ascending, by FMA. a: panels of a_width,
      * a_stride apart, beginning at a panel's edge; b, c: one panel of `units` units; start: rows
-     * start_width apart (0: the same for all), may be c. relu: c is relu of that */
+     * start_width apart (0: the same for all), may be c; y: as c */
     void (*product)(size_t m, size_t units, size_t k, const void *a, size_t a_width,
-                    size_t a_stride, const void *b, const void *start, size_t start_width, int relu,
-                    void *c);
+                    size_t a_stride, const void *b, const void *start, size_t start_width,
+                    dr_finish finish, const void *y, void *c);
     /* the same with a transposed: a is one panel [k][a_width], its first m columns count; ahead:
      * what will be wanted soon, k lines of each are fetched on the way; any address will do */
     void (*product_t)(size_t m, size_t units, size_t k, const void *a, size_t a_width,

@@ -17,6 +17,7 @@ typedef struct {
     size_t buffer;
     int error;                  /* the gradient there is wanted: something before it learns */
     int first_writer;           /* of that gradient, in backward order: overwrites, others add */
+    int relu;                   /* and it is to be taken back through the relu that has been written there */
 } dr_wire;
 
 /* A parameter of a node: a matrix of rows x cols, or with rows = 0 a vector. */
@@ -36,6 +37,7 @@ typedef struct {
     dr_wire *sources;
     dr_activation activation;   /* what training applies: identity where the loss takes logits */
     dr_activation output;       /* what predict applies */
+    int relu_is_behind;         /* who sends the error has taken it back through the activation already */
     double alpha, eps, momentum;
     double rate_factor;         /* of the learning rate */
     dr_noise noise;
