@@ -329,7 +329,8 @@ dr_status dr_plan_run(dr_run *run, double budget, dr_poll poll, void *context) {
     const double all = (double)run->data.n / (double)rows;
     const double shared = run->mode == DR_GRADIENT ? work * all : dr_training(run) ? work : work / 2 * all;
     const int advised = dr_threads_for(shared, rows);
-    const int adaptive = training && work >= DR_LEAST_WORK && !dr_threads_exact();
+    const int again = training || run->mode == DR_GRADIENT; /* many times, as a rule */
+    const int adaptive = again && work >= DR_LEAST_WORK && !dr_threads_exact();
     const int most = adaptive ? (int)dr_min((size_t)dr_threads_limit(), rows) : 1;
     const double begun = dr_now(), end = begun + budget;
     run->kernels = dr_kernels_for(plan->dtype);
