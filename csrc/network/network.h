@@ -367,7 +367,9 @@ void dr_copy_parameter(const dr_plan *plan, const char *area, size_t node, size_
 #define DR_LEAST_WORK 2.5e5
 
 /* team.c: threads for the batches to come, of `work` multiply-adds each, where `advised` of at most `most`
- * are to begin with, and for how many seconds to keep to them; then what they have done. */
+ * are to begin with, and for how many seconds to keep to them; then what they have done. And what the calling
+ * thread has for plans that others may use beside it. */
+dr_team *dr_team_here(double work);
 int dr_team_next(dr_team *team, double work, int advised, int most, double now, double *seconds);
 void dr_team_report(dr_team *team, size_t rows, double seconds, double now);
 
