@@ -73,7 +73,8 @@ MUTANTS = {
         "csrc/network/workspace.c", "run->opened_at = run->plan->step;", "run->opened_at = 0;",
         "network/test_rates.py"),
     "memory of a run without outputs serves one with them": Mutant(
-        "csrc/network/workspace.c", " && run->outputs == wanted->outputs", "", "test_measure.py"),
+        "csrc/network/workspace.c", " && run->outputs == wanted->outputs", "",
+        "test_measure.py::test_a_batch_before_a_fit_and_after"),
     "a thread leaves its last row to nobody": Mutant(
         RUN, "dr_share(c->m, c->thread, c->team, &begin, &end);",
         "dr_share(c->m, c->thread, c->team, &begin, &end); end -= c->team > 1 && end > begin;",
