@@ -199,8 +199,8 @@ class OfTheCore:
 
 
 class OfTheProcess:
-    """All that the C library is asked for, of at least so many bytes. A few of them are asked for on
-    the way to the scene and back."""
+    """All that the C library is asked for, of at least so many bytes. A few of them are asked for
+    on the way to the scene and back."""
 
     def __init__(self, library: str, least: int) -> None:
         shim = ctypes.CDLL(library)

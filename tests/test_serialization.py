@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import stat
@@ -133,6 +134,21 @@ def test_saving_makes_no_copy(tmp_path: Path, backend: str) -> None:
     finally:
         tracemalloc.stop()
     assert 200 * 200 * 4 <= peak < 3 * 200 * 200 * 4
+
+
+def test_a_checksum_without_memory(
+    saved: tuple[dr.Network, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then OpenSSL raises a ValueError, which says nothing about the file."""
+
+    def sha256(data: bytes) -> None:
+        raise ValueError("[digital envelope routines] initialization error")
+
+    monkeypatch.setattr(hashlib, "sha256", sha256)
+    with pytest.raises(MemoryError, match="digital envelope"):
+        dr.load(saved[1])
+    with pytest.raises(MemoryError, match="digital envelope"):
+        saved[0].save(saved[1])
 
 
 def test_backends_read_each_others_files(blobs: Data, tmp_path: Path, backend: str) -> None:
