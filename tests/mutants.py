@@ -132,8 +132,6 @@ MUTANTS = {
         "scikit/test_parity.py::test_the_same_numbers"),
     "several epochs at once are one": Mutant(
         EPOCHS, "            self.rewind()\n", "", "scikit/test_parity.py::test_the_same_numbers"),
-    "Ctrl-C is not looked for between short epochs": Mutant(
-        EPOCHS, "PyErr_CheckSignals()  # a", "pass  # a", "scikit/test_use.py"),
     "two trainings at once": Mutant(
         GATE, "            gate.refuse_while_training(self.what, me)\n            if me in",
         "            if me in", "test_network_use.py::test_threads"),
