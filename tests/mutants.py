@@ -139,7 +139,8 @@ MUTANTS = {
         GATE, "if not (gate.rests and gate.trainer == me):", "if not gate.rests:",
         "test_network_use.py::test_threads"),
     "trainings are not counted": Mutant(
-        GATE, "gate.trainings += 1", "pass", "network/test_average.py::test_what_predicts"),
+        GATE, "gate.trainings += 1", "pass",
+        "network/test_average.py::test_setting_parameters_sets_the_average"),
     # -------------------------------------------------------------------------------- model files
     "what Python holds back is not synced": Mutant(
         SAVING, "        file.flush()\n", "", "checkpoints/test_faults.py::test_power_failures"),
@@ -207,6 +208,9 @@ MUTANTS = {
     "the position follows the weights late": Mutant(
         FIT, "net._standing = UnderWay(partial(samples.after, at, run, self._meter))", "pass",
         "test_interrupted_anywhere.py::test_goes_on_to_the_same_bits"),
+    "an epoch counts before there is memory for it": Mutant(
+        FIT, "net._standing, self._outputs = at,", "net._standing, self._outputs = Position(9),",
+        "test_out_of_memory.py::test_memory_runs_out"),
     "the best weights are not put in place": Mutant(
         FIT, "net._best.put(self._plan)", "pass",
         "callbacks/test_stopping.py::test_the_best_weights_are_put_in_place"),
