@@ -25,6 +25,9 @@ STOPPING = "src/deltarule/callbacks/stopping.py"
 RATES = "src/deltarule/callbacks/learning_rate.py"
 CLASSES, SCORES = "src/deltarule/metrics/classes.py", "src/deltarule/metrics/scores.py"
 STREAM, PARQUET = "src/deltarule/sources/stream.py", "src/deltarule/sources/parquet.py"
+FINITE, WORKSPACE, ENTROPY = (
+    "csrc/finite.c", "csrc/network/workspace.c", "csrc/kernels/cross_entropy.inc")
+EPOCHS, GATE = "src/deltarule/_fast/run.pxi", "src/deltarule/_fast/gate.pxi"
 SCHEDULES, SKLEARN = "src/deltarule/schedules.py", "src/deltarule/sklearn/_problem.py"
 
 MUTANTS = {
@@ -73,7 +76,8 @@ MUTANTS = {
         "csrc/network/workspace.c", "run->opened_at = run->plan->step;", "run->opened_at = 0;",
         "network/test_rates.py"),
     "memory of a run without outputs serves one with them": Mutant(
-        "csrc/network/workspace.c", " && run->outputs == wanted->outputs", "", "test_measure.py"),
+        "csrc/network/workspace.c", " && run->outputs == wanted->outputs", "",
+        "test_measure.py::test_a_batch_before_a_fit_and_after"),
     "a thread leaves its last row to nobody": Mutant(
         RUN, "dr_share(c->m, c->thread, c->team, &begin, &end);",
         "dr_share(c->m, c->thread, c->team, &begin, &end); end -= c->team > 1 && end > begin;",
@@ -99,7 +103,62 @@ MUTANTS = {
     "a training does not wait for readers": Mutant(
         "src/deltarule/_fast/gate.pxi", "while gate.readers:", "while False:",
         "test_network_use.py::test_training_waits_for_readers"),
+    "of two threads that find a NaN the last one is believed": Mutant(
+        FINITE, "while (place + at < first &&", "while (place + at != first &&",
+        "test_inputs.py::test_nonfinite_is_found_in_every_chunk"),
+    "each thread counts rows from its first": Mutant(
+        FINITE, "(end - row) * s->cols, row * s->cols)", "(end - row) * s->cols, 0)",
+        "test_inputs.py::test_nonfinite_is_found_in_every_chunk"),
+    "what rounds to infinity is let in": Mutant(
+        FINITE, "0x47effffff0000000u /*", "0x47f0000000000000u /*",
+        "test_inputs.py::test_nonfinite_is_what_numpy_says"),
+    "a contest is for more threads than there may be": Mutant(
+        "csrc/network/team.c", "team->size * 2 < team->most ? team->size * 2 : team->most",
+        "team->size * 2", "harness/test_team.py"),
+    "a run that memory was too short for is forgotten": Mutant(
+        WORKSPACE, "    if (!run->memory) {\n        dr_free(run);", "    if (!run->memory) {",
+        "test_out_of_memory.py::test_memory_runs_out"),
+    "a run that there is no memory for is used": Mutant(
+        WORKSPACE, "        if (!run) return DR_NO_MEMORY;\n", "",
+        "test_out_of_memory.py::test_memory_runs_out"),
+    "smoothing overflows in rows of many classes": Mutant(
+        ENTROPY, "if (mean == (real)-INFINITY) mean", "if (0) mean",
+        "ops/test_loss.py::test_smoothing_of_the_largest_number"),
+    "a row that overflows changes those beside it": Mutant(
+        ENTROPY, "mean = vselect(veq(mean, vset((real)-INFINITY)), fold(part), mean);",
+        "mean = fold(part);", "ops/test_loss.py::test_smoothing_of_the_largest_number"),
+    "several epochs at once have one order": Mutant(
+        EPOCHS, "                shuffle.shuffle()\n", "                pass\n",
+        "scikit/test_parity.py::test_the_same_numbers"),
+    "several epochs at once are one": Mutant(
+        EPOCHS, "            self.rewind()\n", "", "scikit/test_parity.py::test_the_same_numbers"),
+    "two trainings at once": Mutant(
+        GATE, "            gate.refuse_while_training(self.what, me)\n            if me in",
+        "            if me in", "test_network_use.py::test_threads"),
+    "anybody reads between two batches": Mutant(
+        GATE, "if not (gate.rests and gate.trainer == me):", "if not gate.rests:",
+        "test_network_use.py::test_threads"),
+    "trainings are not counted": Mutant(
+        GATE, "gate.trainings += 1", "pass",
+        "network/test_average.py::test_setting_parameters_sets_the_average"),
     # -------------------------------------------------------------------------------- model files
+    "what Python holds back is not synced": Mutant(
+        SAVING, "        file.flush()\n", "", "checkpoints/test_faults.py::test_power_failures"),
+    "the old file is taken away to be kept": Mutant(
+        SAVING, "_link(path, old)", "os.rename(path, old)",
+        "checkpoints/test_faults.py::test_each_call_fails"),
+    "headers are not filled up": Mutant(
+        HEADER, '    text += b" " * (-len(text) % 8)\n', "",
+        "test_serialization.py::test_headers_are_those_of_safetensors"),
+    "arrays are written in no order": Mutant(
+        STATE, "in sorted(names.items())", "in reversed(names.items())",
+        "test_serialization.py::test_files_are_plain_safetensors"),
+    "arrays have no checksum": Mutant(
+        "src/deltarule/serialization.py", "            digest.update(array)\n",
+        "            pass\n", "test_hostile_bytes.py::test_single_bit_flips"),
+    "OpenSSL without memory is a damaged file": Mutant(
+        "src/deltarule/serialization.py", "raise MemoryError(", "raise ValueError(",
+        "test_serialization.py::test_a_checksum_without_memory"),
     "a file is not synced": Mutant(
         SAVING, "        os.fsync(handle)\n", "",
         "checkpoints/test_faults.py::test_power_failures"),
@@ -149,6 +208,9 @@ MUTANTS = {
     "the position follows the weights late": Mutant(
         FIT, "net._standing = UnderWay(partial(samples.after, at, run, self._meter))", "pass",
         "test_interrupted_anywhere.py::test_goes_on_to_the_same_bits"),
+    "an epoch counts before there is memory for it": Mutant(
+        FIT, "net._standing, self._outputs = at,", "net._standing, self._outputs = Position(9),",
+        "test_out_of_memory.py::test_memory_runs_out"),
     "the best weights are not put in place": Mutant(
         FIT, "net._best.put(self._plan)", "pass",
         "callbacks/test_stopping.py::test_the_best_weights_are_put_in_place"),
@@ -189,6 +251,9 @@ MUTANTS = {
     "every checkpoint is the best": Mutant(
         "src/deltarule/callbacks/checkpoint.py", "            self._best = value\n", "",
         "callbacks/test_checkpoint.py::test_only_the_best"),
+    "a log that goes on keeps a row too few": Mutant(
+        "src/deltarule/callbacks/logs.py", "range(1 + self._rows)", "range(self._rows)",
+        "callbacks/test_files.py"),
     "a log that goes on begins anew": Mutant(
         "src/deltarule/callbacks/logs.py", "self._append or self._rows else", "self._append else",
         "callbacks/test_files.py"),

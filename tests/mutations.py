@@ -42,7 +42,7 @@ def run(tree: Tree, test: str) -> tuple[int, str]:
     """Exit status of pytest, and the first test that fails."""
     path = str(tree.root / "src")
     environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
-    options = ["-x", "-q", "-rf", "-o", "addopts=", "-m", "not long", "-p", "no:cacheprovider"]
+    options = ["-x", "-q", "-rfE", "-o", "addopts=", "-m", "not long", "-p", "no:cacheprovider"]
     command = [sys.executable, "-m", "pytest", *options, f"tests/{test}"]
     try:
         done = subprocess.run(command, cwd=tree.root, env=environment, capture_output=True,

@@ -168,7 +168,7 @@ KERNELS = {
         "loss gradient"),
     "all that is smoothed is the label": Kernel(
         "cross_entropy", "kernels/cross_entropy.inc",
-        "s.keep * shifted + s.add * unit_sum(sum)", "s.keep * shifted", "loss"),
+        "s.keep * shifted + mean", "s.keep * shifted", "loss"),
     "the entropy of targets is forgotten": Kernel(
         "kl_divergence", "kernels/cross_entropy.inc", "sum[v] = sum[v] + t_log_t(tv);", ";",
         "loss"),

@@ -111,6 +111,9 @@ def test_nonfinite_is_found_in_every_chunk(
     dr.set_num_threads(threads, exact=True)
     try:
         assert _inputs.first_nonfinite(x, dtype) is None
+        both = np.full(9000, np.nan, dtype)  # a thread finds its own at once, another late
+        both[1:-1] = 0
+        assert _inputs.first_nonfinite(both, dtype) == 0
         x[-1] = np.nan
         x[at] = np.inf
         assert _inputs.first_nonfinite(x, dtype) == at

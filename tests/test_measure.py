@@ -3,6 +3,7 @@ rows out."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -130,6 +131,17 @@ def test_training_metrics_are_of_the_batches_as_they_were(
     np.testing.assert_allclose(seen[-1][1], p, rtol=2e-6 if dtype == "float32" else 1e-12)
     rel = 1e-6 if dtype == "float32" else 1e-12  # scikit-learn works in the dtype
     close(history, judged(x, y, seen[-1][1]), rel=rel)
+
+
+def test_a_batch_before_a_fit_and_after(make_net: Make, blobs: Data) -> None:
+    """One shows what it puts out and the other does not, though they may use the same memory."""
+    x, y = blobs[0][:40], blobs[1][:40]
+    net = make_net(metrics=["f1_macro"])
+    net.train_on_batch(x, y)
+    afresh = copy.deepcopy(net)
+    expected, found = (n.fit(x, y, batch_size=40, shuffle=False) for n in (afresh, net))
+    assert found == expected
+    assert net.train_on_batch(x, y) == copy.deepcopy(afresh).train_on_batch(x, y)
 
 
 def test_validation_and_weights(make_net: Make, blobs: Data) -> None:

@@ -7,7 +7,7 @@ import pickle
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -49,40 +49,36 @@ def test_copies(make_net: Make, blobs: Data, how: str, stage: str, optimizer: ob
 
 
 # ------------------------------------------------------------------------------------ threads
-def test_threads(make_net: Make) -> None:
-    """While one thread trains, others may predict; everything else says why it may not."""
-    x = np.random.default_rng(0).normal(size=(2000, 20)).astype("float32")
-    y = np.arange(2000) % 3
-    net = make_net(layers=[dr.Dense(64, "relu"), dr.Dense(3)])
-    net.build(20)
-    refused = 0
-
-    class UntilEnough(dr.callbacks.Callback):
-        def on_slice(self, training: dr.callbacks.Training) -> None:
-            if refused >= 3 * len(calls):
-                training.stop("enough")
-
-    fit: dict[str, Any] = {"epochs": 60, "batch_size": 8, "callbacks": [UntilEnough()]}
-    trainer = threading.Thread(target=lambda: net.fit(x, y, **fit))
+def test_threads(make_net: Make, blobs: Data) -> None:
+    """While one thread trains, between two batches or not, others may predict; everything else
+    says why it may not."""
+    net, asked = make_net(), 0
+    net.fit(*blobs)
     calls: list[Callable[[], object]] = [
-        lambda: net.fit(x, y),
-        lambda: net.train_on_batch(x, y),
+        lambda: net.fit(*blobs),
+        lambda: net.train_on_batch(*blobs),
         lambda: net.set_parameters({}),
-        lambda: net.gradients(x, y),
-        lambda: net.evaluate(x, y),
+        lambda: net.gradients(*blobs),
+        lambda: net.evaluate(*blobs),
         lambda: net.parameters(),
         lambda: pickle.dumps(net),
     ]
-    trainer.start()
-    while trainer.is_alive() and refused < 3 * len(calls):
-        assert net.predict(x[:5]).shape == (5, 3)
-        with pytest.raises(RuntimeError, match=r"in the middle of fit\(\) in another thread"):
-            calls[refused % len(calls)]()
-            if not net._gate.is_training_elsewhere():  # it ended just before the call
-                raise RuntimeError("in the middle of fit() in another thread")
-        refused += 1
-    trainer.join()
-    assert refused >= len(calls)
+
+    def others(*_: object) -> None:
+        nonlocal asked
+        asked += 1
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(net.predict, blobs[0][:5]).result().shape == (5, 3)
+            for call in calls:
+                with pytest.raises(RuntimeError, match=r"the middle of fit\(\) in another thread"):
+                    pool.submit(call).result()
+
+    def pieces() -> Iterator[Data]:
+        others()
+        yield blobs
+
+    net.fit(pieces, None, batch_size=None, callbacks=[dr.LambdaCallback(on_slice=others)])
+    assert asked >= 2
     for call in calls:
         call()
 

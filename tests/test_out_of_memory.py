@@ -41,6 +41,11 @@ from .memory_scenes import (
 from .network.common import PLAIN, graph
 
 FOR_EVER = 2**32 - 1
+OF_OTHERS = (  # numpy and Python themselves do not always say why
+    "SystemError",
+    "RuntimeError: can't allocate read lock",
+    "TypeError: expected str, bytes or os.PathLike object, not PosixPath",
+)
 
 
 def only_memory_errors(scene: Scene, fails: int = 1) -> int:
@@ -107,11 +112,11 @@ def test_many_networks() -> None:
 @pytest.mark.parametrize(
     ("every", "least"),
     [
-        pytest.param(1, 512, id="data"),
+        pytest.param(3, 512, id="data"),
         pytest.param(1, 0, id="all", marks=pytest.mark.long),
     ],
 )
-@pytest.mark.parametrize("name", ["a fit of all kinds, with validation", "predict", "load"])
+@pytest.mark.parametrize("name", ["a fit of all kinds, with validation", "predict", "load", "save"])
 def test_memory_of_the_process(name: str, every: int, least: int, tmp_path: Path) -> None:
     """Python's and numpy's too: no crash, and what raises no error has gone well."""
     library = build_shim(tmp_path)
@@ -126,9 +131,10 @@ def test_memory_of_the_process(name: str, every: int, least: int, tmp_path: Path
     )
     assert done.returncode == 0, done.stderr[-4000:]
     came_of_it = json.loads(done.stdout)
-    # numpy and Python themselves do not always say why
+    print(name, came_of_it)  # for those who ask by -s
+    assert came_of_it.pop("left behind", 0) <= 1 + came_of_it["allocations"] / 100
     others = came_of_it.keys() - {"allocations", "MemoryError", "as if nothing had been"}
-    assert all(other.startswith("SystemError") for other in others), others
+    assert all(other.startswith(OF_OTHERS) for other in others), others
     assert came_of_it["MemoryError"]
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import stat
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +17,7 @@ import pytest
 import safetensors.numpy
 
 import deltarule as dr
+from deltarule import _header
 
 from .conftest import Data
 from .interruption import assert_same, interrupt
@@ -91,6 +94,8 @@ def test_a_diverged_network_round_trips(make_net: Make, blobs: Data, tmp_path: P
 def test_files_are_plain_safetensors(saved: tuple[dr.Network, Path]) -> None:
     net, path = saved
     arrays = safetensors.numpy.load_file(path)
+    with safetensors.safe_open(path, "numpy") as file:
+        assert path.read_bytes() == safetensors.numpy.save(arrays, file.metadata())
     np.testing.assert_array_equal(arrays["0.weight"], net.parameters()["0.weight"])
     names = ("0.weight", "0.bias", "1.weight", "1.bias")
     expected = {*names, *(f"optimizer.{slot}.{n}" for slot in (1, 2) for n in names)}
@@ -102,6 +107,48 @@ def test_files_are_plain_safetensors(saved: tuple[dr.Network, Path]) -> None:
     assert description["input_shape"] == [5]
     assert description["position"] == {"epoch": 2, "batch": 0}
     assert description["step"] == 20
+
+
+@pytest.mark.parametrize("items", [1, 2, 3])
+def test_headers_are_those_of_safetensors(items: int, dtype: str) -> None:
+    """To the last byte, padding and escapes included."""
+    names = ["0.\u00e9\U0001f600", "1.weight", 'a"\\/\n\x1f\x7f']
+    shapes = [(2, 0, 3), (), (items, 2)]
+    arrays = {name: np.ones(shape, dtype) for name, shape in zip(names, shapes, strict=True)}
+    metadata = {"k": "x" * items + "\x00\b\t\"\\\u2028\u00e9"}
+    kind = {"float32": "F32", "float64": "F64"}[dtype]
+    start = _header.make(metadata, {name: (kind, a.shape) for name, a in arrays.items()})
+    whole = start + b"".join(array.tobytes() for array in arrays.values())
+    assert whole == safetensors.numpy.save(arrays, metadata)
+
+
+def test_saving_makes_no_copy(tmp_path: Path, backend: str) -> None:
+    """One array at a time."""
+    net = dr.Network([dr.Dense(200)] * 8, "mse", "sgd", backend=backend)
+    net.build(200)
+    net.save(tmp_path / "net")  # what Python keeps from now on
+    tracemalloc.start()
+    try:
+        net.save(tmp_path / "net")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert 200 * 200 * 4 <= peak < 3 * 200 * 200 * 4
+
+
+def test_a_checksum_without_memory(
+    saved: tuple[dr.Network, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then OpenSSL raises a ValueError, which says nothing about the file."""
+
+    def sha256(data: bytes) -> None:
+        raise ValueError("[digital envelope routines] initialization error")
+
+    monkeypatch.setattr(hashlib, "sha256", sha256)
+    with pytest.raises(MemoryError, match="digital envelope"):
+        dr.load(saved[1])
+    with pytest.raises(MemoryError, match="digital envelope"):
+        saved[0].save(saved[1])
 
 
 def test_backends_read_each_others_files(blobs: Data, tmp_path: Path, backend: str) -> None:

@@ -70,7 +70,7 @@ footer { margin-top: 36px; color: var(--faint); font-size: .85rem; }
 
 def write(result: "DemoResult", path: str | os.PathLike[str]) -> None:
     """Writes the page, whole or not at all. Raises OSError."""
-    _files.write(os.fspath(path), page(result).encode("utf-8"))
+    _files.write(os.fspath(path), [page(result).encode("utf-8")])
 
 
 def page(result: "DemoResult") -> str:

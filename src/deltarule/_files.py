@@ -8,7 +8,8 @@ import os
 import re
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 try:
     import fcntl
@@ -17,13 +18,16 @@ except ImportError:  # on Windows, where a file that is open cannot be removed
 
 PREVIOUS = ".previous"
 
+Piece = bytes | memoryview
+
 _REPLACE_TRIES = 5  # on Windows, a virus scanner may hold the old file for a moment
 _SETTLED = 60.0  # seconds: by then who has made a temporary file has locked it, renamed it or died
 
 
-def write(path: str, data: bytes, *, keep_previous: bool = False) -> None:
-    """Puts data at path: to a temporary file beside it, flushed to the disk, then renamed, then the
-    folder is flushed. The order is what makes a crash harmless (Pillai et al., OSDI 2014).
+def write(path: str, data: Iterable[Piece], *, keep_previous: bool = False) -> None:
+    """Puts data at path, piece by piece: to a temporary file beside it, flushed to the disk, then
+    renamed, then the folder is flushed. The order is what makes a crash harmless (Pillai et al.,
+    OSDI 2014).
 
     keep_previous: what was there gets the name path + ".previous".
     Raises OSError that names path and says whether it was written.
@@ -68,14 +72,15 @@ def hint(path: str | bytes) -> str:
     return f"; the one from before is {previous!r}" if os.path.isfile(previous) else ""
 
 
-def _write_new(name: str, data: bytes, mode: int | None) -> None:
+def _write_new(name: str, data: Iterable[Piece], mode: int | None) -> None:
     """A new file with these permissions (None: the usual ones), flushed to the disk."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     handle = os.open(name, flags, 0o666 if mode is None else mode)
     with open(handle, "wb") as file:
         with contextlib.suppress(OSError):  # a file system that has no locks
             _lock(handle)
-        file.write(data)
+        for piece in data:
+            file.write(piece)
         file.flush()
         if mode is not None:
             os.chmod(name, mode)  # the process may have masked some
@@ -88,7 +93,7 @@ def _link(path: str, name: str) -> None:
         os.link(path, name)
     except OSError:  # a file system that has no links, such as FAT: a copy
         with open(path, "rb") as file:
-            _write_new(name, file.read(), _mode(path))
+            _write_new(name, iter(partial(file.read, 1 << 20), b""), _mode(path))
 
 
 def _replace(source: str, target: str) -> None:

@@ -1,4 +1,5 @@
-"""A strict reader for the header of a safetensors file: 8 bytes of length, JSON, arrays.
+"""The header of a safetensors file, 8 bytes of length and JSON, before the arrays: made, and read
+strictly.
 
 Whatever is not exactly as the format wants it is an error, and nothing is allocated by what the
 file says before that has been compared with what the file has.
@@ -10,6 +11,7 @@ import json
 import math
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO, NoReturn
 
@@ -62,14 +64,33 @@ def read(file: BinaryIO) -> Header:
         raise ValueError(f"it has {size} bytes, too few for a header")
     file.seek(0)
     prefix = file.read(8)
-    length = int.from_bytes(prefix, "little")
-    if length > MAX_HEADER:
-        raise ValueError(f"its header is said to have {length} bytes, at most {MAX_HEADER} may")
+    length = _check_length(int.from_bytes(prefix, "little"))
     if 8 + length > size:
         raise ValueError(f"it has {size} bytes, but its header is said to have {length}")
     text = file.read(length)
     metadata, tensors = parse(text, size - 8 - length)
     return Header(size, prefix + text, metadata, tensors)
+
+
+def _check_length(length: int) -> int:
+    if length > MAX_HEADER:
+        raise ValueError(f"its header is said to have {length} bytes, at most {MAX_HEADER} may")
+    return length
+
+
+def make(metadata: Mapping[str, str], arrays: Mapping[str, tuple[str, tuple[int, ...]]]) -> bytes:
+    """What `read` reads before arrays of such types and shapes that follow in this order, byte for
+    byte as safetensors writes it, which ends the process where memory is short. ValueError for
+    what `read` would refuse."""
+    content: dict[str, Any] = {"__metadata__": metadata}
+    end = 0
+    for name, (dtype, shape) in arrays.items():
+        begin, end = end, end + math.prod(shape) * TYPES[dtype].itemsize
+        content[name] = {"dtype": dtype, "shape": shape, "data_offsets": (begin, end)}
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    parse(text, end)
+    return _check_length(len(text)).to_bytes(8, "little") + text
 
 
 def read_all(file: BinaryIO, header: Header) -> bytes:

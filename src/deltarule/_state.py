@@ -7,7 +7,7 @@ are there have been found to be those that the layers need.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -167,20 +167,23 @@ def array_names(graph: Graph, n_slots: int, best: bool) -> dict[str, tuple[int, 
     return names
 
 
-def collect_arrays(net: Network) -> dict[str, Array]:
-    """All arrays of a network, new ones; none before it is built."""
+def each_array(net: Network) -> Iterator[tuple[str, Array]]:
+    """All arrays of a network, each made when it is asked for, in the order of their names; none
+    before it is built."""
     plan = net._plan
     if plan is None:
-        return {}
-    best, position = net._best, net._position
+        return
+    best, outputs = net._best, net._position.outputs if net._position.batch else None
     names = array_names(plan.graph, net.optimizer.n_slots, best is not None)
-    arrays = {
-        name: best.arrays[parameter] if best and slot == _BEST else plan.get(slot, parameter)
-        for name, (slot, parameter) in names.items()
-    }
-    if position.batch and position.outputs is not None:
-        arrays[OUTPUTS] = position.outputs.copy()
-    return arrays
+    if outputs is not None:
+        names[OUTPUTS] = (0, OUTPUTS)
+    for name, (slot, parameter) in sorted(names.items()):
+        if outputs is not None and name == OUTPUTS:
+            yield name, outputs.copy()
+        elif best and slot == _BEST:
+            yield name, best.arrays[parameter]
+        else:
+            yield name, plan.get(slot, parameter)
 
 
 def array_shapes(net: Network, graph: Graph, state: State) -> dict[str, tuple[int, ...]]:

@@ -201,10 +201,9 @@ def write_table(path: str, array: Array) -> None:
     if os.path.splitext(path)[1].lower() == ".npy":
         buffer = io.BytesIO()
         np.save(buffer, array, allow_pickle=False)
-        data = buffer.getvalue()
+        _files.write(path, [buffer.getbuffer()])
     else:
-        data = "".join(to_csv(array)).encode("ascii")
-    _files.write(path, data)
+        _files.write(path, map(str.encode, to_csv(array)))
 
 
 def to_csv(array: Array) -> Iterator[str]:

@@ -388,7 +388,7 @@ class Network:
         with self._gate.reading("copying"):
             return {
                 "description": _state.describe_network(self, ""),
-                "arrays": _state.collect_arrays(self),
+                "arrays": dict(_state.each_array(self)),
                 "backend": self._backend,
                 "custom": self._custom,
             }

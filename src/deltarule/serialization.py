@@ -8,11 +8,12 @@ else has been found to be in order. A checksum of all that it says tells what is
 from __future__ import annotations
 
 import hashlib
-import io
+import itertools
 import json
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from . import _check, _files, _header, _state
@@ -45,31 +46,45 @@ def save(net: Network, path: str | os.PathLike[str], *, keep_previous: bool = Fa
     with net._gate.reading("save()"):
         net._built("save()")
         description = _state.describe_network(net, _library_version())
-        arrays = _state.collect_arrays(net)
-    _files.write(target, _to_bytes(description, arrays), keep_previous=keep_previous)
+        data = pieces(description, partial(_state.each_array, net))
+        _files.write(target, data, keep_previous=keep_previous)
 
 
-def _to_bytes(description: dict[str, Any], arrays: dict[str, _state.Array]) -> bytes:
-    from safetensors.numpy import save as to_bytes
+def pieces(
+    description: dict[str, Any], arrays: Callable[[], Iterable[tuple[str, _state.Array]]]
+) -> Iterator[bytes | memoryview]:
+    """A model file, one array at a time. `arrays`, in the order of their names, are gone through
+    twice: before them stands their checksum. So no copy of a large network is made."""
+    entries: dict[str, tuple[str, tuple[int, ...]]] = {}
+
+    def values() -> Iterator[memoryview]:
+        for name, array in arrays():
+            dtype = _DTYPES[array.dtype.name]
+            entries[name] = dtype, array.shape
+            yield array.astype(_header.TYPES[dtype], copy=False).data
 
     text = json.dumps(description, allow_nan=False, separators=(",", ":"))
-    text = signed(text, {name: array.data for name, array in arrays.items()})
-    data = to_bytes(arrays, metadata={METADATA_KEY: text})
+    text = signed(text, values())
     try:  # what could not be read again is not written
-        _header.read(io.BytesIO(data))
         _header.parse_json(text)
+        start = _header.make({METADATA_KEY: text}, entries)
     except ValueError as error:
         raise ValueError(f"this network cannot be saved: {error}") from error
-    return data
+    return itertools.chain([start], values())
 
 
-def signed(text: str, arrays: Mapping[str, memoryview]) -> str:
-    """A description with a checksum of it and of the arrays by their names, however a file is laid
-    out. What names and shapes they have to have follows from the description."""
-    digest = hashlib.sha256(text.encode())
-    for name in sorted(arrays):
-        digest.update(arrays[name])
-    return f'{text[:-1]},"{CHECKSUM_KEY}":"{digest.hexdigest()}"}}'
+def signed(text: str, arrays: Iterable[memoryview]) -> str:
+    """A description with a checksum of it and of the arrays in the order of their names, however a
+    file is laid out. What names and shapes they have to have follows from the description."""
+    raw = text.encode()
+    try:
+        digest = hashlib.sha256(raw)
+        for array in arrays:
+            digest.update(array)
+        checksum = digest.hexdigest()
+    except ValueError as error:  # OpenSSL's
+        raise MemoryError(f"no memory for a checksum: {error}") from error
+    return f'{text[:-1]},"{CHECKSUM_KEY}":"{checksum}"}}'
 
 
 def _library_version() -> str:
@@ -142,7 +157,7 @@ def _build(file: BinaryIO, backend: str, custom: Mapping[str, type[Custom]]) -> 
 def _check_sum(text: str, checksum: object, header: _header.Header, data: bytes) -> None:
     """ValueError unless the description is what `signed` has made of these arrays."""
     values = memoryview(data)[len(header.start) :]
-    arrays = {name: values[e.begin : e.end] for name, e in header.tensors.items()}
+    arrays = (values[entry.begin : entry.end] for _, entry in sorted(header.tensors.items()))
     plain = text.removesuffix(f',"{CHECKSUM_KEY}":"{checksum}"}}') + "}"
     if signed(plain, arrays) != text:
         raise ValueError("its checksum is not that of what it says: it is damaged")

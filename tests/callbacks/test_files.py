@@ -66,6 +66,33 @@ def test_csv_after_an_error(make_net: Make, blobs: Data, tmp_path: Path) -> None
         net.fit(*blobs, callbacks=[dr.CSVLogger(tmp_path / "no" / "log.csv")])
 
 
+@pytest.mark.parametrize("append", [False, True])
+def test_csv_of_epochs_that_are_done_again(
+    make_net: Make, blobs: Data, tmp_path: Path, append: bool
+) -> None:
+    """As after a kill: the file knows more than the checkpoint, the last row is cut short."""
+    path, checkpoint = tmp_path / "log.csv", tmp_path / "net"
+    net, log = make_net(), dr.CSVLogger(path, append=append)
+    net.fit(*blobs, epochs=2, callbacks=[log], **HOW)
+    net.save(checkpoint)
+    net.fit(*blobs, epochs=3, callbacks=[log], **HOW)
+    whole = path.read_text()
+    cut = whole[:-3]
+    path.write_text(cut)
+    again = dr.load(checkpoint, backend=net.backend)
+    again.fit(*blobs, epochs=3, callbacks=[dr.CSVLogger(path, append=append)], **HOW)
+    assert path.read_text() == (cut + "".join(whole.splitlines(True)[3:]) if append else whole)
+
+
+def test_csv_of_an_epoch_that_all_see_again(make_net: Make, blobs: Data, tmp_path: Path) -> None:
+    """An error of another callback came when its row was there."""
+    net, log = make_net(), dr.CSVLogger(tmp_path / "log.csv")
+    with pytest.raises(Fault):
+        net.fit(*blobs, epochs=4, callbacks=[log, faulty("on_epoch_end", 1)], **HOW)
+    net.fit(*blobs, epochs=3, callbacks=[log], **HOW)
+    assert [row[0] for row in rows(tmp_path / "log.csv")] == ["epoch", "1", "2", "3", "4"]
+
+
 # ---------------------------------------------------------------------------------- tensorboard
 def test_tensorboard(make_net: Make, blobs: Data, tmp_path: Path) -> None:
     """Read back by TensorBoard itself."""

@@ -214,7 +214,7 @@ class Models(Texts):
                 name: np.frombuffer(self.numbers(sizes[name] * item), net.dtype).reshape(shape)
                 for name, shape in shapes.items()
             }
-            return serialization._to_bytes(description, arrays)
+            return b"".join(serialization.pieces(description, sorted(arrays.items()).__iter__))
         except Exception:  # the target will find what is wrong with it
             return None
 
@@ -249,7 +249,7 @@ def signed(data: bytes) -> bytes:
         return data
     payload = data[len(found.start) :]
     plain = re.sub(r',"sha256":"[^"]*"}$', "}", text)
-    arrays = {name: memoryview(payload)[e.begin : e.end] for name, e in found.tensors.items()}
+    arrays = (memoryview(payload)[e.begin : e.end] for _, e in sorted(found.tensors.items()))
     added = json.dumps(serialization.signed(plain, arrays)[len(plain) - 1 :])[1:-1].encode()
     quoted = re.sub(rb',\\"sha256\\":\\"[^"]*"}$', b"}", literal[1])[:-1] + added
     return join(found.start[8 : literal.start(1)] + quoted + found.start[literal.end(1) :], payload)

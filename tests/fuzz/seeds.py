@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +47,8 @@ def _networks() -> Iterator[dr.Network]:
 
 def model(net: dr.Network) -> bytes:
     """The file of a network that is built."""
-    return serialization._to_bytes(_state.describe_network(net, ""), _state.collect_arrays(net))
+    description = _state.describe_network(net, "")
+    return b"".join(serialization.pieces(description, partial(_state.each_array, net)))
 
 
 def models() -> list[bytes]:

@@ -9,14 +9,18 @@ void *__libc_memalign(size_t, size_t);
 static atomic_ullong count, failing;
 static atomic_size_t least;
 
-unsigned long long shim_count(void) { return atomic_load(&count); }
-
-/* Counts from 0 again, those of at least so many bytes, and the n-th of them fails; 0: none. */
+/* Counts from 0 again, those of at least so many bytes, and the n-th of them fails. */
 void shim_fail(unsigned long long n, size_t bytes) {
     atomic_store(&failing, 0);
     atomic_store(&count, 0);
     atomic_store(&least, bytes);
     atomic_store(&failing, n);
+}
+
+/* None fails any more. How many there were. */
+unsigned long long shim_end(void) {
+    atomic_store(&failing, 0);
+    return atomic_load(&count);
 }
 
 static int fails(size_t bytes) {

@@ -263,6 +263,20 @@ def test_known_values(isa, dtype):
             assert not run.loss_backward(level, pair, pair).any()
 
 
+@pytest.mark.parametrize("n", [3, 40])
+def test_smoothing_of_the_largest_number(isa, dtype, n):
+    """Finite where its share is, and rows beside it keep their bits."""
+    smooth, largest = losses.CrossEntropy(label_smoothing=0.9), np.finfo(dtype).max
+    y = np.random.default_rng(0).normal(size=(16, n)).astype(dtype)
+    y[15, 0] = largest
+    labels, others = np.zeros(16, int), (np.arange(16) < 15).astype(dtype)
+    for run in (ops, reference):
+        got = run.loss_forward(smooth, y[15:], labels[15:])
+        assert got == pytest.approx(0.9 * (n - 1) / n * largest, rel=1e-5)
+    alone = ops.loss_forward(smooth, y[:15], labels[:15])
+    assert ops.loss_forward(smooth, y, labels, sample_weight=others) == alone
+
+
 def test_flush(isa, dtype):
     """Slopes below the threshold are +0, those at it stay; in both backends."""
     tiny = np.array(bounds.tiny(dtype), dtype)

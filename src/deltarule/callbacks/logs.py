@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import os
 from collections.abc import Mapping
@@ -22,7 +23,8 @@ class CSVLogger(Callback):
 
     separator: one character between two numbers.
     append: leave in the file what is there. Without it a training that begins replaces the file;
-        one that goes on, after an interruption or from a saved network, adds to it all the same.
+        one that goes on, after an interruption or from a saved network, adds to it all the same,
+        and replaces the rows of epochs that are done again; with it they stay.
 
     Raises TypeError or ValueError that names the argument; `fit` raises OSError where the file
     cannot be written.
@@ -49,10 +51,20 @@ class CSVLogger(Callback):
 
     def on_fit_begin(self, training: Training) -> None:
         """Opens the file."""
+        if self._rows and not self._append:
+            self._forget_later_rows()
         mode = "a" if self._append or self._rows else "w"
         self._file = self._path.open(mode, newline="", encoding="utf-8")
         if self._file.tell() == 0:
             self._write("epoch", *training.names)
+            self._rows = 0
+
+    def _forget_later_rows(self) -> None:
+        """Those of epochs that are done again, as after a kill."""
+        with contextlib.suppress(FileNotFoundError), self._path.open("rb+") as file:
+            for _ in range(1 + self._rows):
+                file.readline()
+            file.truncate()
 
     def on_epoch_end(self, training: Training, values: Mapping[str, float]) -> None:
         """Writes a row."""
