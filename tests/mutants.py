@@ -138,7 +138,7 @@ MUTANTS = {
         "test_hostile_files.py::test_edited_files"),
     # ------------------------------------------------------------------------------- fit, position
     "any fit goes on with any epoch": Mutant(
-        POSITION, "if self.batch and again and alike", "if self.batch and again",
+        POSITION, "self.batch and again and way ==", "self.batch and again or way ==",
         "test_position.py::test_another_fit_begins_a_new_epoch"),
     "an epoch given up comes again": Mutant(
         POSITION, "self.epoch + (self.batch > 0)", "self.epoch",

@@ -53,8 +53,9 @@ KERNELS = {
     "the plan swaps n_in and n_out on the way back": Kernel(
         "classes", "network/nodes/dense.c", "row, node->n_out, run->errors",
         "row, node->n_in, run->errors", "weight gradient", LAYERS),
-    "the plan forgets the bias": Kernel(
-        "classes", "network/nodes/dense.c", "DR_FROM_BIAS", "DR_FROM_ZERO", "output", LAYERS),
+    "the plan takes weights for the bias": Kernel(
+        "classes", "network/nodes/dense.c", "plan->values, node->parameters[BIAS]",
+        "plan->values, node->parameters[WEIGHT]", "output", LAYERS),
     "the slope of sigmoid has a wrong sign": Kernel(
         "numbers", "kernels/activation.inc", "p.dy * (p.y * (vset(1) - p.y))",
         "p.dy * (p.y * (vset(1) + p.y))",
@@ -64,8 +65,8 @@ KERNELS = {
         "vfma(p.y, p.y, vset(1))",
         "1.error before tanh"),
     "relu passes the error on the wrong side": Kernel(
-        "classes", "kernels/activation.inc",
-        "vselect(vgt(p.y, vset(0)), p.dy, vset(0))", "vselect(vgt(p.y, vset(0)), vset(0), p.dy)",
+        "classes", "kernels/dense.inc",
+        "vselect(vgt(y, vset(0)), dy, vset(0))", "vselect(vgt(y, vset(0)), vset(0), dy)",
         "1.error before relu"),
     "a constant of exp is off": Kernel(
         "numbers", "kernels/math.inc", "(real)(1.0 / 24)", "(real)(1.0 / 25)", "output"),
@@ -189,8 +190,13 @@ KERNELS = {
         "branches", "network/nodes/merge.c", "move(c->run, !wire.first_writer,", "move(c->run, 0,",
         "gradient", LAYERS),
     "products overwrite errors of an earlier reader": Kernel(
-        "branches", "network/nodes/dense.c", "x.first_writer ? DR_FROM_ZERO : DR_FROM_C",
-        "DR_FROM_ZERO", "gradient", LAYERS),
+        "branches", "network/nodes/dense.c", "!x.first_writer, x.relu", "0, x.relu",
+        "gradient", LAYERS),
+    "one of two readers of a relu takes the error back through it": Kernel(
+        "branches", "network/plan.c", "|| readers != 1 ||", "||", "gradient", LAYERS),
+    "the error does not come back through relu": Kernel(
+        "classes", "kernels/dense.inc", "vflush(vrelu_slope(yi, acc[i][v]))", "acc[i][v]",
+        "gradient", LAYERS),
     "squares of a norm lack a number": Kernel(
         "clipped", "kernels/clip.inc", "for (size_t i = 0; i < n; i += UNIT)",
         "for (size_t i = UNIT; i < n; i += UNIT)", "gradient clipped"),

@@ -97,7 +97,12 @@ SCENES: dict[str, dict[str, Any]] = {
         "layers": [
             layers.Concat([[dr.Dense(17, "tanh")], [dr.Dense(5)]]),
             layers.Add([[dr.Dense(9, "tanh")], [dr.Dense(9, "silu"), dr.Dropout(0.2)]]),
-            layers.Residual([layers.Activation("tanh"), dr.Dense(9, learning_rate_factor=0.5)]),
+            layers.Residual(
+                [
+                    layers.Activation("relu"),
+                    layers.Add([[dr.Dense(9, learning_rate_factor=0.5)], [dr.Dense(9)]]),
+                ]
+            ),
             layers.Activation("gelu"),
             dr.Dense(3, trainable=False),
         ],

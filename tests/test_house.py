@@ -19,7 +19,7 @@ REFERENCE = PACKAGE / "reference"
 OPERATIONS = ("activation", "average", "batch_norm", "cholesky", "clip", "constraint", "dense",
               "layer_norm", "loss", "noise", "optimizer", "penalty", "prelu")  # fmt: skip
 HELPERS = ("cross_entropy", "elementary", "jacobian", "kernels", "math", "normal", "panels", "peak",
-           "softmax", "sparse")  # fmt: skip
+           "philox", "softmax", "sparse")  # fmt: skip
 
 C_FILES = sorted(p for p in CSRC.rglob("*") if p.suffix in (".c", ".h", ".inc"))
 CYTHON = [PACKAGE / "_fast.pyx", *sorted((PACKAGE / "_fast").glob("*.pxi"))]

@@ -59,13 +59,18 @@ typedef struct {
 
 #define DR_AHEAD 3
 
+/* What becomes of the sums of a product: nothing; their relu; or, being errors on their way back through a
+ * relu that has given y, they stay where y > 0, flushed, and are 0 elsewhere. */
+typedef enum { DR_PLAIN, DR_RELU_FORWARD, DR_RELU_BACKWARD } dr_finish;
+
 typedef struct {
     dr_dtype dtype;
     /* c[m, units] = start + a[m, k] b[k, units], k ascending, by FMA. a: panels of a_width,
      * a_stride apart, beginning at a panel's edge; b, c: one panel of `units` units; start: rows
-     * start_width apart (0: the same for all), may be c. */
+     * start_width apart (0: the same for all), may be c; y: as c */
     void (*product)(size_t m, size_t units, size_t k, const void *a, size_t a_width,
-                    size_t a_stride, const void *b, const void *start, size_t start_width, void *c);
+                    size_t a_stride, const void *b, const void *start, size_t start_width,
+                    dr_finish finish, const void *y, void *c);
     /* the same with a transposed: a is one panel [k][a_width], its first m columns count; ahead:
      * what will be wanted soon, k lines of each are fetched on the way; any address will do */
     void (*product_t)(size_t m, size_t units, size_t k, const void *a, size_t a_width,
@@ -104,6 +109,8 @@ typedef struct {
     /* to what the slopes of one panel's columns have got, that from m rows, ascending */
     void (*prelu_slope)(size_t m, size_t units, const void *x, const void *dy, void *sums);
     /* on m rows of panels; in place allowed. The way back: x is the error at y, y that at x */
+    /* blocks first .. first + n - 1 of a stream: words 0 and 1 of each, 2 and 3; n: a multiple of 8 */
+    void (*philox)(dr_stream s, uint64_t first, size_t n, uint64_t *out0, uint64_t *out1);
     void (*noise_forward[DR_N_NOISES])(const dr_noise_args *a, size_t m, size_t n, size_t row,
                                        size_t stride, const void *x, void *y);
     void (*noise_backward[DR_N_NOISES])(const dr_noise_args *a, size_t m, size_t n, size_t row,

@@ -17,6 +17,7 @@ typedef struct {
     size_t buffer;
     int error;                  /* the gradient there is wanted: something before it learns */
     int first_writer;           /* of that gradient, in backward order: overwrites, others add */
+    int relu;                   /* and it is to be taken back through the relu that has been written there */
 } dr_wire;
 
 /* A parameter of a node: a matrix of rows x cols, or with rows = 0 a vector. */
@@ -36,6 +37,7 @@ typedef struct {
     dr_wire *sources;
     dr_activation activation;   /* what training applies: identity where the loss takes logits */
     dr_activation output;       /* what predict applies */
+    int relu_is_behind;         /* who sends the error has taken it back through the activation already */
     double alpha, eps, momentum;
     double rate_factor;         /* of the learning rate */
     dr_noise noise;
@@ -365,7 +367,9 @@ void dr_copy_parameter(const dr_plan *plan, const char *area, size_t node, size_
 #define DR_LEAST_WORK 2.5e5
 
 /* team.c: threads for the batches to come, of `work` multiply-adds each, where `advised` of at most `most`
- * are to begin with, and for how many seconds to keep to them; then what they have done. */
+ * are to begin with, and for how many seconds to keep to them; then what they have done. And what the calling
+ * thread has for plans that others may use beside it. */
+dr_team *dr_team_here(double work);
 int dr_team_next(dr_team *team, double work, int advised, int most, double now, double *seconds);
 void dr_team_report(dr_team *team, size_t rows, double seconds, double now);
 

@@ -47,6 +47,20 @@ static int writes_first(const dr_plan *plan, size_t i, size_t source) {
     return 1;
 }
 
+/* Where the one reader of a relu is a product, that takes errors back through the relu on the way: they are
+ * in registers there. 2 % of a small network's step. */
+static void hand_over_relu(dr_plan *plan, dr_node *producer) {
+    dr_node *reader = NULL;
+    size_t readers = 0;
+    for (dr_node *node = producer + 1; node < plan->nodes + plan->n_nodes; node++)
+        for (size_t j = 0; j < node->n_sources; j++)
+            if (node->sources[j].buffer == producer->target) readers++, reader = node;
+    const int has_relu = producer->activation == DR_RELU &&
+                         (producer->kind == &dr_kind_dense || producer->kind == &dr_kind_activation);
+    if (!has_relu || readers != 1 || reader->kind != &dr_kind_dense) return;
+    producer->relu_is_behind = reader->sources[0].relu = reader->sources[0].error;
+}
+
 /* Nodes with their shapes and wires, and offsets into the areas. */
 static void lay_out(dr_plan *plan, const dr_graph *graph) {
     dr_wire *wires = plan->wires;
@@ -88,6 +102,7 @@ static void lay_out(dr_plan *plan, const dr_graph *graph) {
     for (size_t i = 0; i < graph->n_nodes; i++)
         for (size_t j = 0; j < plan->nodes[i].n_sources; j++)
             plan->nodes[i].sources[j].first_writer = writes_first(plan, i, j);
+    for (size_t i = 0; i < graph->n_nodes; i++) hand_over_relu(plan, &plan->nodes[i]);
 }
 
 dr_status dr_plan_create(const dr_graph *graph, dr_plan **out) {

@@ -324,12 +324,14 @@ dr_status dr_plan_run(dr_run *run, double budget, dr_poll poll, void *context) {
     dr_plan *plan = run->plan;
     const int training = run->mode == DR_TRAIN;
     const size_t rows = dr_min(run->piece, run->data.n);
-    const double work = work_of(run, (double)rows);
+    const double work = work_of(run, (double)rows), all = work * ((double)run->data.n / (double)rows);
     /* without updates no weights travel between cores at each barrier: what counts is all rows */
-    const double all = (double)run->data.n / (double)rows;
-    const double shared = run->mode == DR_GRADIENT ? work * all : dr_training(run) ? work : work / 2 * all;
+    const double shared = run->mode == DR_GRADIENT ? all : dr_training(run) ? work : all / 2;
     const int advised = dr_threads_for(shared, rows);
-    const int adaptive = training && work >= DR_LEAST_WORK && !dr_threads_exact();
+    /* others may predict by this plan at the same time */
+    const int alone = training || run->mode == DR_GRADIENT;
+    const int adaptive = !dr_threads_exact() && (alone ? work >= DR_LEAST_WORK : advised > 1);
+    dr_team *team = alone ? &plan->team : dr_team_here(all);
     const int most = adaptive ? (int)dr_min((size_t)dr_threads_limit(), rows) : 1;
     const double begun = dr_now(), end = begun + budget;
     run->kernels = dr_kernels_for(plan->dtype);
@@ -343,7 +345,7 @@ dr_status dr_plan_run(dr_run *run, double budget, dr_poll poll, void *context) {
     for (double now = begun; !dr_run_finished(run) && !leaves_lost(run) && (now == begun || now < end);) {
         double seconds = budget;
         const int threads =
-            adaptive ? dr_team_next(&plan->team, work, advised, most, now, &seconds) : advised;
+            adaptive ? dr_team_next(team, alone ? work : all, advised, most, now, &seconds) : advised;
         run->began = now;
         run->deadline = now + seconds < end ? now + seconds : end;
         run->first_batch = run->position.batch;
@@ -354,7 +356,7 @@ dr_status dr_plan_run(dr_run *run, double budget, dr_poll poll, void *context) {
         if (atomic_load(&run->aborted)) return DR_ABORTED;
         now = dr_now();
         if (adaptive)
-            dr_team_report(&plan->team, (run->position.batch - run->first_batch) * run->batch_size,
+            dr_team_report(team, (run->position.batch - run->first_batch) * run->batch_size,
                            now - run->began, now);
     }
     return DR_OK;

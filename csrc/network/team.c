@@ -1,4 +1,4 @@
-/* How many threads a training run uses. Any number gives the same bits, so the choice may follow the
+/* How many threads a run uses. Any number gives the same bits, so the choice may follow the
  * clock: it begins with what the work suggests, and now and then a contest of a few milliseconds shows
  * whether half or twice as many are quicker. Where another process has the cores, or weights travel too
  * slowly between them, fewer threads win, and no model of the processor would know. */
@@ -21,6 +21,8 @@
 static _Thread_local dr_team known[PLACES];
 
 static dr_team *place_of(double work) { return &known[(size_t)fmod(work, PLACES)]; }
+
+dr_team *dr_team_here(double work) { return place_of(work); }
 
 static void remember(const dr_team *team) { *place_of(team->work) = *team; }
 

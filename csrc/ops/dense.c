@@ -27,34 +27,53 @@ static void end_rows(const dr_kernels *k, size_t m, size_t row, dr_activation ac
     if (watch) dr_lap(&watch->ledger, DR_ACTIVATIONS);
 }
 
-void dr_dense_product(dr_dtype dt, const dr_kernels *k, size_t m, size_t row, size_t inner,
-                      dr_matrix a, dr_matrix b, dr_start start, const void *bias,
-                      dr_activation act, double alpha, dr_matrix c, dr_watch *watch) {
-    static const _Alignas(64) char zeros[128];
-    const size_t panel = dr_panel(dt), unit = dr_unit(dt);
+/* One panel: rows `from_width` apart at `from`, and a times panel p of b onto that. */
+static void panel_product(dr_dtype dt, const dr_kernels *k, size_t m, size_t row, size_t inner, dr_matrix a,
+                          dr_matrix b, size_t p, const void *from, size_t from_width, dr_finish finish,
+                          const void *y, void *out) {
+    const size_t panel = dr_panel(dt), unit = dr_unit(dt), width = dr_panel_width(dt, b.cols, p);
+    size_t i = 0;
+    do { /* once even if inner is 0: out is then the start itself */
+        const size_t p_in = i / panel, a_width = dr_panel_width(dt, inner, p_in);
+        /* a narrow last panel of a has rows of its own width: a block by itself */
+        const size_t wide = inner % panel && inner % panel <= unit ? inner / panel * panel : inner;
+        const size_t n = i < wide ? dr_min(BLOCK, wide - i) : inner - i;
+        k->product(m, width / unit, n, dr_at(dt, a, p_in, row), a_width, a.stride,
+                   dr_offset(dt, dr_at(dt, b, p, 0), i * width), from, from_width,
+                   i + n == inner ? finish : DR_PLAIN, y, out);
+        from = out;
+        from_width = width;
+        i += n;
+    } while (i < inner);
+}
 
+void dr_dense_product(dr_dtype dt, const dr_kernels *k, size_t m, size_t row, size_t inner,
+                      dr_matrix a, dr_matrix b, const void *bias, dr_activation act, double alpha,
+                      dr_matrix c, dr_watch *watch) {
+    /* relu comes before results leave the registers: 1.5 % of a small network's step */
+    const dr_finish finish = act == DR_RELU ? DR_RELU_FORWARD : DR_PLAIN;
+    const dr_activation after = act == DR_RELU ? DR_IDENTITY : act;
     for (size_t p = 0; p < dr_panels(dt, c.cols); p++) {
         const size_t width = dr_panel_width(dt, c.cols, p);
         char *out = dr_at(dt, c, p, row);
-        const void *from = start == DR_FROM_C ? (const void *)out : zeros;
-        size_t from_width = start == DR_FROM_C ? width : 0;
-        if (start == DR_FROM_BIAS) from = dr_offset(dt, bias, p * panel);
-
-        size_t i = 0;
-        do { /* once even if inner is 0: c is then the start itself */
-            const size_t p_in = i / panel, a_width = dr_panel_width(dt, inner, p_in);
-            /* a narrow last panel of a has rows of its own width: a block by itself */
-            const size_t wide = inner % panel && inner % panel <= unit ? inner / panel * panel : inner;
-            const size_t n = i < wide ? dr_min(BLOCK, wide - i) : inner - i;
-            k->product(m, width / unit, n, dr_at(dt, a, p_in, row), a_width, a.stride,
-                       dr_offset(dt, dr_at(dt, b, p, 0), i * width), from, from_width, out);
-            from = out;
-            from_width = width;
-            i += n;
-        } while (i < inner);
-        if (end_panel(k, m, width, act, alpha, out, watch, (double)m * (double)inner * (double)width)) return;
+        panel_product(dt, k, m, row, inner, a, b, p, dr_offset(dt, bias, p * dr_panel(dt)), 0, finish, NULL,
+                      out);
+        if (end_panel(k, m, width, after, alpha, out, watch, (double)m * (double)inner * (double)width)) return;
     }
-    end_rows(k, m, row, act, alpha, c, watch);
+    end_rows(k, m, row, after, alpha, c, watch);
+}
+
+void dr_dense_error(dr_dtype dt, const dr_kernels *k, size_t m, size_t row, size_t inner, dr_matrix a,
+                    dr_matrix b, int adds, const dr_matrix *y, dr_matrix c, dr_watch *watch) {
+    static const _Alignas(64) char zeros[128];
+    for (size_t p = 0; p < dr_panels(dt, c.cols); p++) {
+        const size_t width = dr_panel_width(dt, c.cols, p);
+        char *out = dr_at(dt, c, p, row);
+        panel_product(dt, k, m, row, inner, a, b, p, adds ? out : zeros, adds ? width : 0,
+                      y ? DR_RELU_BACKWARD : DR_PLAIN, y ? dr_at(dt, *y, p, row) : NULL, out);
+        if (end_panel(k, m, width, DR_IDENTITY, 0, out, watch, (double)m * (double)inner * (double)width))
+            return;
+    }
 }
 
 void dr_dense_sparse_product(dr_dtype dt, const dr_kernels *k, size_t m, size_t row, size_t inner,
@@ -133,7 +152,7 @@ dr_status dr_dense_forward(dr_dtype dt, dr_activation act, double alpha, size_t 
     dr_to_panels(k, n, x, in);
     dr_to_panels(k, n_in, w, weight);
     if (b) memcpy(bias, b, n_out * dr_size(dt));
-    dr_dense_product(dt, k, n, 0, n_in, in, weight, DR_FROM_BIAS, bias, act, alpha, out, NULL);
+    dr_dense_product(dt, k, n, 0, n_in, in, weight, bias, act, alpha, out, NULL);
     dr_from_panels(k, n, out, y);
     dr_free(arena.base);
     return DR_OK;
@@ -175,7 +194,7 @@ dr_status dr_dense_backward(dr_dtype dt, dr_activation act, double alpha, size_t
         dr_dense_bias_gradient(dt, k, n, dout, q, 0, tile);
         memcpy(dr_offset(dt, db, q * panel), tile, dr_panel_cols(dt, n_out, q) * size);
     }
-    dr_dense_product(dt, k, n, 0, n_out, dout, shadow, DR_FROM_ZERO, NULL, DR_IDENTITY, 0, din, NULL);
+    dr_dense_error(dt, k, n, 0, n_out, dout, shadow, 0, NULL, din, NULL);
     dr_from_panels(k, n, din, dx);
     dr_from_panels(k, n_in, gradient, dw);
     dr_free(arena.base);

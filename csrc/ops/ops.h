@@ -17,11 +17,13 @@ struct dr_watch {
     dr_ledger ledger;
 };
 
-/* c = act(bias + a b), or with bias NULL c = a b, or c += a b. inner: columns of a = rows of b. */
-typedef enum { DR_FROM_BIAS, DR_FROM_ZERO, DR_FROM_C } dr_start;
+/* c = act(bias + a b). inner: columns of a = rows of b. */
 void dr_dense_product(dr_dtype dt, const dr_kernels *k, size_t m, size_t row, size_t inner,
-                      dr_matrix a, dr_matrix b, dr_start start, const void *bias,
-                      dr_activation act, double alpha, dr_matrix c, dr_watch *watch);
+                      dr_matrix a, dr_matrix b, const void *bias, dr_activation act, double alpha,
+                      dr_matrix c, dr_watch *watch);
+/* c = a b, or c += a b; and what is c then goes back through the relu that has given y, unless that is NULL. */
+void dr_dense_error(dr_dtype dt, const dr_kernels *k, size_t m, size_t row, size_t inner, dr_matrix a,
+                    dr_matrix b, int adds, const dr_matrix *y, dr_matrix c, dr_watch *watch);
 
 /* c = act(bias + a b) for sparse rows [row, row + m) of a, with the bits that dr_dense_product gives. */
 void dr_dense_sparse_product(dr_dtype dt, const dr_kernels *k, size_t m, size_t row, size_t inner,

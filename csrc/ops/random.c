@@ -1,7 +1,7 @@
 /* Random numbers: Philox4x32-10 (Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as
  * 1, 2, 3", 2011), with uniform, normal and permutation on top. Only integer arithmetic and
  * + - * / sqrt in double, in an order that reference/random.py repeats: both give the same bits. */
-#include "deltarule.h"
+#include "ops/ops.h"
 #include "scalar.h"
 
 typedef struct {
@@ -64,19 +64,20 @@ static uint64_t scaled(uint64_t u, uint64_t n) {
     return u1 * n1 + (middle >> 32) + (other >> 32);
 }
 
-/* Fisher and Yates, from the last element down; element i draws the words of its own index. Blocks are
- * computed some at a time: one depends on no other, so the processor works on several. */
+/* Fisher and Yates, from the last element down; element i draws the words of its own index: of block i / 2
+ * the first two, or the others. Some blocks are computed at once. */
 #define BLOCKS 16
 
 void dr_random_permutation(dr_stream s, size_t n, int64_t *out) {
-    block blocks[BLOCKS];
+    const dr_kernels *k = dr_kernels_for(DR_F32);
+    uint64_t pairs[2][BLOCKS];
     for (size_t i = 0; i < n; i++) out[i] = (int64_t)i;
     for (size_t i = n ? n - 1 : 0; i > 0;) {
-        const size_t first = i / 2 < BLOCKS ? 0 : i / 2 + 1 - BLOCKS, last = i / 2;
-        for (size_t k = first; k <= last; k++) blocks[k - first] = philox(s, k);
+        const size_t first = i / 2 < BLOCKS ? 0 : i / 2 + 1 - BLOCKS;
+        k->philox(s, first, BLOCKS, pairs[0], pairs[1]);
         for (; i > 0 && i / 2 >= first; i--) {
-            const uint32_t *word = blocks[i / 2 - first].word + i % 2 * 2;
-            const size_t j = (size_t)scaled((uint64_t)word[0] << 32 | word[1], (uint64_t)i + 1);
+            const uint64_t pair = pairs[i % 2][i / 2 - first];
+            const size_t j = (size_t)scaled(pair << 32 | pair >> 32, (uint64_t)i + 1);
             const int64_t swap = out[i];
             out[i] = out[j];
             out[j] = swap;

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -140,9 +140,12 @@ class Fit:
         return history
 
     # ----------------------------------------------------------------------------- begin and end
-    def _tell(self, event: str, *arguments: Any, to: Iterable[Callback] | None = None) -> None:
+    def _tell(self, event: str, *arguments: Any, to: Sequence[Callback] | None = None) -> None:
+        called = self._callbacks if to is None else to
+        if not called:
+            return
         with self._net._gate.resting():
-            for callback in self._callbacks if to is None else to:
+            for callback in called:
                 getattr(callback, event)(self._training, *arguments)
 
     def _begin(self, begun: ExitStack) -> None:
@@ -274,6 +277,8 @@ class Fit:
     def _save_checkpoints(self) -> None:
         """Those that callbacks have asked for; where they have ended the fit, when it has ended."""
         asked, self._training._checkpoints = self._training._checkpoints, {}
+        if not asked:
+            return
         with self._net._gate.resting():
             for path, (keep_previous, on_error) in asked.items():
                 try:

@@ -32,6 +32,8 @@ def as_array(value: object, name: str, *, missing: bool = False) -> Array:
     missing: values missing in tables become nan. Raises TypeError for what has no real numbers in
     it and ValueError for ragged rows.
     """
+    if type(value) is np.ndarray and value.dtype.kind in "biuf":
+        return value
     if isinstance(value, _frames.Named):
         return value
     if value is None:

@@ -33,12 +33,14 @@ SUM_TOLERANCE = 1e-3  # of a row of class probabilities
 
 @dataclass(frozen=True)
 class Target:
-    """What data is prepared for; `shape`, that of a sample, is None before the network is built."""
+    """What data is prepared for; `shape` and `output`, those of a sample and of what comes out, are
+    None and () before the network is built."""
 
     loss: Loss
     layers: Sequence[Layer]
     shape: tuple[int, ...] | None
     dtype: str
+    output: tuple[int, ...] = ()
 
 
 def prepare_data(
@@ -56,7 +58,7 @@ def prepare_data(
     X, y, sample_weight, class_weight = (*values, None)[:4]
     X = _inputs.as_rows(X, names[0])
     x = _inputs.prepare_x(X, target.shape, target.dtype, name=names[0])
-    shape = output_shape(target.layers, X.shape[1:])
+    shape = target.output or output_shape(target.layers, X.shape[1:])
     n, loss, n_out = x.shape[0], target.loss, math.prod(shape)
     y = as_array(y, names[1])
     if len(shape) > 1 and y.shape[1:] == shape:

@@ -34,7 +34,7 @@ class History(Mapping[str, list[float]]):
     @property
     def epochs(self) -> int:
         """How many epochs are in it."""
-        return max((len(values) for values in self._columns.values()), default=0)
+        return len(next(iter(self._columns.values()), ()))
 
     def append(self, values: Mapping[str, float]) -> None:
         """Adds one epoch; every epoch must have the same names."""

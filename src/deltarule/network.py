@@ -330,9 +330,7 @@ class Network:
         class_weight: ClassWeight = None,
     ) -> tuple[float, dict[str, Array]]:
         """(loss, {name: gradient}) over all rows; nothing is updated.
-
-        Arguments and errors as for fit.
-        """
+        Arguments and errors as for fit."""
         with self._gate.training("gradients()"):  # the engine has one place for gradients
             plan = self._built("gradients()")
             return plan.gradients(*self._prepare(X, y, sample_weight, class_weight))
@@ -341,7 +339,8 @@ class Network:
         return prepare_data(values, self._target())
 
     def _target(self, shape: tuple[int, ...] | None = None) -> Target:
-        return Target(self._loss, self._layers, shape or self._input_shape, self.dtype)
+        known = self._output_shape if shape in (None, self._input_shape) else ()
+        return Target(self._loss, self._layers, shape or self._input_shape, self._dtype, known)
 
     # --------------------------------------------------------------------------- parameters
     @property

@@ -7,6 +7,7 @@ void dr_activation_error(dr_cursor *c, const dr_node *node, size_t row, size_t m
     const dr_matrix y = run->values[node->target], dy = run->errors[node->target];
     if (node->activation == DR_IDENTITY && node->target == plan->n_buffers - 1)
         return; /* the loss has flushed */
+    if (node->relu_is_behind) return;
     run->kernels->activation_backward[node->activation](node->alpha, m, node->n_out, row, y.stride,
                                                         x.data, y.data, dy.data, dy.data);
     dr_lap(&c->watch.ledger, DR_ACTIVATIONS);

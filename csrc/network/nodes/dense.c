@@ -49,8 +49,7 @@ static void forward(dr_cursor *c, const dr_node *node, size_t row, size_t m) {
                                 node->alpha, z, &c->watch);
     } else {
         dr_dense_product(plan->dtype, run->kernels, m, row, node->n_in,
-                         run->values[node->sources[0].buffer], w, DR_FROM_BIAS, bias, first, node->alpha, z,
-                         &c->watch);
+                         run->values[node->sources[0].buffer], w, bias, first, node->alpha, z, &c->watch);
     }
     if (!keep) return;
     run->kernels->activation_forward[act](node->alpha, m, node->n_out, row, y.stride, z.data, y.data);
@@ -63,9 +62,9 @@ static void backward(dr_cursor *c, const dr_node *node, size_t row, size_t m) {
     const dr_wire x = node->sources[0];
     dr_activation_error(c, node, row, m, before_activation(run, node));
     if (x.error)
-        dr_dense_product(plan->dtype, run->kernels, m, row, node->n_out, run->errors[node->target],
-                         shadow_of(plan, node), x.first_writer ? DR_FROM_ZERO : DR_FROM_C, NULL,
-                         DR_IDENTITY, 0, run->errors[x.buffer], &c->watch);
+        dr_dense_error(plan->dtype, run->kernels, m, row, node->n_out, run->errors[node->target],
+                       shadow_of(plan, node), !x.first_writer, x.relu ? &run->values[x.buffer] : NULL,
+                       run->errors[x.buffer], &c->watch);
 }
 
 /* -- tiles: a panel's rows x a panel's columns of the weights, and the bias of the columns with the

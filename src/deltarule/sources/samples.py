@@ -53,7 +53,8 @@ class Arrays:
 
     def with_room(self, at: Position, meter: Meter) -> Position:
         """A position that has room for what rows put out, if metrics want to know."""
-        return replace(at, outputs=meter.room(at.rows)) if at.outputs is None else at
+        room = meter.room(at.rows) if at.outputs is None else None
+        return at if room is None else replace(at, outputs=room)
 
     def open(
         self, plan: Plan, at: Position, seed: int, rates: Rates, watch: Stopwatch, meter: Meter
