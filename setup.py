@@ -6,7 +6,7 @@ one wheel runs on every processor. Environment variables of the build:
     DELTARULE_NO_OPENMP=1   build without OpenMP
     DELTARULE_DEBUG=1       -O0 -g and assertions
     DELTARULE_SANITIZE=1    address and undefined-behaviour sanitizers
-    DELTARULE_COVERAGE=1    gcov counters
+    DELTARULE_COVERAGE=1    counters of branches (CC=clang)
 
 Flags that decide over bits: -ffp-contract=off (the compiler must not fuse what the source did not)
 and never -ffast-math, -Ofast or -march=native, at the link either: there they would switch the
@@ -62,7 +62,9 @@ def flags() -> tuple[list[str], list[str]]:
     else:
         compile_flags += ["-O3", "-g0", "-DNDEBUG"]
     for name, extra in (("SANITIZE", ["-fsanitize=address,undefined", "-fno-sanitize-recover"]),
-                        ("COVERAGE", ["--coverage"])):
+                        # the last two let killed processes and their children count, too
+                        ("COVERAGE", ["-fprofile-instr-generate", "-fcoverage-mapping",
+                                      "-mllvm", "-runtime-counter-relocation"])):
         if switch(name):
             compile_flags += extra
             link_flags += extra

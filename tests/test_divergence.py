@@ -62,6 +62,14 @@ def test_the_place_is_named(make_net: Make, place: str, batch: int) -> None:
     assert where in str(history.stopped) and history.epochs == 0
 
 
+def test_the_place_is_named_of_sparse_rows(make_net: Make) -> None:
+    sparse = pytest.importorskip("scipy.sparse")
+    net, x, y, name = case(make_net, "first layer", 3)
+    where = f"since batch 4 of 10 in epoch 1, first in {name}"
+    with pytest.warns(dr.DivergenceWarning, match=re.escape(where)):
+        net.fit(sparse.csr_array(x), y, **HOW)
+
+
 def test_what_weights_cost_is_no_layer(make_net: Make) -> None:
     layers = [dr.Dense(1, l2=1e308, weight_init="ones")]
     net = make_net(layers=layers, loss="mse", metrics=[], dtype="float64")

@@ -16,6 +16,7 @@ import deltarule as dr
 from deltarule import serialization
 
 from .fuzz import mutate, seeds
+from .sanitizers import needs_plain_memory
 
 
 def load(data: bytes, backend: str = "fast") -> dr.Network:
@@ -75,6 +76,7 @@ def test_single_bit_flips_and_truncations_of_everything() -> None:
                 load(data[:length])
 
 
+@needs_plain_memory
 def test_memory_and_time_are_bounded_by_the_size(tmp_path: Path) -> None:
     root = Path(__file__).parents[1]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(root), *sys.path))}

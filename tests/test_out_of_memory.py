@@ -39,6 +39,7 @@ from .memory_scenes import (
     state,
 )
 from .network.common import PLAIN, graph
+from .sanitizers import needs_plain_memory
 
 FOR_EVER = 2**32 - 1
 OF_OTHERS = (  # numpy and Python themselves do not always say why
@@ -71,7 +72,8 @@ def test_every_operation_runs_out(each: int) -> None:
     found, seen = Counter[str](), Counter[str]()
     for case in itertools.chain(all_cases("float32", quick=True), all_cases("float64", quick=True)):
         seen[case.operation] += 1
-        if seen[case.operation] > each:
+        # the last two allocate where the first ones do not
+        if seen[case.operation] > each and case.variant not in ("softmax", "lamb"):
             continue
 
         def act(run: Any) -> list[bytes]:
@@ -108,6 +110,7 @@ def test_many_networks() -> None:
     assert count >= 6
 
 
+@needs_plain_memory
 @pytest.mark.skipif(sys.platform != "linux", reason="LD_PRELOAD is Linux's")
 @pytest.mark.parametrize(
     ("every", "least"),

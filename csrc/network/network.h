@@ -100,7 +100,7 @@ typedef struct {
     int cold;                   /* it is the first after a pause */
     double last;                /* when the last call ended */
     double spent, due;          /* seconds of training so far, and at which the next contest is due */
-    int settled;                /* there has been a contest */
+    double apart;               /* the next one, times what the rival has had; 0: there has been none */
 } dr_team;
 
 struct dr_plan {

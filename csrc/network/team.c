@@ -9,9 +9,9 @@
 #define BLOCK 0.004          /* seconds; to wake a sleeping thread takes up to 0.15 thousandths */
 #define ROUNDS 2             /* blocks of each side in a contest: the quicker one counts, since what
                                 disturbs can only slow */
-#define APART 50             /* of training between contests, times what the last rival has had */
-#define APART_AT_FIRST 10    /* and after a change: a wrong one is soon put right, and far goes quickly;
-                                the first finds threads that have just been made */
+#define APART 50             /* of training between contests, times what the last rival has had, at most */
+#define APART_AT_FIRST 10    /* and after a change, twice that after the next, and so on: a wrong one is soon
+                                put right, and far goes quickly; the first find threads just made or woken */
 #define PAUSE 0.005          /* seconds after which caches are somebody else's */
 #define CLEARLY 1.03         /* better by so much is better */
 
@@ -69,9 +69,8 @@ static void end_contest(dr_team *team) {
     else
         team->up = !team->up;
     team->rival = 0;
-    const int early = change || !team->settled;
-    team->due = team->spent + (early ? APART_AT_FIRST : APART) * team->rivals_seconds;
-    team->settled = 1;
+    team->apart = change || !team->apart ? APART_AT_FIRST : fmin(2 * team->apart, APART);
+    team->due = team->spent + team->apart * team->rivals_seconds;
 }
 
 /* Counts in blocks, which may take several calls, as an epoch may be short. The first one after a pause

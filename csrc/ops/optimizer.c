@@ -43,7 +43,7 @@ static void of_nadam(const double *h, uint64_t t, dr_constants *k) {
     k->c[5] = h[2];
     /* the product of all momenta so far, from that of the step before; when it is so small that
      * 1 - product is 1, what is left makes no difference */
-    if (!k->product_at || k->product_at > t) k->product = 1, k->product_at = 0;
+    if (!k->product_at) k->product = 1;
     while (k->product_at < t) {
         k->product_at = k->product > 0x1p-60 ? k->product_at + 1 : t;
         k->product *= nadam_momentum(h, k->product_at);

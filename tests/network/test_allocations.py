@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
+import numpy as np
 import pytest
 
 import deltarule as dr
 from deltarule import _fast
 
 from ..memory_scenes import build_shim
-from .common import ADAM, THREADS, data, graph, ready, scene
+from ..sanitizers import needs_plain_memory
+from .common import ADAM, THREADS, data, graph, ready, scene, state
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +42,7 @@ def test_the_core_counts_none(threads: int, fused: bool) -> None:
 
 @pytest.mark.parametrize("threads", THREADS[:2])
 @pytest.mark.skipif(sys.platform != "linux", reason="LD_PRELOAD is Linux's")
+@needs_plain_memory
 def test_the_c_library_counts_none(shim: str, threads: int) -> None:
     few, many = (
         scene(
@@ -66,3 +70,23 @@ def test_predictions_share_their_memory() -> None:
     assert _fast.allocations() == counted
     ready(g).predict(x[:1])
     assert _fast.allocations() > counted  # another network has its own
+
+
+def test_what_a_run_leaves_is_for_its_like() -> None:
+    """Memory of a run that was of another kind gives no other results."""
+    g = graph((12, 40, 4), ("tanh", "softmax"), loss="cross_entropy", optimizer=ADAM)
+    rows, plan = data(g, 90), ready(g)
+    kinds: list[dict[str, Any]] = [
+        {}, {"piece": 3}, {}, {"y": np.empty((90, 4))}, {"shuffle": True}, {"fused": False}, {},
+    ]  # fmt: skip
+    for kind in kinds:
+        options = {"batch_size": 8, "shuffle": False, "seed": 0, "epoch": 0, **kind}
+        fused = options.pop("fused", True)
+        done = []
+        for one in (plan, ready(g)):
+            ready(g, kind=lambda _, one=one: one)
+            one.step = 0
+            one.set_fused(fused)
+            assert one.train(*rows, **options).advance(1e9)
+            done.append(state(one))
+        assert done[0] == done[1], kind

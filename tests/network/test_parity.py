@@ -218,6 +218,23 @@ def central(plan: Any, rows: Data, h: float = 1e-5) -> dict[str, np.ndarray]:
     return result
 
 
+@pytest.mark.parametrize("targets", [DENSE, LABELS])
+@pytest.mark.parametrize("n_out", [4, 40])
+def test_of_equal_outputs_the_first_is_the_answer(n_out: int, targets: str) -> None:
+    """As numpy's argmax has it."""
+    g = graph((2, n_out), ("softmax",), loss=CE, accuracy="argmax")
+    x, t = np.zeros((n_out, 2)), np.arange(n_out) if targets == LABELS else np.eye(n_out)
+    for bias in ([1, 1, 0], [0, 2, 1, 2]):
+        hits = []
+        for kind in (_fast.Plan, Reference):
+            plan = ready(g, kind=kind)
+            for name, shape in g.parameter_shapes().items():  # weights make no difference
+                values = np.ones(shape) if len(shape) == 2 else np.resize([*bias, 0.0], n_out)
+                plan.set(0, name, values)
+            hits.append(plan.evaluate(x, t, None)[2])
+        assert hits == [1, 1], bias
+
+
 @pairs
 def test_gradients(hidden: str, loss: Loss, last: str, targets: str) -> None:
     g = graph((3, 18, 5, width(loss, 2)), (hidden, calm(hidden), last), loss=loss,

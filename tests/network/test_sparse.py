@@ -15,6 +15,7 @@ from deltarule import _fast
 from deltarule._check_sparse import Sparse
 from deltarule.layers import Layer
 
+from ..sanitizers import needs_plain_memory
 from .common import GROUPS, RULES, THREADS, copy, digest, epochs, graph, ready, scene, state
 
 scipy_sparse = pytest.importorskip("scipy.sparse")
@@ -267,6 +268,7 @@ def test_flops_are_those_of_entries() -> None:
     assert found == pytest.approx(4 * 33 * x.nnz + 6 * 33 * 3 * N)
 
 
+@needs_plain_memory
 @pytest.mark.parametrize("threads", THREADS[:2])
 def test_zeros_take_no_memory(threads: int) -> None:
     assert scene("train_on_sparse_rows", threads=threads, env={"MALLOC_MMAP_THRESHOLD_": "65536"})

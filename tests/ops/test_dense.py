@@ -247,6 +247,16 @@ def test_rows_by_weights_where_they_lie(isa, dtype, widths):
     guard.check(widths)
 
 
+def test_rows_without_memory():
+    arguments = np.ones((2, 4)), [np.ones((4, 5))], [np.ones(5)], ["relu"]
+    _fast.allocations_fail(0, 1)
+    try:
+        with pytest.raises(MemoryError):
+            _fast.dense_rows(*arguments)
+    finally:
+        _fast.allocations_fail(0, 0)
+
+
 def test_rows_refuse_what_is_not_plain():
     x, w, b = np.ones((2, 4)), np.ones((4, 5)), np.ones(5)
     assert _fast.dense_rows(x, [w], [b], ["relu"]) is not None

@@ -120,6 +120,12 @@ def test_constant_rows(isa, dtype):
             assert dx.tobytes() == np.zeros_like(dx).tobytes()
 
 
+def test_a_variance_that_rounds_below_zero(isa):
+    """To -4e-16, of so many equal numbers. It is taken for 0."""
+    x = np.full((1, 50_000), 0.3, np.float32)
+    assert np.isfinite(ops.layer_norm_forward(x, eps=1e-20)).all()
+
+
 @kinds
 def test_rows_are_on_their_own(isa, dtype, kind):
     """Four at a time or alone, in whichever place: the same bits."""

@@ -25,7 +25,6 @@ static void forward(dr_cursor *c, const dr_node *node, size_t row, size_t m) {
 static void backward(dr_cursor *c, const dr_node *node, size_t row, size_t m) {
     const dr_run *run = c->run;
     const dr_wire x = node->sources[0];
-    if (!x.error) return;
     const dr_matrix dy = run->errors[node->target], dx = run->errors[x.buffer];
     const dr_noise_args a = prepare(c, node);
     void *out = x.first_writer ? dx.data : dy.data;
