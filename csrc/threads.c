@@ -120,8 +120,9 @@ dr_status dr_parallel_run(int threads, dr_task task, void *context) {
 
 /* libgomp keeps the worker threads of each master; a forked child has the master's record of them
  * but not the threads, and would wait for them for ever (gcc bug 60035). So the forking thread lets them
- * go, whoever forks: also a server in C that has loaded Python. */
-#ifdef _OPENMP
+ * go, whoever forks: also a server in C that has loaded Python. clang's libomp begins anew in a child by
+ * itself; to pause it would take threads away from others in the midst of their work. */
+#if defined(_OPENMP) && !defined(__clang__)
 static void before_fork(void) {
     /* refused inside a region, from where code of a user may fork */
     if (has_pool && omp_pause_resource_all(omp_pause_hard) == 0) has_pool = 0;

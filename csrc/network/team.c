@@ -69,7 +69,7 @@ static void end_contest(dr_team *team) {
     else
         team->up = !team->up;
     team->rival = 0;
-    team->apart = change || !team->apart ? APART_AT_FIRST : fmin(2 * team->apart, APART);
+    team->apart = change || !(team->apart > 0) ? APART_AT_FIRST : fmin(2 * team->apart, APART);
     team->due = team->spent + team->apart * team->rivals_seconds;
 }
 
