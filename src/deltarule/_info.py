@@ -13,7 +13,6 @@ import deltarule as dr
 
 __all__ = ["aligned", "collect", "plain"]
 
-_PACKAGES = ("safetensors", "tqdm")
 _VARIABLES = ("DELTARULE_", "OMP_", "GOMP_", "OPENBLAS_NUM_", "MKL_NUM_")
 
 
@@ -24,11 +23,10 @@ def collect() -> dict[str, Any]:
     values["cores"] = os.cpu_count()
     if hasattr(os, "sched_getaffinity"):
         values["usable_cores"] = len(os.sched_getaffinity(0))
-    for package in _PACKAGES:
-        try:
-            values[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            values[package] = "not installed"
+    try:
+        values["tqdm"] = importlib.metadata.version("tqdm")
+    except importlib.metadata.PackageNotFoundError:
+        values["tqdm"] = "not installed"
     values["numpy_blas"] = _numpy_blas()
     values["environment"] = {
         name: value for name, value in sorted(os.environ.items()) if name.startswith(_VARIABLES)
