@@ -77,7 +77,7 @@ def load_and_fit(folder: str, names: list[str], isa: str, threads: int, **option
 # ------------------------------------------------------------------------------------ allocations
 def count_allocations(shim: str, threads: int, batches: int) -> int:
     """Calls of malloc and its kind in one advance over `batches` batches."""
-    count = ctypes.CDLL(shim).shim_count
+    count = ctypes.CDLL(shim).shim_end
     count.restype = ctypes.c_ulonglong
     use(threads=threads)
     g = graph((12, 40, 4), ("tanh", "softmax"), loss="cross_entropy", optimizer=ADAM)
