@@ -324,7 +324,8 @@ dr_status dr_plan_run(dr_run *run, double budget, dr_poll poll, void *context) {
     dr_plan *plan = run->plan;
     const int training = run->mode == DR_TRAIN;
     const size_t rows = dr_min(run->piece, run->data.n);
-    const double work = work_of(run, (double)rows), all = work * ((double)run->data.n / (double)rows);
+    const double work = work_of(run, (double)rows);
+    const double all = rows ? work * ((double)run->data.n / (double)rows) : 0;
     /* without updates no weights travel between cores at each barrier: what counts is all rows */
     const double shared = run->mode == DR_GRADIENT ? all : dr_training(run) ? work : all / 2;
     const int advised = dr_threads_for(shared, rows);
