@@ -17,7 +17,7 @@ from .race import Effort, allowed_cores
 from .timing import Timing, measure, row
 
 FOREVER: dict[str, Any] = {"tol": 0, "n_iter_no_change": 10**9, "random_state": 0}
-REST = 0.05  # seconds before a window: OpenBLAS's idle threads spin for some 30 ms
+REST = 0.15  # seconds before a window: OpenBLAS's idle threads spin for some 110 ms
 Call = Callable[[], object]
 
 
