@@ -20,14 +20,12 @@
 #define PLACES 31
 static _Thread_local dr_team known[PLACES];
 
-static dr_team *place_of(double work) { return &known[(size_t)fmod(work, PLACES)]; }
+dr_team *dr_team_here(double work) { return &known[(size_t)fmod(work, PLACES)]; }
 
-dr_team *dr_team_here(double work) { return place_of(work); }
-
-static void remember(const dr_team *team) { *place_of(team->work) = *team; }
+static void remember(const dr_team *team) { *dr_team_here(team->work) = *team; }
 
 static void recall(dr_team *team) {
-    const dr_team *place = place_of(team->work);
+    const dr_team *place = dr_team_here(team->work);
     if (place->work == team->work && place->most == team->most) *team = *place;
 }
 

@@ -8,6 +8,9 @@
  * of a and c that pass by. */
 #define BLOCK 128
 
+/* What a sum begins with that begins with nothing. */
+static const _Alignas(64) char zeros[128];
+
 /* Of a panel whose product is done: the activation. Returns whether to stop. */
 static int end_panel(const dr_kernels *k, size_t m, size_t width, dr_activation act, double alpha, void *out,
                      dr_watch *watch, double multiply_adds) {
@@ -65,7 +68,6 @@ void dr_dense_product(dr_dtype dt, const dr_kernels *k, size_t m, size_t row, si
 
 void dr_dense_error(dr_dtype dt, const dr_kernels *k, size_t m, size_t row, size_t inner, dr_matrix a,
                     dr_matrix b, int adds, const dr_matrix *y, dr_matrix c, dr_watch *watch) {
-    static const _Alignas(64) char zeros[128];
     for (size_t p = 0; p < dr_panels(dt, c.cols); p++) {
         const size_t width = dr_panel_width(dt, c.cols, p);
         char *out = dr_at(dt, c, p, row);
@@ -93,7 +95,6 @@ void dr_dense_sparse_product(dr_dtype dt, const dr_kernels *k, size_t m, size_t 
 void dr_dense_weight_gradient(dr_dtype dt, const dr_kernels *k, size_t m, dr_matrix x, size_t p_in,
                               dr_matrix dy, size_t p_out, size_t count, int adding,
                               const dr_tile *tiles) {
-    static const _Alignas(64) char zeros[128];
     const size_t rows = dr_panel_cols(dt, x.cols, p_in), x_width = dr_panel_width(dt, x.cols, p_in);
     const size_t blocks = (m + BLOCK - 1) / BLOCK;
     for (size_t b = 0, r = 0, n; b < blocks; b++, r += n) {
@@ -114,7 +115,6 @@ void dr_dense_weight_gradient(dr_dtype dt, const dr_kernels *k, size_t m, dr_mat
 void dr_dense_sparse_gradient(dr_dtype dt, const dr_kernels *k, size_t m, const dr_entries *columns,
                               size_t n_in, size_t p_in, dr_matrix dy, size_t p_out, size_t count,
                               const dr_tile *tiles) {
-    static const _Alignas(64) char zeros[128];
     for (size_t i = 0; i < count; i++)
         k->sparse_product(dr_panel_cols(dt, n_in, p_in), dr_panel_width(dt, dy.cols, p_out + i) / dr_unit(dt),
                           m, columns, p_in * dr_panel(dt), dr_at(dt, dy, p_out + i, 0), zeros,
