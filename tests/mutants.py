@@ -25,8 +25,9 @@ STOPPING = "src/deltarule/callbacks/stopping.py"
 RATES = "src/deltarule/callbacks/learning_rate.py"
 CLASSES, SCORES = "src/deltarule/metrics/classes.py", "src/deltarule/metrics/scores.py"
 STREAM, PARQUET = "src/deltarule/sources/stream.py", "src/deltarule/sources/parquet.py"
-FINITE, WORKSPACE, ENTROPY = (
-    "csrc/finite.c", "csrc/network/workspace.c", "csrc/kernels/cross_entropy.inc")
+FINITE, WORKSPACE, ENTROPY, LOSS = (
+    "csrc/finite.c", "csrc/network/workspace.c", "csrc/kernels/cross_entropy.inc",
+    "csrc/kernels/loss.inc")
 EPOCHS, GATE = "src/deltarule/_fast/run.pxi", "src/deltarule/_fast/gate.pxi"
 SCHEDULES, SKLEARN = "src/deltarule/schedules.py", "src/deltarule/sklearn/_problem.py"
 
@@ -125,8 +126,27 @@ MUTANTS = {
         ENTROPY, "if (mean == (real)-INFINITY) mean", "if (0) mean",
         "ops/test_loss.py::test_smoothing_of_the_largest_number"),
     "a row that overflows changes those beside it": Mutant(
-        ENTROPY, "mean = vselect(veq(mean, vset((real)-INFINITY)), fold(part), mean);",
-        "mean = fold(part);", "ops/test_loss.py::test_smoothing_of_the_largest_number"),
+        ENTROPY, "mean = vselect(veq(mean, vset((real)-INFINITY)), fold(units, part), mean);",
+        "mean = fold(units, part);", "ops/test_loss.py::test_smoothing_of_the_largest_number"),
+    "of two units the first counts": Mutant(
+        ENTROPY, "units == 2 ? columns[j] + columns[UNIT + j] : columns[j]", "columns[j]",
+        "ops/test_loss.py::test_against_reference"),
+    "targets sum to 1": Mutant(
+        ENTROPY, "z[j] / sum * mass - t[j]", "z[j] / sum - t[j]",
+        "ops/test_loss.py::test_against_reference"),
+    "a NaN is no answer": Mutant(
+        ENTROPY, "vselect(number, larger, here)", "larger",
+        "network/test_parity.py::test_nan_is_the_answer"),
+    "rows of one output weigh the same": Mutant(
+        LOSS, "scales[l] = a->weight ? row_scale(a, source) : even;", "scales[l] = even;",
+        "ops/test_loss.py::test_against_reference"),
+    "a single no is no hit": Mutant(
+        LOSS, "vselect(vgt(o.y, vset(threshold)), hit, miss)",
+        "vselect(vgt(o.y, vset(threshold)), hit, vset(0))",
+        "network/test_parity.py::test_hits_of_one_output"),
+    "of equal outputs the last is the answer": Mutant(
+        LOSS, "(p[j] > *most ||", "(p[j] >= *most ||",
+        "network/test_parity.py::test_of_equal_outputs_the_first_is_the_answer"),
     "several epochs at once have one order": Mutant(
         EPOCHS, "                shuffle.shuffle()\n", "                pass\n",
         "scikit/test_parity.py::test_the_same_numbers"),

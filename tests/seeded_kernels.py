@@ -179,7 +179,8 @@ KERNELS = {
         "cosine", "kernels/loss.inc", "slope = likeness * (vload(y + i) / length) -",
         "slope = vset(0) * vload(y + i) -", "loss gradient"),
     "the most likely class is the least likely": Kernel(
-        "chances", "kernels/loss.inc", "(p[j] > *most ||", "(-p[j] > *most ||", "sums", PLANS),
+        "chances", "kernels/cross_entropy.inc", "vgt(columns[j], most)", "vlt(columns[j], most)",
+        "sums", PLANS),
     "an addition forgets its last source": Kernel(
         "branches", "network/nodes/merge.c", "i < node->n_sources; i++)\n        move(run, i > 0,",
         "i + 1 < node->n_sources; i++)\n        move(run, i > 0,", "output", LAYERS),

@@ -235,6 +235,39 @@ def test_of_equal_outputs_the_first_is_the_answer(n_out: int, targets: str) -> N
         assert hits == [1, 1], bias
 
 
+@pytest.mark.parametrize("n_out", [4, 20, 40])
+def test_nan_is_the_answer(n_out: int) -> None:
+    """The first of them, as numpy's argmax has it."""
+    g = graph((2, n_out), ("softmax",), loss=CE, accuracy="argmax")
+    x, t = np.zeros((n_out, 2)), np.eye(n_out)
+    for bias in ([3, np.nan, 5, np.nan], [np.inf, 1, np.nan, 7]):
+        hits = []
+        for kind in (_fast.Plan, Reference):
+            plan = ready(g, kind=kind)
+            plan.set(0, "0.weight", np.ones((2, n_out)))
+            plan.set(0, "0.bias", np.resize([*bias, 9.0], n_out))
+            with np.errstate(invalid="ignore"):
+                each = [plan.evaluate(x[i : i + 1], t[i : i + 1], None) for i in range(n_out)]
+            hits.append([sums[2] for sums in each])
+        assert hits[0] == hits[1] == list(t[np.argmax(bias)]), bias
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_hits_of_one_output(dtype: str) -> None:
+    """Weights and an order among them."""
+    g = graph((3, 1), ("sigmoid",), dtype=dtype, loss="binary_cross_entropy", accuracy="threshold")
+    order = np.random.default_rng(5).permutation(41)
+    for weighted in (False, True):
+        rows, found = data(g, 41, weighted=weighted), []
+        for kind in (_fast.Plan, Reference):
+            plan = ready(g, kind=kind)
+            run = plan.train(*rows, batch_size=41, shuffle=False, seed=0, epoch=0, order=order)
+            assert run.advance(1e9)
+            found.append((run.sums[2], plan.evaluate(*rows)[2]))
+        assert found[0] == pytest.approx(found[1], rel=1e-6), weighted
+        assert 0 < found[0][0] < 41
+
+
 @pairs
 def test_gradients(hidden: str, loss: Loss, last: str, targets: str) -> None:
     g = graph((3, 18, 5, width(loss, 2)), (hidden, calm(hidden), last), loss=loss,
