@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from multiprocessing import Pipe
@@ -136,6 +136,14 @@ class Racer:
         self.send(word, n)
         return self.receive()
 
+    def check(self) -> Any:
+        """The loss before and after; None for the peak, which has none."""
+        if self.system == PEAK:
+            return None
+        found = self.ask("check", self.case.check_epochs)
+        self.settle()
+        return found
+
     def calibrate(self, seconds: float) -> float:
         """Chooses how many units make a window; returns what such a one takes."""
         self.n = 1
@@ -197,12 +205,12 @@ class Effort:
 QUICK = Effort(5, 0.01, 15.0)
 
 
-def _checked(racer: Racer, result: Result) -> bool:
-    """Waits until it is ready and has it checked; False where it cannot take part."""
+def _works(racer: Racer, result: Result, answer: Callable[[], Any]) -> bool:
+    """Puts the answer, if there is one, into the result; False where the system has failed."""
     try:
-        racer.receive()
-        if racer.system != PEAK:
-            result.start, result.end = racer.ask("check", racer.case.check_epochs)
+        found = answer()
+        if found is not None:
+            result.start, result.end = found
         return True
     except ImportError as error:
         result.word = str(error)
@@ -237,9 +245,11 @@ def race(
             stack.callback(racer.close)
             racers.append(racer)
             results.append(Result(case, system, n))
-        # all are ready before the first is timed: they start side by side
-        entered = zip(racers, results, strict=True)
-        pairs = [(racer, result) for racer, result in entered if _checked(racer, result)]
+        # they start side by side, and all are ready before the first computes anything: deltarule
+        # would learn from the others' start that there is no second core
+        pairs = list(zip(racers, results, strict=True))
+        pairs = [(racer, result) for racer, result in pairs if _works(racer, result, racer.receive)]
+        pairs = [(racer, result) for racer, result in pairs if _works(racer, result, racer.check)]
         one_round = sum(racer.calibrate(effort.seconds) for racer, _ in pairs)
         for _ in range(effort.rounds(1.2 * one_round)):
             for racer, result in pairs:

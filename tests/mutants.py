@@ -129,11 +129,14 @@ MUTANTS = {
         ENTROPY, "mean = vselect(veq(mean, vset((real)-INFINITY)), fold(units, part), mean);",
         "mean = fold(units, part);", "ops/test_loss.py::test_smoothing_of_the_largest_number"),
     "of two units the first counts": Mutant(
-        ENTROPY, "units == 2 ? columns[j] + columns[UNIT + j] : columns[j]", "columns[j]",
-        "ops/test_loss.py::test_against_reference"),
+        "csrc/kernels/softmax.inc", "units == 2 ? columns[j] + columns[UNIT + j] : columns[j]",
+        "columns[j]", "ops/test_activation.py"),
     "targets sum to 1": Mutant(
         ENTROPY, "z[j] / sum * mass - t[j]", "z[j] / sum - t[j]",
         "ops/test_loss.py::test_against_reference"),
+    "lanes to spare have rows of their own": Mutant(
+        "csrc/kernels/softmax.inc", "at[l] = r + smaller(l, count - 1);", "at[l] = r + l;",
+        "ops/test_activation.py"),
     "a NaN is no answer": Mutant(
         ENTROPY, "vselect(number, larger, here)", "larger",
         "network/test_parity.py::test_nan_is_the_answer"),

@@ -235,21 +235,26 @@ def test_of_equal_outputs_the_first_is_the_answer(n_out: int, targets: str) -> N
         assert hits == [1, 1], bias
 
 
-@pytest.mark.parametrize("n_out", [4, 20, 40])
-def test_nan_is_the_answer(n_out: int) -> None:
-    """The first of them, as numpy's argmax has it."""
-    g = graph((2, n_out), ("softmax",), loss=CE, accuracy="argmax")
-    x, t = np.zeros((n_out, 2)), np.eye(n_out)
-    for bias in ([3, np.nan, 5, np.nan], [np.inf, 1, np.nan, 7]):
-        hits = []
+@pytest.mark.parametrize("loss", [CE, "focal", "categorical_hinge"])
+@pytest.mark.parametrize("targets", [DENSE, LABELS])
+@pytest.mark.parametrize("n_out", [3, 4, 20, 40])
+def test_nan_is_the_answer(n_out: int, targets: str, loss: str) -> None:
+    """The first of them, as numpy's argmax has it; in rows by themselves and in all at once."""
+    if not losses.get(loss).takes(labels=targets == LABELS):
+        return
+    last = "identity" if loss == "categorical_hinge" else "softmax"
+    g = graph((2, n_out), (last,), loss=loss, accuracy="argmax")
+    x, t = np.zeros((n_out, 2)), np.arange(n_out) if targets == LABELS else np.eye(n_out)
+    for bias in ([3, np.nan, 5, np.nan], [np.inf, 1, np.nan, 7], [1, 2, np.nan, 7], [np.nan] * 4):
+        bias = np.resize([*bias, 9.0], n_out)
         for kind in (_fast.Plan, Reference):
             plan = ready(g, kind=kind)
             plan.set(0, "0.weight", np.ones((2, n_out)))
-            plan.set(0, "0.bias", np.resize([*bias, 9.0], n_out))
+            plan.set(0, "0.bias", bias)
             with np.errstate(invalid="ignore"):
-                each = [plan.evaluate(x[i : i + 1], t[i : i + 1], None) for i in range(n_out)]
-            hits.append([sums[2] for sums in each])
-        assert hits[0] == hits[1] == list(t[np.argmax(bias)]), bias
+                each = [plan.evaluate(x[i : i + 1], t[i : i + 1], None)[2] for i in range(n_out)]
+                assert each == list(np.arange(n_out) == np.argmax(bias)), (kind, bias)
+                assert plan.evaluate(x, t, None)[2] == 1, (kind, bias)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
