@@ -139,7 +139,7 @@ MUTANTS = {
         "ops/test_activation.py"),
     "a NaN is no answer": Mutant(
         ENTROPY, "vselect(number, larger, here)", "larger",
-        "network/test_parity.py::test_nan_is_the_answer"),
+        "network/test_parity.py::test_the_first_is_the_answer"),
     "rows of one output weigh the same": Mutant(
         LOSS, "scales[l] = a->weight ? row_scale(a, source) : even;", "scales[l] = even;",
         "ops/test_loss.py::test_against_reference"),
@@ -149,7 +149,7 @@ MUTANTS = {
         "network/test_parity.py::test_hits_of_one_output"),
     "of equal outputs the last is the answer": Mutant(
         LOSS, "(p[j] > *most ||", "(p[j] >= *most ||",
-        "network/test_parity.py::test_of_equal_outputs_the_first_is_the_answer"),
+        "network/test_parity.py::test_the_first_is_the_answer"),
     "several epochs at once have one order": Mutant(
         EPOCHS, "                shuffle.shuffle()\n", "                pass\n",
         "scikit/test_parity.py::test_the_same_numbers"),
