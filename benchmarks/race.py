@@ -24,7 +24,7 @@ from .peers import PEAK
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 300.0  # seconds: torch compiles for up to a minute, more where many start together
 REST = 0.003  # seconds between two looks whether a system has come to rest
-REST_MOST = 0.3  # OpenMP's idle threads spin for some 5 ms after a window, OpenBLAS's for some 30
+REST_MOST = 0.3  # OpenMP's idle threads spin for some 5 ms after a window, OpenBLAS's for some 110
 IDLE = 0.1  # the share of a core that counts as rest
 TOLERANCE = 0.2  # of the median fall of the loss, by which a system's may differ
 
